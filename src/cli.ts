@@ -1,0 +1,132 @@
+import { statSync } from "node:fs";
+import { SingleBar } from "cli-progress";
+import { Command } from "commander";
+import { askForPassword } from "./cli/password-prompt.js";
+import { openUserFile } from "./cli/user-file.js";
+import { compose, type Latchkey } from "./compose.js";
+import { loadConfig, readEnvironment } from "./config.js";
+import { exitWithMessage } from "./exit.js";
+import { printSdl } from "./graphql/schema.js";
+import { createLogger } from "./logger.js";
+import { migrate } from "./storage/database.js";
+
+const program = new Command("latchkey").description("The operator's commands. Configured as the server is.");
+
+program
+  .command("migrate")
+  .description("bring the database up to date (the server does it too when it starts)")
+  .action(() =>
+    withDatabase(async (_latchkey, applied) => {
+      print(applied.length > 0 ? `Applied ${applied.join(", ")}.` : "The database is up to date.");
+    }),
+  );
+
+const user = program.command("user").description("manage users");
+
+user
+  .command("create <username>")
+  .description("make a user; the password is asked for, or read from standard input")
+  .requiredOption("--email <address>", "the user's e-mail address, which counts as verified")
+  .option("--full-name <name>", "the name to show to people")
+  .action((username: string, options: { email: string; fullName?: string }) =>
+    withDatabase(async ({ accounts }) => {
+      const account = { username, email: options.email, fullName: options.fullName ?? null };
+      const created = await accounts.create(account, await askForPassword());
+      print(`Created ${created.username}.`);
+    }),
+  );
+
+user
+  .command("list")
+  .description("list all users")
+  .action(() =>
+    withDatabase(async ({ accounts }) => {
+      for await (const { username, email, roles, disabledAt } of accounts.list()) {
+        const state = disabledAt === null ? "" : `  disabled since ${new Date(disabledAt).toISOString()}`;
+        print(`${username.padEnd(32)}  ${email.padEnd(32)}  ${roles.join(", ")}${state}`);
+      }
+    }),
+  );
+
+user
+  .command("disable <username>")
+  .description("refuse a user from now on, and end their sessions")
+  .action((username: string) =>
+    withDatabase(async ({ accounts }) => {
+      await accounts.disable(username);
+      print(`Disabled ${username}.`);
+    }),
+  );
+
+user
+  .command("enable <username>")
+  .description("let a disabled user in again")
+  .action((username: string) =>
+    withDatabase(async ({ accounts }) => {
+      await accounts.enable(username);
+      print(`Enabled ${username}.`);
+    }),
+  );
+
+user
+  .command("set-password <username>")
+  .description("set a user's password, asked for or read from standard input, and end their sessions")
+  .action((username: string) =>
+    withDatabase(async ({ accounts }) => {
+      await accounts.setPassword(username, await askForPassword());
+      print(`Set the password of ${username}.`);
+    }),
+  );
+
+user
+  .command("import <file>")
+  .description("take over users with their bcrypt hashes from a .csv or .jsonl file; safe to run again")
+  .action((file: string) =>
+    withDatabase(async ({ userImport }) => {
+      const size = statSync(file).size;
+      const { source, lines } = openUserFile(file);
+      const bar = new SingleBar({
+        format: "{bar} {percentage}%, {eta_formatted} left",
+        stream: process.stderr,
+      });
+      bar.start(size, 0);
+      const { created, existing, failed } = await userImport.import(lines, () =>
+        bar.update(source.bytesRead),
+      );
+      bar.stop();
+      for (const { line, problem } of failed) process.stderr.write(`line ${line}: ${problem}\n`);
+      print(`Created ${created}, already there ${existing}, failed ${failed.length}.`);
+      if (failed.length > 0) process.exitCode = 1;
+    }),
+  );
+
+program
+  .command("schema")
+  .description("the GraphQL schema")
+  .command("print")
+  .description("print the schema as SDL")
+  .action(() => withLatchkey(async ({ schema }) => print(printSdl(schema).trimEnd())));
+
+async function withDatabase(work: (latchkey: Latchkey, applied: string[]) => Promise<void>): Promise<void> {
+  await withLatchkey(async (latchkey) => work(latchkey, (await migrate(latchkey.db)).applied));
+}
+
+async function withLatchkey(work: (latchkey: Latchkey) => Promise<void>): Promise<void> {
+  const config = loadConfig(readEnvironment());
+  const latchkey = compose(config, { logger: createLogger(config) });
+  try {
+    await work(latchkey);
+  } finally {
+    await latchkey.close();
+  }
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  exitWithMessage(error);
+}

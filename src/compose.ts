@@ -1,0 +1,109 @@
+import "reflect-metadata";
+import { dirname, join } from "node:path";
+import type { FastifyInstance } from "fastify";
+import type { GraphQLSchema } from "graphql";
+import type { Logger } from "pino";
+import { type Clock, idsFrom, systemClock } from "./clock.js";
+import type { Config } from "./config.js";
+import { AccessTokens, type KeyRing, SecretKeyRing } from "./crypto/access-tokens.js";
+import { Passwords } from "./crypto/passwords.js";
+import { loadOrCreateSecretKey } from "./crypto/secret-key.js";
+import { AccountResolver } from "./graphql/account.js";
+import { ItemResolver } from "./graphql/item.js";
+import { createSchema } from "./graphql/schema.js";
+import { SessionResolver } from "./graphql/session.js";
+import { addGraphQL } from "./http/graphql.js";
+import { addOAuth } from "./http/oauth.js";
+import { addOperations } from "./http/operations.js";
+import { createServer } from "./http/server.js";
+import { Accounts } from "./services/accounts.js";
+import { Items } from "./services/items.js";
+import { Login } from "./services/login.js";
+import { Sessions } from "./services/sessions.js";
+import { SigningKeys } from "./services/signing-keys.js";
+import { UserImport } from "./services/user-import.js";
+import { type Database, openDatabase } from "./storage/database.js";
+
+/** The origins Apollo Sandbox calls from. */
+const APOLLO_SANDBOX_ORIGINS = [
+  "https://studio.apollographql.com",
+  "https://sandbox.embed.apollographql.com",
+];
+
+/** The parts of one Latchkey. Several can live in one process. */
+export interface Latchkey {
+  db: Database;
+  keys: KeyRing;
+  accounts: Accounts;
+  items: Items;
+  sessions: Sessions;
+  userImport: UserImport;
+  schema: GraphQLSchema;
+  close(): Promise<void>;
+}
+
+/** Builds the parts and joins them. Nothing is read or written before they are used. */
+export function compose(
+  config: Config,
+  { logger, clock = systemClock }: { logger: Logger; clock?: Clock },
+): Latchkey {
+  const newId = idsFrom(clock);
+  const db = openDatabase(config.database, (err) => logger.warn({ err }, "lost an idle database connection"));
+  const secretKey = () => secretKeyOf(config, logger);
+  const keys =
+    config.algorithm === "HS256"
+      ? new SecretKeyRing(secretKey)
+      : new SigningKeys({ db, clock, algorithm: config.algorithm, secretKey });
+  const accessTokens = new AccessTokens(keys, clock, {
+    issuer: config.publicUrl,
+    audience: config.tokenAudience,
+    lifetimeSeconds: config.accessTokenExpireMinutes * 60,
+  });
+  const passwords = new Passwords({ cost: config.bcryptCost });
+  const sessions = new Sessions({ db, accessTokens, clock, newId });
+  const login = new Login({ db, passwords, sessions, clock });
+  const accounts = new Accounts({ db, passwords, clock, newId });
+  const items = new Items({ db, clock, newId });
+  const userImport = new UserImport({ db, accounts });
+  const schema = createSchema([
+    new SessionResolver(login, clock),
+    new AccountResolver(),
+    new ItemResolver(items),
+  ]);
+  return {
+    db,
+    keys,
+    accounts,
+    items,
+    sessions,
+    userImport,
+    schema,
+    async close() {
+      await passwords.close();
+      await db.destroy();
+    },
+  };
+}
+
+/** The HTTP server over those parts; not yet listening. */
+export async function composeServer(
+  config: Config,
+  { db, keys, schema, sessions }: Latchkey,
+  { logger }: { logger: Logger },
+): Promise<FastifyInstance> {
+  const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
+  const server = await createServer({ logger, corsOrigins });
+  await addGraphQL(server, { schema, sessions, apolloSandbox: config.apolloSandbox });
+  await addOAuth(server, { keys });
+  await addOperations(server, { db });
+  return server;
+}
+
+function secretKeyOf(config: Config, logger: Logger): string {
+  if (config.secretKey !== undefined) return config.secretKey;
+  const directory = config.database.kind === "sqlite" ? dirname(config.database.file) : "data";
+  const file = join(directory, "secret.key");
+  const { secretKey, created } = loadOrCreateSecretKey(file);
+  if (created) logger.warn(`SECRET_KEY is not set: made one for development and keep it in ${file}`);
+  return secretKey;
+}

@@ -1,0 +1,136 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { loadEnvFile } from "node:process";
+
+const ALGORITHMS = ["ES256", "EdDSA", "HS256"] as const;
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+const ENVIRONMENTS = ["development", "production", "test"] as const;
+
+/** The JWS algorithms an access token can be signed with (RFC 7518, RFC 8037). */
+export type Algorithm = (typeof ALGORITHMS)[number];
+
+export type DatabaseConfig = { kind: "sqlite"; file: string } | { kind: "postgres"; url: string };
+
+/** Everything an operator can set. Frozen once read; see the README's table for each variable. */
+export interface Config {
+  readonly production: boolean;
+  readonly database: DatabaseConfig;
+  readonly host: string;
+  readonly port: number;
+  /** The origin clients reach Latchkey at; also the tokens' `iss`. Without a trailing slash. */
+  readonly publicUrl: string;
+  readonly tokenAudience: string;
+  /** Undefined in development when not set: one is then made beside the database. */
+  readonly secretKey: string | undefined;
+  readonly algorithm: Algorithm;
+  readonly accessTokenExpireMinutes: number;
+  readonly bcryptCost: number;
+  readonly corsOrigins: readonly string[];
+  readonly apolloSandbox: boolean;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+}
+
+/** What is wrong with the configuration, one line a variable. A value is never part of it. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/** bcrypt beyond this takes seconds: such a hash is neither made nor, when stored, ever run. */
+export const MAX_BCRYPT_COST = 15;
+
+/** The process's environment, with what it leaves unset taken from a `.env` file in the working directory. */
+export function readEnvironment(): NodeJS.ProcessEnv {
+  if (existsSync(".env")) loadEnvFile();
+  return process.env;
+}
+
+/**
+ * Reads the configuration from the environment. A variable set to nothing counts as not set.
+ * @throws ConfigError naming each variable that is wrong and what it expects
+ */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const problems: string[] = [];
+
+  function read<T>(name: string, fallback: T, expects: string, parse: (value: string) => T | undefined): T {
+    const value = env[name];
+    if (value === undefined || value === "") return fallback;
+    const parsed = parse(value);
+    if (parsed !== undefined) return parsed;
+    problems.push(`${name} must be ${expects}`);
+    return fallback;
+  }
+  const oneOf = <T extends string>(name: string, fallback: T, choices: readonly T[]) =>
+    read<T>(name, fallback, `one of ${choices.join(", ")}`, (value) => choices.find((c) => c === value));
+  const integer = (name: string, fallback: number, min: number, max: number) =>
+    read(name, fallback, `a whole number from ${min} to ${max}`, (value) => {
+      const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+      return number >= min && number <= max ? number : undefined;
+    });
+
+  const production = oneOf("NODE_ENV", "development", ENVIRONMENTS) === "production";
+  const port = integer("PORT", 4000, 0, 65_535);
+  const config: Config = {
+    production,
+    database: read<DatabaseConfig>(
+      "DATABASE_URL",
+      { kind: "sqlite", file: resolve("data/latchkey.db") },
+      "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE",
+      parseDatabaseUrl,
+    ),
+    host: read("HOST", "localhost", "a host name or address", (value) =>
+      /^[\w.:-]+$/.test(value) ? value : undefined,
+    ),
+    port,
+    publicUrl: read(
+      "PUBLIC_URL",
+      `http://localhost:${port}`,
+      "an http(s) URL without query or fragment",
+      parsePublicUrl,
+    ),
+    tokenAudience: read("TOKEN_AUDIENCE", "latchkey", "one word without spaces", (value) =>
+      /^\S+$/.test(value) ? value : undefined,
+    ),
+    secretKey: read<string | undefined>("SECRET_KEY", undefined, "32 bytes or more", (value) =>
+      Buffer.byteLength(value) >= 32 ? value : undefined,
+    ),
+    algorithm: oneOf("ALGORITHM", "ES256", ALGORITHMS),
+    accessTokenExpireMinutes: integer("ACCESS_TOKEN_EXPIRE_MINUTES", 15, 1, 1440),
+    bcryptCost: integer("BCRYPT_COST", 12, 10, MAX_BCRYPT_COST),
+    corsOrigins: read<readonly string[]>(
+      "CORS_ORIGINS",
+      [],
+      "origins such as https://app.example.com, separated by commas",
+      parseOrigins,
+    ),
+    apolloSandbox: oneOf("APOLLO_SANDBOX", production ? "false" : "true", ["true", "false"]) === "true",
+    logLevel: oneOf("LOG_LEVEL", "info", LOG_LEVELS),
+  };
+  if (production && !env["SECRET_KEY"]) {
+    problems.push("SECRET_KEY must be set in production: 32 bytes or more, e.g. from `openssl rand -hex 32`");
+  }
+  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+  return Object.freeze(config);
+}
+
+function parseDatabaseUrl(value: string): DatabaseConfig | undefined {
+  if (/^postgres(ql)?:\/\//.test(value))
+    return URL.canParse(value) ? { kind: "postgres", url: value } : undefined;
+  const file = /^sqlite:(?:\/\/)?(.+)$/.exec(value)?.[1];
+  return file === undefined || file === ":memory:" ? undefined : { kind: "sqlite", file: resolve(file) };
+}
+
+function parsePublicUrl(value: string): string | undefined {
+  const url = URL.parse(value);
+  const plain =
+    url && /^https?:$/.test(url.protocol) && !url.search && !url.hash && !url.username && !url.password;
+  return plain ? url.href.replace(/\/+$/, "") : undefined;
+}
+
+function parseOrigins(value: string): readonly string[] | undefined {
+  const origins = value
+    .split(",")
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== "");
+  const exact = (origin: string) => /^https?:\/\//.test(origin) && URL.parse(origin)?.origin === origin;
+  return origins.every(exact) ? Object.freeze(origins) : undefined;
+}

@@ -1,0 +1,154 @@
+import { type CryptoKey, errors, jwtVerify, SignJWT } from "jose";
+import type { Clock } from "../clock.js";
+import type { Algorithm } from "../config.js";
+
+/** A key of exactly one algorithm, named by its `kid`. */
+export interface VerificationKey {
+  kid: string;
+  algorithm: Algorithm;
+  verify: CryptoKey;
+}
+
+export interface SigningKey extends VerificationKey {
+  sign: CryptoKey;
+}
+
+/** Where keys come from: the database (services/signing-keys.ts), or SECRET_KEY itself with HS256. */
+export interface KeyRing {
+  signingKey(): Promise<SigningKey>;
+  verificationKey(kid: string): Promise<VerificationKey | undefined>;
+  /** The public keys, for others to verify with: RFC 7517. */
+  publicJwks(): Promise<{ keys: Record<string, unknown>[] }>;
+}
+
+/** What an access token says: RFC 9068, with the session it belongs to. Times are epoch seconds. */
+export interface AccessTokenClaims {
+  /** The user's id. */
+  sub: string;
+  /** The session's id. */
+  sid: string;
+  jti: string;
+  iat: number;
+  exp: number;
+  roles: string[];
+}
+
+export type AccessTokenResult =
+  | { valid: true; claims: AccessTokenClaims }
+  | { valid: false; reason: "INVALID_TOKEN" | "TOKEN_EXPIRED" };
+
+/** How far another process's clock may be ahead, in seconds. */
+const FUTURE_TOLERANCE = 5;
+
+/** Issues and verifies access tokens: JWTs of RFC 9068's profile, checked as RFC 8725 asks. */
+export class AccessTokens {
+  readonly #keys: KeyRing;
+  readonly #clock: Clock;
+  readonly #options: { issuer: string; audience: string; lifetimeSeconds: number };
+
+  constructor(
+    keys: KeyRing,
+    clock: Clock,
+    options: { issuer: string; audience: string; lifetimeSeconds: number },
+  ) {
+    this.#keys = keys;
+    this.#clock = clock;
+    this.#options = options;
+  }
+
+  /** @returns the token, and when it expires in epoch milliseconds */
+  async issue(claims: Omit<AccessTokenClaims, "iat" | "exp">): Promise<{ token: string; expiresAt: number }> {
+    const { issuer, audience, lifetimeSeconds } = this.#options;
+    const key = await this.#keys.signingKey();
+    const iat = Math.floor(this.#clock.now() / 1000);
+    const exp = iat + lifetimeSeconds;
+    const token = await new SignJWT({ iss: issuer, aud: audience, ...claims, iat, exp })
+      .setProtectedHeader({ alg: key.algorithm, typ: "at+jwt", kid: key.kid })
+      .sign(key.sign);
+    return { token, expiresAt: exp * 1000 };
+  }
+
+  /** Never throws for a bad token; fetches nothing a token names. */
+  async verify(token: string): Promise<AccessTokenResult> {
+    if (!isCanonicalCompactJws(token)) return { valid: false, reason: "INVALID_TOKEN" };
+    const now = Math.floor(this.#clock.now() / 1000);
+    try {
+      const { payload } = await jwtVerify(
+        token,
+        async ({ alg, kid }) => {
+          const key = typeof kid === "string" ? await this.#keys.verificationKey(kid) : undefined;
+          if (key === undefined || key.algorithm !== alg) throw new errors.JWKSNoMatchingKey();
+          return key.verify;
+        },
+        {
+          issuer: this.#options.issuer,
+          audience: this.#options.audience,
+          typ: "at+jwt",
+          requiredClaims: ["sub", "sid", "jti", "iat", "exp"],
+          currentDate: new Date(this.#clock.now()),
+        },
+      );
+      const claims = toClaims(payload);
+      return claims === undefined || claims.iat > now + FUTURE_TOLERANCE || claims.exp <= claims.iat
+        ? { valid: false, reason: "INVALID_TOKEN" }
+        : { valid: true, claims };
+    } catch (error) {
+      if (error instanceof errors.JWTExpired) return { valid: false, reason: "TOKEN_EXPIRED" };
+      // All that jose finds wrong with a token is a JOSEError; anything else (the database) is not its fault.
+      if (error instanceof errors.JOSEError) return { valid: false, reason: "INVALID_TOKEN" };
+      throw error;
+    }
+  }
+}
+
+/** With HS256 one secret signs and verifies, byte for byte as python-jose would use it; none is public. */
+export class SecretKeyRing implements KeyRing {
+  readonly #secretKey: () => string;
+  #key: Promise<SigningKey> | undefined;
+
+  constructor(secretKey: () => string) {
+    this.#secretKey = secretKey;
+  }
+
+  async signingKey(): Promise<SigningKey> {
+    this.#key ??= importSecretKey(this.#secretKey());
+    return this.#key;
+  }
+
+  async verificationKey(kid: string): Promise<VerificationKey | undefined> {
+    const key = await this.signingKey();
+    return kid === key.kid ? key : undefined;
+  }
+
+  async publicJwks(): Promise<{ keys: Record<string, unknown>[] }> {
+    return { keys: [] };
+  }
+}
+
+async function importSecretKey(secretKey: string): Promise<SigningKey> {
+  const hmac = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", Buffer.from(secretKey), hmac, false, ["sign", "verify"]);
+  return { kid: "HS256", algorithm: "HS256", sign: key, verify: key };
+}
+
+function toClaims(payload: Record<string, unknown>): AccessTokenClaims | undefined {
+  const { sub, sid, jti, iat, exp, roles } = payload;
+  const fits =
+    typeof sub === "string" &&
+    typeof sid === "string" &&
+    typeof jti === "string" &&
+    typeof iat === "number" &&
+    typeof exp === "number" &&
+    Array.isArray(roles) &&
+    roles.every((role) => typeof role === "string");
+  return fits ? { sub, sid, jti, iat, exp, roles } : undefined;
+}
+
+/** RFC 8725bis, 3.14: base64url has spellings that decode alike; only the one we write is a token. */
+function isCanonicalCompactJws(token: string): boolean {
+  const parts = token.split(".");
+  return (
+    parts.length === 3 &&
+    parts.every((part) => part !== "" && Buffer.from(part, "base64url").toString("base64url") === part)
+  );
+}

@@ -1,0 +1,105 @@
+import { availableParallelism } from "node:os";
+import { extname } from "node:path";
+import { Piscina } from "piscina";
+import { MAX_BCRYPT_COST } from "../config.js";
+import { LatchkeyError } from "../errors.js";
+
+const THREADS = Math.max(1, availableParallelism() - 1);
+/** Waiting tasks for each thread: a few seconds' work, more than which nobody waits for anyway. */
+const QUEUE_PER_THREAD = 16;
+const RETRY_AFTER_SECONDS = 2;
+
+/** bcrypt reads no more than this of a password. */
+export const MAX_PASSWORD_BYTES = 72;
+
+/** Modular crypt format of bcrypt: variant, cost, 22 characters of salt and 31 of hash. */
+const BCRYPT_HASH = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
+
+/** A well-formed hash of nothing anyone knows, to work on when there is none. */
+const DUMMY_SALT_AND_HASH = "2b0/CkJBjlLZxLnPTKTyXOSWq3T3gYwOJ1Z8mBBeVXV0nhTZn6uTm";
+
+/**
+ * Hashes and checks passwords with bcrypt, in worker threads behind one bounded queue, so that reading a
+ * token never waits behind a password.
+ *
+ * Passwords are taken exactly as received. Every method rejects with OVERLOADED when the queue is full.
+ */
+export class Passwords {
+  readonly #cost: number;
+  readonly #pool: Piscina;
+  readonly #dummyHash: string;
+
+  constructor({ cost }: { cost: number }) {
+    this.#cost = cost;
+    this.#dummyHash = `$2b$${String(cost).padStart(2, "0")}$${DUMMY_SALT_AND_HASH}`;
+    this.#pool = new Piscina({
+      filename: new URL(`./password-worker${extname(import.meta.url)}`, import.meta.url).href,
+      minThreads: THREADS,
+      maxThreads: THREADS,
+      maxQueue: THREADS * QUEUE_PER_THREAD,
+      niceIncrement: 10,
+      // A worker waiting on Atomics cannot be stopped quickly.
+      atomics: "disabled",
+    });
+  }
+
+  /** @returns a `$2b$` hash with a salt of its own; the password must satisfy `isHashable` */
+  async hash(password: string): Promise<string> {
+    if (!isHashable(password)) throw new RangeError("bcrypt would not hash all of this password");
+    return this.#run("hash", { password, cost: this.#cost });
+  }
+
+  /**
+   * Whether the password is the one the hash was made of. With no hash, one that is not bcrypt or too
+   * costly to run, or a password bcrypt would not read whole, the answer is no, after the same work.
+   */
+  async verify(password: string, storedHash: string | undefined): Promise<boolean> {
+    const usable = storedHash !== undefined && isHashable(password) && isRunnableHash(storedHash);
+    const hash = usable ? storedHash.replace("$2y$", "$2b$") : this.#dummyHash;
+    const right = await this.#run("verify", { password, hash, cost: this.#cost });
+    return right && usable;
+  }
+
+  /** Whether the cost has gone up since the hash was made. */
+  needsRehash(storedHash: string): boolean {
+    return costOf(storedHash) < this.#cost;
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  async #run(name: "hash", task: { password: string; cost: number }): Promise<string>;
+  async #run(name: "verify", task: { password: string; hash: string; cost: number }): Promise<boolean>;
+  async #run(name: string, task: object): Promise<unknown> {
+    try {
+      return await this.#pool.run(task, { name });
+    } catch (error) {
+      if (error instanceof Error && error.message === "Task queue is at limit") {
+        throw new LatchkeyError(
+          "OVERLOADED",
+          `Too many passwords are being checked. Try again in ${RETRY_AFTER_SECONDS} seconds.`,
+          { retryAfter: RETRY_AFTER_SECONDS },
+        );
+      }
+      throw error;
+    }
+  }
+}
+
+/** Whether bcrypt would read the whole password: no NUL, no lone surrogate, at most 72 bytes of UTF-8. */
+export function isHashable(password: string): boolean {
+  return (
+    password.isWellFormed() && !password.includes("\0") && Buffer.byteLength(password) <= MAX_PASSWORD_BYTES
+  );
+}
+
+/** Whether this is a bcrypt hash (`$2a$`, `$2b$` or `$2y$`) of a cost that is ever run. */
+export function isRunnableHash(hash: string): boolean {
+  const cost = costOf(hash);
+  return cost >= 4 && cost <= MAX_BCRYPT_COST;
+}
+
+function costOf(hash: string): number {
+  return Number(BCRYPT_HASH.exec(hash)?.[1]);
+}

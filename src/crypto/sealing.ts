@@ -1,0 +1,39 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** Encrypts with AES-256-GCM under a key derived (HKDF-SHA-256, RFC 5869) from a secret for one purpose. */
+export class Sealer {
+  readonly #key: Buffer;
+
+  constructor(secret: string | Buffer, purpose: string) {
+    this.#key = Buffer.from(hkdfSync("sha256", secret, "", `latchkey ${purpose} v1`, 32));
+  }
+
+  /** @param boundTo a public value the text belongs to, without which it does not open */
+  seal(plain: Buffer, boundTo: string): string {
+    const iv = randomBytes(IV_BYTES);
+    const cipher = createCipheriv("aes-256-gcm", this.#key, iv, { authTagLength: TAG_BYTES }).setAAD(
+      Buffer.from(boundTo),
+    );
+    return Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]).toString(
+      "base64url",
+    );
+  }
+
+  /** @returns undefined when it was sealed under another secret, for something else, or was altered */
+  open(sealed: string, boundTo: string): Buffer | undefined {
+    const bytes = Buffer.from(sealed, "base64url");
+    if (bytes.length < IV_BYTES + TAG_BYTES) return undefined;
+    const iv = bytes.subarray(0, IV_BYTES);
+    const decipher = createDecipheriv("aes-256-gcm", this.#key, iv, { authTagLength: TAG_BYTES })
+      .setAAD(Buffer.from(boundTo))
+      .setAuthTag(bytes.subarray(-TAG_BYTES));
+    try {
+      return Buffer.concat([decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()]);
+    } catch {
+      return undefined;
+    }
+  }
+}

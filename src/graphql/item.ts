@@ -1,0 +1,168 @@
+import { IsOptional, IsUUID, Max, Min, ValidateIf, ValidateNested } from "class-validator";
+import {
+  Args,
+  ArgsType,
+  Ctx,
+  Field,
+  ID,
+  InputType,
+  Int,
+  Mutation,
+  ObjectType,
+  Query,
+  Resolver,
+} from "type-graphql";
+import type { Items } from "../services/items.js";
+import type { Item } from "../storage/items.js";
+import type { User } from "../storage/users.js";
+import { toUserType, UserType } from "./account.js";
+import { Auth } from "./auth-checker.js";
+import { type Context, signedInUser } from "./context.js";
+import { IsText } from "./validation.js";
+
+const TITLE = [1, 200] as const;
+const DESCRIPTION = [0, 5000] as const;
+
+@ObjectType("Item", { description: "A thing that belongs to a user." })
+class ItemType {
+  @Field(() => ID, { description: "Stays the same for as long as the item exists." })
+  id!: string;
+
+  @Field(() => String, { description: "What it is called." })
+  title!: string;
+
+  @Field(() => String, { nullable: true, description: "More about it." })
+  description!: string | null;
+
+  @Field(() => UserType, { description: "Whose it is." })
+  owner!: UserType;
+
+  @Field(() => Date, { description: "When it was made." })
+  createdAt!: Date;
+
+  @Field(() => Date, { description: "When it was last changed." })
+  updatedAt!: Date;
+}
+
+@ArgsType()
+class MyItemsArgs {
+  @Field(() => Int, { defaultValue: 50, description: "How many items to give at most, 1 to 100." })
+  @Min(1)
+  @Max(100)
+  first!: number;
+
+  @Field(() => ID, { nullable: true, description: "The id of the last item of the page before." })
+  @IsOptional()
+  @IsUUID()
+  after?: string | null;
+}
+
+@InputType({ description: "An item to make." })
+class CreateItemInput {
+  @Field(() => String, { description: "What it is called, 1 to 200 characters." })
+  @IsText(...TITLE)
+  title!: string;
+
+  @Field(() => String, { nullable: true, description: "More about it, up to 5000 characters." })
+  @IsOptional()
+  @IsText(...DESCRIPTION)
+  description?: string | null;
+}
+
+@InputType({ description: "What to change of an item. What is left out stays as it is." })
+class UpdateItemInput {
+  @Field(() => String, { nullable: true, description: "What it is called, 1 to 200 characters; not null." })
+  @ValidateIf((_, title) => title !== undefined)
+  @IsText(...TITLE)
+  title?: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description: "More about it, up to 5000 characters; null removes it.",
+  })
+  @IsOptional()
+  @IsText(...DESCRIPTION)
+  description?: string | null;
+}
+
+@ArgsType()
+class CreateItemArgs {
+  @Field(() => CreateItemInput, { description: "The item to make." })
+  @ValidateNested()
+  input!: CreateItemInput;
+}
+
+@ArgsType()
+class ItemArgs {
+  @Field(() => ID, { description: "Which item." })
+  @IsUUID()
+  id!: string;
+}
+
+@ArgsType()
+class UpdateItemArgs extends ItemArgs {
+  @Field(() => UpdateItemInput, { description: "What to change." })
+  @ValidateNested()
+  input!: UpdateItemInput;
+}
+
+@Resolver()
+export class ItemResolver {
+  readonly #items: Items;
+
+  constructor(items: Items) {
+    this.#items = items;
+  }
+
+  @Auth()
+  @Query(() => [ItemType], {
+    description: "The signed-in user's items, oldest first. Errors: `UNAUTHENTICATED`, `BAD_USER_INPUT`.",
+  })
+  async myItems(@Ctx() context: Context, @Args(() => MyItemsArgs) { first, after }: MyItemsArgs) {
+    const user = signedInUser(context);
+    const items = await this.#items.list(user.id, { first, after: after ?? undefined });
+    return items.map((item) => toItemType(item, user));
+  }
+
+  @Auth()
+  @Mutation(() => ItemType, {
+    description: "Makes an item of the signed-in user. Errors: `UNAUTHENTICATED`, `BAD_USER_INPUT`.",
+  })
+  async createItem(@Ctx() context: Context, @Args(() => CreateItemArgs) { input }: CreateItemArgs) {
+    const user = signedInUser(context);
+    const { title, description = null } = input;
+    return toItemType(await this.#items.create(user.id, { title, description }), user);
+  }
+
+  @Auth()
+  @Mutation(() => ItemType, {
+    description:
+      "Changes an item of the signed-in user. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (also for another's item), `BAD_USER_INPUT`.",
+  })
+  async updateItem(@Ctx() context: Context, @Args(() => UpdateItemArgs) { id, input }: UpdateItemArgs) {
+    const user = signedInUser(context);
+    const { title, description } = input;
+    return toItemType(await this.#items.update(user.id, id, { title, description }), user);
+  }
+
+  @Auth()
+  @Mutation(() => Boolean, {
+    description:
+      "Deletes an item of the signed-in user, and answers true. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (also for another's item), `BAD_USER_INPUT`.",
+  })
+  async deleteItem(@Ctx() context: Context, @Args(() => ItemArgs) { id }: ItemArgs) {
+    await this.#items.delete(signedInUser(context).id, id);
+    return true;
+  }
+}
+
+function toItemType(item: Item, owner: User): ItemType {
+  return {
+    id: item.id,
+    title: item.title,
+    description: item.description,
+    owner: toUserType(owner),
+    createdAt: new Date(item.createdAt),
+    updatedAt: new Date(item.updatedAt),
+  };
+}

@@ -1,0 +1,69 @@
+import { printSchemaWithDirectives } from "@graphql-tools/utils";
+import { DirectiveLocation, GraphQLDirective, GraphQLEnumType, GraphQLNonNull, GraphQLSchema } from "graphql";
+import { GraphQLDateTime } from "graphql-scalars";
+import { buildSchemaSync, type ClassType, type NonEmptyArray } from "type-graphql";
+import { ERROR_CODES, UNAUTHENTICATED_REASONS } from "../errors.js";
+import { authChecker } from "./auth-checker.js";
+import { validateArguments } from "./validation.js";
+
+/**
+ * Builds the schema from these resolvers and no others: the list is also the container that type-graphql
+ * takes their instances from.
+ */
+export function createSchema(resolvers: object[]): GraphQLSchema {
+  const instances = new Map(resolvers.map((resolver) => [resolver.constructor, resolver]));
+  const schema = buildSchemaSync({
+    resolvers: [...instances.keys()] as unknown as NonEmptyArray<ClassType>,
+    container: {
+      get(resolver: ClassType) {
+        const instance = instances.get(resolver);
+        if (instance === undefined) throw new Error(`${resolver.name} is not among the schema's resolvers`);
+        return instance;
+      },
+    },
+    authChecker,
+    validateFn: validateArguments,
+    scalarsMap: [{ type: Date, scalar: GraphQLDateTime }],
+  });
+  const config = schema.toConfig();
+  if (config.query) config.query.description = "What can be read.";
+  if (config.mutation) config.mutation.description = "What can be done.";
+  return new GraphQLSchema({
+    ...config,
+    description: "Latchkey: login in front of your graph.",
+    types: [
+      ...config.types,
+      enumOf("ErrorCode", "`extensions.code` of an error.", ERROR_CODES),
+      enumOf(
+        "UnauthenticatedReason",
+        "`extensions.reason` of an `UNAUTHENTICATED` error.",
+        UNAUTHENTICATED_REASONS,
+      ),
+    ],
+    directives: [...config.directives, authDirective(schema)],
+  });
+}
+
+/** The schema as SDL. */
+export function printSdl(schema: GraphQLSchema): string {
+  return `${printSchemaWithDirectives(schema)}\n`;
+}
+
+function enumOf(
+  name: string,
+  description: string,
+  values: Readonly<Record<string, string>>,
+): GraphQLEnumType {
+  const entries = Object.entries(values).map(([value, text]) => [value, { description: text }]);
+  return new GraphQLEnumType({ name, description, values: Object.fromEntries(entries) });
+}
+
+function authDirective(schema: GraphQLSchema): GraphQLDirective {
+  const role = schema.getType("Role") as GraphQLEnumType;
+  return new GraphQLDirective({
+    name: "auth",
+    description: "Who may use the field: a signed-in user with this role. A field without it is public.",
+    locations: [DirectiveLocation.FIELD_DEFINITION],
+    args: { role: { type: new GraphQLNonNull(role), description: "The role the user must have." } },
+  });
+}

@@ -1,0 +1,70 @@
+import { randomUUID } from "node:crypto";
+import cors from "@fastify/cors";
+import helmet from "@fastify/helmet";
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+
+/** The largest body that is read, in bytes. */
+const BODY_LIMIT = 64 * 1024;
+const HEADER_LIMIT = 16 * 1024;
+
+/**
+ * The edge: limits, security headers, CORS, request ids and logs. Routes are added to it.
+ * `close()` stops accepting, finishes what is in flight, and answers 503 to what still arrives.
+ * @param options.corsOrigins browsers' origins that may read answers
+ */
+export async function createServer(options: {
+  logger: FastifyBaseLogger;
+  corsOrigins: readonly string[];
+}): Promise<FastifyInstance> {
+  const server = fastify({
+    loggerInstance: options.logger.child(
+      {},
+      {
+        serializers: {
+          // Not the query string nor any header: either may hold a token.
+          req: ({ method, url, ip }: { method: string; url: string; ip: string }) => ({
+            method,
+            path: url.split("?", 1)[0],
+            ip,
+          }),
+        },
+      },
+    ),
+    genReqId: () => randomUUID(),
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 10_000,
+    connectionTimeout: 20_000,
+    keepAliveTimeout: 5_000,
+    http: { maxHeaderSize: HEADER_LIMIT, headersTimeout: 10_000 },
+  });
+  server.removeContentTypeParser("text/plain");
+  await server.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+  });
+  if (options.corsOrigins.length > 0) {
+    await server.register(cors, {
+      origin: [...options.corsOrigins],
+      methods: ["GET", "POST"],
+      exposedHeaders: ["WWW-Authenticate", "Retry-After", "X-Request-Id"],
+      maxAge: 600,
+    });
+  }
+  server.addHook("onSend", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
+  });
+  server.setErrorHandler<Error & { statusCode?: number }>((error, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) request.log.error({ err: error }, "request failed");
+    return reply
+      .code(status)
+      .send({ error: status >= 500 ? "Something failed on the server." : error.message });
+  });
+  server.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send({ error: "There is nothing at this path." }),
+  );
+  return server;
+}

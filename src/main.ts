@@ -1,0 +1,63 @@
+import { compose, composeServer } from "./compose.js";
+import { type Config, loadConfig, readEnvironment } from "./config.js";
+import { exitWithMessage } from "./exit.js";
+import { createLogger } from "./logger.js";
+import { createDemoAccount } from "./services/demo-account.js";
+import { migrate } from "./storage/database.js";
+
+/** Longest time to finish what is in flight after a signal to stop, in milliseconds. */
+const DRAIN_TIMEOUT = 10_000;
+
+async function start(config: Config): Promise<void> {
+  const logger = createLogger(config);
+  const latchkey = compose(config, { logger });
+  const { applied } = await migrate(latchkey.db);
+  if (applied.length > 0) logger.info({ applied }, "migrated the database");
+  // A wrong SECRET_KEY stops the start here, not the first login.
+  await latchkey.keys.signingKey();
+  const server = await composeServer(config, latchkey, { logger });
+  const address = await server.listen({ host: config.host, port: config.port });
+
+  let stopping = false;
+  const stop = async (signal: NodeJS.Signals) => {
+    if (stopping) return;
+    stopping = true;
+    logger.info({ signal }, "stopping");
+    setTimeout(() => {
+      logger.error("requests were still in flight: stopped without them");
+      process.exit(1);
+    }, DRAIN_TIMEOUT).unref();
+    await server.close();
+    await latchkey.close();
+    logger.info("stopped");
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+
+  if (config.production) return;
+  const demo = await createDemoAccount(latchkey.accounts, latchkey.items);
+  process.stdout.write(welcome(`${address}/graphql`, demo));
+}
+
+function welcome(url: string, demo: { username: string; password: string } | undefined): string {
+  const lines = ["", `Latchkey is ready at ${url}`, ""];
+  if (demo !== undefined) {
+    const { username, password } = demo;
+    lines.push(
+      "An account to try it with, shown this once:",
+      `  username: ${username}`,
+      `  password: ${password}`,
+      "",
+      "Open the address in a browser, or send it this:",
+      `  mutation { login(username: "${username}", password: "${password}") { accessToken } }`,
+      "",
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+try {
+  await start(loadConfig(readEnvironment()));
+} catch (error) {
+  exitWithMessage(error);
+}

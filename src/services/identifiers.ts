@@ -1,0 +1,33 @@
+import { isEmail } from "class-validator";
+import type { Violation } from "../errors.js";
+
+const USERNAME = /^[a-z0-9._-]{3,32}$/;
+
+/** One spelling for everything that names an account: compatibility forms, spaces and case do not count. */
+export function normalizeLogin(login: string): string {
+  return login.normalize("NFKC").trim().toLowerCase();
+}
+
+/** @param username already normalized */
+export function usernameViolations(username: string): Violation[] {
+  if (USERNAME.test(username)) return [];
+  return [
+    {
+      field: "username",
+      rule: "username",
+      message: "username must be 3 to 32 characters from a-z, 0-9, dot, underscore and hyphen",
+    },
+  ];
+}
+
+/** @param email already normalized */
+export function emailViolations(email: string): Violation[] {
+  if (isEmail(email)) return [];
+  return [{ field: "email", rule: "email", message: "email must be an e-mail address" }];
+}
+
+/** @param fullName a display name, free but for its length and control characters */
+export function fullNameViolations(fullName: string | null): Violation[] {
+  if (fullName === null || /^\P{C}{1,200}$/u.test(fullName)) return [];
+  return [{ field: "fullName", rule: "fullName", message: "fullName must be 1 to 200 printable characters" }];
+}

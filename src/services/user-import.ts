@@ -1,0 +1,112 @@
+import { isRunnableHash } from "../crypto/passwords.js";
+import { invalidInput, LatchkeyError } from "../errors.js";
+import { setPasswordHash } from "../storage/credentials.js";
+import type { Database } from "../storage/database.js";
+import { findUserByUsername, insertUser, type User } from "../storage/users.js";
+import type { Accounts } from "./accounts.js";
+
+/** One line of a file: its number, and what it holds or why it could not be read. */
+export type ImportLine = { line: number } & ({ record: Record<string, unknown> } | { unreadable: string });
+
+export interface ImportReport {
+  created: number;
+  /** Users that were there already, with the same e-mail address: they are left as they are. */
+  existing: number;
+  failed: { line: number; problem: string }[];
+}
+
+/** Lines written in one transaction: one flush to disk for many users. */
+const BATCH = 200;
+
+/** Takes over users, with their bcrypt hashes, from another system. */
+export class UserImport {
+  readonly #db: Database;
+  readonly #accounts: Accounts;
+
+  constructor(deps: { db: Database; accounts: Accounts }) {
+    this.#db = deps.db;
+    this.#accounts = deps.accounts;
+  }
+
+  /**
+   * Writes the users of all good lines; a bad line is reported and stops nothing else. Running it again
+   * changes nothing that is there.
+   * @param onBatch called after each batch that has been written
+   */
+  async import(lines: AsyncIterable<ImportLine>, onBatch: () => void): Promise<ImportReport> {
+    const report: ImportReport = { created: 0, existing: 0, failed: [] };
+    let batch: ImportLine[] = [];
+    const flush = async () => {
+      await this.#writeBatch(batch, report);
+      onBatch();
+      batch = [];
+    };
+    for await (const line of lines) {
+      batch.push(line);
+      if (batch.length === BATCH) await flush();
+    }
+    if (batch.length > 0) await flush();
+    return report;
+  }
+
+  async #writeBatch(batch: ImportLine[], report: ImportReport): Promise<void> {
+    const outcomes = await this.#db.transaction().execute(async (transaction) => {
+      const outcomes: ({ line: number; problem: string } | "created" | "existing")[] = [];
+      for (const entry of batch) {
+        try {
+          outcomes.push(await this.#write(transaction, entry));
+        } catch (error) {
+          if (!(error instanceof LatchkeyError)) throw error;
+          outcomes.push({ line: entry.line, problem: error.message });
+        }
+      }
+      return outcomes;
+    });
+    for (const outcome of outcomes) {
+      if (typeof outcome === "string") report[outcome]++;
+      else report.failed.push(outcome);
+    }
+  }
+
+  async #write(transaction: Database, entry: ImportLine): Promise<"created" | "existing"> {
+    if ("unreadable" in entry)
+      throw new LatchkeyError("BAD_USER_INPUT", entry.unreadable, { violations: [] });
+    const { user, passwordHash } = this.#read(entry.record);
+    if (await insertUser(transaction, user)) {
+      await setPasswordHash(transaction, user.id, passwordHash, user.createdAt);
+      return "created";
+    }
+    const taken = await findUserByUsername(transaction, user.username);
+    if (taken?.email === user.email) return "existing";
+    const field = taken ? "username" : "email";
+    throw new LatchkeyError("CONFLICT", `This ${field} belongs to another user.`, { field });
+  }
+
+  #read(record: Record<string, unknown>): { user: User; passwordHash: string } {
+    const passwordHash = text(record, "password_hash");
+    if (!isRunnableHash(passwordHash)) {
+      const message = "password_hash must be a bcrypt hash ($2a$, $2b$ or $2y$) of a cost from 4 to 15";
+      throw invalidInput([{ field: "password_hash", rule: "bcrypt", message }]);
+    }
+    const user = this.#accounts.newUser({
+      username: text(record, "username"),
+      email: text(record, "email"),
+      fullName: text(record, "full_name") || null,
+    });
+    return { user: flag(record, "disabled") ? { ...user, disabledAt: user.createdAt } : user, passwordHash };
+  }
+}
+
+function text(record: Record<string, unknown>, field: string): string {
+  const value = record[field] ?? "";
+  if (typeof value === "string") return value;
+  throw invalidInput([{ field, rule: "text", message: `${field} must be text` }]);
+}
+
+function flag(record: Record<string, unknown>, field: string): boolean {
+  const value = record[field] ?? "";
+  if (typeof value === "boolean") return value;
+  if (value === "" || value === "0" || value === "false" || value === "False") return false;
+  if (value === "1" || value === "true" || value === "True") return true;
+  throw invalidInput([{ field, rule: "flag", message: `${field} must be true or false` }]);
+}

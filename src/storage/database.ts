@@ -1,0 +1,105 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import BetterSqlite3 from "better-sqlite3";
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  Kysely,
+  PostgresDialect,
+  SqliteAdapter,
+  SqliteDialect,
+  type SqliteDialectConfig,
+  SqliteDriver,
+  sql,
+} from "kysely";
+import { Migrator } from "kysely/migration";
+import pg from "pg";
+import type { DatabaseConfig } from "../config.js";
+import { migrations } from "./migrations.js";
+import type { Tables } from "./tables.js";
+
+/** The database, or a transaction on it. Inside a transaction use only the transaction's handle. */
+export type Database = Kysely<Tables>;
+
+/**
+ * The database, opened by the first query; a SQLite file is created when it is missing. Does not migrate.
+ * @param onIdleError told of a PostgreSQL connection that broke while nobody used it
+ */
+export function openDatabase(config: DatabaseConfig, onIdleError: (error: Error) => void): Database {
+  if (config.kind === "sqlite") {
+    return new Kysely<Tables>({
+      dialect: new ImmediateSqliteDialect({ database: async () => openSqlite(config.file) }),
+    });
+  }
+  const pool = new pg.Pool({
+    connectionString: config.url,
+    application_name: "latchkey",
+    connectionTimeoutMillis: 5_000,
+    types: { getTypeParser: postgresTypeParser },
+  });
+  pool.on("error", onIdleError);
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** Brings the schema up to date. Safe when several processes start at once. */
+export async function migrate(db: Database): Promise<{ applied: string[] }> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+  const { error, results } = await migrator.migrateToLatest();
+  if (error) throw error;
+  return { applied: (results ?? []).map(({ migrationName }) => migrationName) };
+}
+
+/** Resolves when the database answers. */
+export async function ping(db: Database): Promise<void> {
+  await sql`select 1`.execute(db);
+}
+
+function openSqlite(file: string): BetterSqlite3.Database {
+  // Password hashes live here: the directory is its owner's alone.
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const sqlite = new BetterSqlite3(file);
+  sqlite.pragma("busy_timeout = 5000");
+  sqlite.pragma("journal_mode = WAL");
+  sqlite.pragma("synchronous = FULL");
+  sqlite.pragma("foreign_keys = ON");
+  return sqlite;
+}
+
+/**
+ * SQLite's transactions start as readers, and one that writes after another process wrote fails at once
+ * whatever the busy timeout. Starting as the writer waits instead, and lets migrations be a transaction.
+ */
+class ImmediateSqliteDialect extends SqliteDialect {
+  readonly #config: SqliteDialectConfig;
+
+  constructor(config: SqliteDialectConfig) {
+    super(config);
+    this.#config = config;
+  }
+
+  override createDriver() {
+    return new ImmediateSqliteDriver(this.#config);
+  }
+
+  override createAdapter() {
+    return new TransactionalDdlSqliteAdapter();
+  }
+}
+
+class ImmediateSqliteDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  }
+}
+
+class TransactionalDdlSqliteAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+/** bigint columns hold epoch milliseconds, which a number holds exactly; pg would give strings. */
+function postgresTypeParser(oid: number, format?: "text" | "binary") {
+  if (oid === pg.types.builtins.INT8 && format !== "binary") return Number;
+  return pg.types.getTypeParser(oid, format as "text");
+}

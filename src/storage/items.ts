@@ -1,0 +1,85 @@
+import type { Selectable } from "kysely";
+import type { Database } from "./database.js";
+import type { ItemRow } from "./tables.js";
+
+/** A thing that belongs to a user: the data behind the login. */
+export interface Item {
+  id: string;
+  ownerId: string;
+  title: string;
+  description: string | null;
+  createdAt: number;
+  updatedAt: number;
+}
+
+/** What is left undefined stays as it is. */
+export interface ItemChanges {
+  title?: string | undefined;
+  description?: string | null | undefined;
+}
+
+function toItem(row: Selectable<ItemRow>): Item {
+  return {
+    id: row.id,
+    ownerId: row.owner_id,
+    title: row.title,
+    description: row.description,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}
+
+export async function insertItem(db: Database, item: Item): Promise<void> {
+  await db
+    .insertInto("items")
+    .values({
+      id: item.id,
+      owner_id: item.ownerId,
+      title: item.title,
+      description: item.description,
+      created_at: item.createdAt,
+      updated_at: item.updatedAt,
+    })
+    .execute();
+}
+
+/** The owner's items, oldest first, starting behind the item `after`. */
+export async function listItems(
+  db: Database,
+  ownerId: string,
+  { first, after }: { first: number; after: string | undefined },
+): Promise<Item[]> {
+  let query = db.selectFrom("items").selectAll().where("owner_id", "=", ownerId).orderBy("id").limit(first);
+  if (after !== undefined) query = query.where("id", ">", after);
+  return (await query.execute()).map(toItem);
+}
+
+/** @returns undefined when the owner has no such item */
+export async function updateItem(
+  db: Database,
+  { id, ownerId }: { id: string; ownerId: string },
+  changes: ItemChanges,
+  now: number,
+): Promise<Item | undefined> {
+  const row = await db
+    .updateTable("items")
+    .set({ title: changes.title, description: changes.description, updated_at: now })
+    .where("id", "=", id)
+    .where("owner_id", "=", ownerId)
+    .returningAll()
+    .executeTakeFirst();
+  return row && toItem(row);
+}
+
+/** @returns false when the owner has no such item */
+export async function deleteItem(
+  db: Database,
+  { id, ownerId }: { id: string; ownerId: string },
+): Promise<boolean> {
+  const result = await db
+    .deleteFrom("items")
+    .where("id", "=", id)
+    .where("owner_id", "=", ownerId)
+    .executeTakeFirst();
+  return result.numDeletedRows === 1n;
+}

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { decodeJwt, decodeProtectedHeader } from "jose";
+import { findPasswordHash } from "../../src/storage/credentials.js";
+import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { DATABASES } from "../support/databases.js";
+import { LOGIN, ME } from "../support/operations.js";
+
+const INVALID_CREDENTIALS = [
+  expect.objectContaining({
+    message: "The username or the password is wrong.",
+    extensions: { code: "INVALID_CREDENTIALS" },
+  }),
+];
+
+describe.each(DATABASES)("login on %s", (database) => {
+  let app: App;
+  beforeAll(async () => {
+    app = await makeApp({ database });
+    await app.createUser("alice");
+  });
+  afterAll(() => app.close());
+
+  test("answers a bearer token for the right password", async () => {
+    const { status, headers, data } = await app.send(LOGIN, { username: "alice", password: PASSWORD });
+    expect(status).toBe(200);
+    expect(headers.get("cache-control")).toBe("no-store");
+    expect(data?.login).toEqual({
+      accessToken: expect.any(String),
+      tokenType: "bearer",
+      expiresIn: 900,
+      expiresAt: new Date(app.clock.now() + 900_000).toISOString(),
+      user: {
+        id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
+        username: "alice",
+        email: "alice@example.com",
+        emailVerified: true,
+        fullName: null,
+        disabled: false,
+        roles: ["USER"],
+        createdAt: new Date(app.clock.now()).toISOString(),
+      },
+    });
+    const me = await app.send(ME, {}, { token: data!.login.accessToken });
+    expect(me.data?.me).toEqual(data!.login.user);
+  });
+
+  test("the token is a JWT of RFC 9068's profile", async () => {
+    const { accessToken, user } = await app.login("alice");
+    const now = app.clock.now() / 1000;
+    const { kid } = await app.latchkey.keys.signingKey();
+    expect(decodeProtectedHeader(accessToken)).toEqual({ alg: "ES256", typ: "at+jwt", kid });
+    expect(decodeJwt(accessToken)).toEqual({
+      iss: "http://localhost:4000",
+      aud: "latchkey",
+      sub: user.id,
+      sid: expect.any(String),
+      jti: expect.any(String),
+      iat: now,
+      exp: now + 900,
+      roles: ["USER"],
+    });
+  });
+
+  test.each([["ALICE"], ["alice@example.com"], ["Alice@Example.COM"], [" alice "], ["ａｌｉｃｅ"]])(
+    "takes %j for alice",
+    async (username) => {
+      expect((await app.login(username)).user.username).toBe("alice");
+    },
+  );
+
+  test("answers an unknown user, a wrong password and a user without one with the same bytes", async () => {
+    const { db } = app.latchkey;
+    await app.createUser("passwordless");
+    const { id } = (await app.login("passwordless")).user;
+    await db.deleteFrom("credentials").where("user_id", "=", id).execute();
+
+    const answers = await Promise.all([
+      app.send(LOGIN, { username: "nobody", password: PASSWORD }),
+      app.send(LOGIN, { username: "alice", password: `${PASSWORD}!` }),
+      app.send(LOGIN, { username: "passwordless", password: PASSWORD }),
+      app.send(LOGIN, { username: "alice", password: "" }),
+      app.send(LOGIN, { username: "alice", password: `${PASSWORD}\0` }),
+      app.send(LOGIN, { username: "alice", password: "x".repeat(5000) }),
+    ]);
+    expect(answers[0]!.errors).toEqual(INVALID_CREDENTIALS);
+    for (const answer of answers) {
+      expect(answer.status).toBe(401);
+      expect(answer.headers.get("www-authenticate")).toBe("Bearer");
+      expect(answer.text).toBe(answers[0]!.text);
+    }
+  });
+
+  test("compares the whole password, its case and its spaces", async () => {
+    const longest = "é".repeat(36);
+    await app.createUser("longest", longest);
+    await app.createUser("spaced", ` ${PASSWORD} `);
+    expect((await app.login("longest", longest)).user.username).toBe("longest");
+    expect((await app.login("spaced", ` ${PASSWORD} `)).user.username).toBe("spaced");
+    for (const [username, password] of [
+      ["longest", `${longest}x`],
+      ["spaced", PASSWORD],
+      ["alice", PASSWORD.toUpperCase()],
+      // The same text in another normal form is another password.
+      ["longest", "e\u0301".repeat(24)],
+    ] as const) {
+      expect((await app.send(LOGIN, { username, password })).errors).toEqual(INVALID_CREDENTIALS);
+    }
+  });
+
+  test("tells a disabled user so, but only after the right password", async () => {
+    await app.createUser("disabled");
+    await app.latchkey.accounts.disable("disabled");
+    const wrong = await app.send(LOGIN, { username: "disabled", password: "wrong" });
+    expect(wrong.errors).toEqual(INVALID_CREDENTIALS);
+    const right = await app.send(LOGIN, { username: "disabled", password: PASSWORD });
+    expect(right.status).toBe(403);
+    expect(right.errors).toEqual([
+      expect.objectContaining({
+        message: "This account has been disabled. Ask an administrator.",
+        extensions: { code: "ACCOUNT_DISABLED" },
+      }),
+    ]);
+  });
+
+  test("works however stale the token beside it", async () => {
+    const { accessToken } = await app.login("alice");
+    app.clock.advance(3_600_000);
+    for (const token of [accessToken, "garbage", `${accessToken}x`]) {
+      const { data } = await app.send(LOGIN, { username: "alice", password: PASSWORD }, { token });
+      expect(data?.login.user.username).toBe("alice");
+    }
+  });
+
+  test("names the argument that is not valid, without its value", async () => {
+    const { status, errors, text } = await app.send(LOGIN, { username: "", password: PASSWORD });
+    expect(status).toBe(400);
+    expect(errors?.[0]?.extensions).toEqual({
+      code: "BAD_USER_INPUT",
+      violations: [
+        {
+          field: "username",
+          rule: "text",
+          message: "username must be 1 to 320 characters of well-formed text without NUL",
+        },
+      ],
+    });
+    expect(text).not.toContain(PASSWORD);
+  });
+
+  test("hashes anew when the cost has gone up, and only then", async () => {
+    await app.createUser("rehashed");
+    const { id } = (await app.login("rehashed")).user;
+    const hashOf = () => findPasswordHash(app.latchkey.db, id);
+    const before = await hashOf();
+    expect(before).toMatch(/^\$2b\$04\$/);
+
+    const costlier = await makeApp({ databaseUrl: app.databaseUrl, config: { bcryptCost: 5 } });
+    await Promise.all([costlier.login("rehashed"), costlier.login("rehashed"), costlier.login("rehashed")]);
+    const after = await hashOf();
+    expect(after).toMatch(/^\$2b\$05\$/);
+    await costlier.login("rehashed");
+    expect(await hashOf()).toBe(after);
+    await costlier.close();
+  });
+
+  test("salts every hash on its own", async () => {
+    const hashes = await app.latchkey.db.selectFrom("credentials").select("password_hash").execute();
+    const salts = hashes.map(({ password_hash }) => password_hash.slice(7, 29));
+    expect(salts.length).toBeGreaterThan(2);
+    expect(new Set(salts).size).toBe(salts.length);
+  });
+});

@@ -1,0 +1,127 @@
+import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
+import { type GraphQLFormattedError, print } from "graphql";
+import type { Clock } from "../../src/clock.js";
+import { compose, composeServer } from "../../src/compose.js";
+import { type Config, loadConfig } from "../../src/config.js";
+import { createLogger } from "../../src/logger.js";
+import { migrate } from "../../src/storage/database.js";
+import { type DatabaseKind, emptyDatabaseUrl } from "./databases.js";
+import { LOGIN } from "./operations.js";
+
+/** The one password of all tests: it must never be found in an answer or a log. */
+export const PASSWORD = "CANARY-correct-horse-battery";
+
+export class FrozenClock implements Clock {
+  #now = Date.parse("2026-01-01T00:00:00Z");
+
+  now(): number {
+    return this.#now;
+  }
+
+  advance(milliseconds: number): void {
+    this.#now += milliseconds;
+  }
+}
+
+export interface Answer<Data> {
+  status: number;
+  headers: Headers;
+  data?: Data | null;
+  errors?: GraphQLFormattedError[];
+  text: string;
+}
+
+export type App = Awaited<ReturnType<typeof makeApp>>;
+
+/** The real app, listening on a free port, with time frozen, over an empty database or the one given. */
+export async function makeApp(
+  options: {
+    database?: DatabaseKind;
+    databaseUrl?: string;
+    env?: NodeJS.ProcessEnv;
+    config?: Partial<Config>;
+    clock?: Clock;
+  } = {},
+) {
+  const databaseUrl = options.databaseUrl ?? (await emptyDatabaseUrl(options.database ?? "sqlite"));
+  const env = { SECRET_KEY: "a test's secret key, never used elsewhere", ...options.env };
+  const config: Config = {
+    ...loadConfig({ ...env, DATABASE_URL: databaseUrl, LOG_LEVEL: "trace" }),
+    bcryptCost: 4,
+    ...options.config,
+  };
+  const clock = options.clock ?? new FrozenClock();
+  const seen: string[] = [];
+  const logger = createLogger(config, { write: (line) => void seen.push(line) });
+  const latchkey = compose(config, { logger, clock });
+  await migrate(latchkey.db);
+  const server = await composeServer(config, latchkey, { logger });
+  const address = await server.listen({ host: "127.0.0.1", port: 0 });
+
+  async function request(path: string, init: RequestInit = {}) {
+    const answer = await fetchText(`${address}${path}`, init);
+    seen.push(answer.text, JSON.stringify([...answer.headers]));
+    return answer;
+  }
+
+  async function post(body: unknown, { token, headers }: RequestOptions = {}): Promise<Answer<unknown>> {
+    const answer = await request("/graphql", {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    });
+    return { ...(answer.text.startsWith("{") ? JSON.parse(answer.text) : {}), ...answer };
+  }
+
+  async function send<Data, Variables>(
+    document: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+    options?: RequestOptions,
+  ): Promise<Answer<Data>> {
+    return (await post({ query: print(document), variables }, options)) as Answer<Data>;
+  }
+
+  return {
+    address,
+    clock: clock as FrozenClock,
+    config,
+    databaseUrl,
+    latchkey,
+    server,
+    /** Everything that was logged or answered, line by line. */
+    seen,
+    request,
+    post,
+    send,
+    /** A user with the tests' password. */
+    async createUser(username: string, password = PASSWORD) {
+      const account = { username, email: `${username}@example.com`, fullName: null };
+      return latchkey.accounts.create(account, password);
+    },
+    async login(username: string, password = PASSWORD) {
+      const { data, errors } = await send(LOGIN, { username, password });
+      if (!data) throw new Error(`login failed: ${JSON.stringify(errors)}`);
+      return data.login;
+    },
+    async close() {
+      await server.close();
+      await latchkey.close();
+      const leak = seen.find((text) => /CANARY|\$2[aby]\$\d\d\$/.test(text));
+      if (leak !== undefined) throw new Error(`a secret was logged or answered: ${leak}`);
+    },
+  };
+}
+
+export interface RequestOptions {
+  token?: string;
+  headers?: Record<string, string>;
+}
+
+async function fetchText(url: string, init: RequestInit) {
+  const response = await fetch(url, init);
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}

@@ -1,0 +1,45 @@
+import { graphql } from "../gql/index.js";
+
+export const LOGIN = graphql(`
+  mutation Login($username: String!, $password: String!) {
+    login(username: $username, password: $password) {
+      accessToken
+      tokenType
+      expiresIn
+      expiresAt
+      user { id username email emailVerified fullName disabled roles createdAt }
+    }
+  }
+`);
+
+export const ME = graphql(`
+  query Me {
+    me { id username email emailVerified fullName disabled roles createdAt }
+  }
+`);
+
+export const MY_ITEMS = graphql(`
+  query MyItems($first: Int! = 50, $after: ID) {
+    myItems(first: $first, after: $after) {
+      id title description owner { id username } createdAt updatedAt
+    }
+  }
+`);
+
+export const CREATE_ITEM = graphql(`
+  mutation CreateItem($input: CreateItemInput!) {
+    createItem(input: $input) { id title description owner { username } createdAt updatedAt }
+  }
+`);
+
+export const UPDATE_ITEM = graphql(`
+  mutation UpdateItem($id: ID!, $input: UpdateItemInput!) {
+    updateItem(id: $id, input: $input) { id title description createdAt updatedAt }
+  }
+`);
+
+export const DELETE_ITEM = graphql(`
+  mutation DeleteItem($id: ID!) {
+    deleteItem(id: $id)
+  }
+`);
