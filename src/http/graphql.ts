@@ -72,7 +72,8 @@ const errorHead: ApolloServerPlugin<Context> = {
       async willSendResponse({ response: { body, http } }) {
         if (body.kind !== "single" || body.singleResult.data != null || !body.singleResult.errors) return;
         const { status, headers } = httpHeadOf(body.singleResult.errors);
-        http.status = status;
+        // What Apollo itself refuses has its status already.
+        http.status ??= status;
         for (const [name, value] of Object.entries(headers)) http.headers.set(name, value);
       },
     };

@@ -42,7 +42,11 @@ export class Login {
         throw new LatchkeyError("ACCOUNT_DISABLED", "This account has been disabled. Ask an administrator.");
       }
       if (betterHash !== undefined) {
-        await replacePasswordHash(transaction, user.id, { from: hash, to: betterHash, now: this.#clock.now() });
+        await replacePasswordHash(transaction, user.id, {
+          from: hash,
+          to: betterHash,
+          now: this.#clock.now(),
+        });
       }
       return { session: await this.#sessions.start(transaction, user), user };
     });

@@ -1,11 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import BetterSqlite3 from "better-sqlite3";
 import {
   CompiledQuery,
   type DatabaseConnection,
   Kysely,
   PostgresDialect,
+  type QueryResult,
   SqliteAdapter,
   SqliteDialect,
   type SqliteDialectConfig,
@@ -17,6 +19,9 @@ import pg from "pg";
 import type { DatabaseConfig } from "../config.js";
 import { migrations } from "./migrations.js";
 import type { Tables } from "./tables.js";
+
+/** How long to wait for another connection that writes to the same SQLite file, in milliseconds. */
+const BUSY_TIMEOUT = 5_000;
 
 /** The database, or a transaction on it. Inside a transaction use only the transaction's handle. */
 export type Database = Kysely<Tables>;
@@ -58,10 +63,11 @@ function openSqlite(file: string): BetterSqlite3.Database {
   // Password hashes live here: the directory is its owner's alone.
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const sqlite = new BetterSqlite3(file);
-  sqlite.pragma("busy_timeout = 5000");
   sqlite.pragma("journal_mode = WAL");
   sqlite.pragma("synchronous = FULL");
   sqlite.pragma("foreign_keys = ON");
+  // From here on PatientConnection waits: SQLite's own waiting would block the whole process.
+  sqlite.pragma("busy_timeout = 0");
   return sqlite;
 }
 
@@ -87,8 +93,38 @@ class ImmediateSqliteDialect extends SqliteDialect {
 }
 
 class ImmediateSqliteDriver extends SqliteDriver {
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    return new PatientConnection(await super.acquireConnection());
+  }
+
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  }
+}
+
+/** Tries again while another connection writes, without blocking what else this process does meanwhile. */
+class PatientConnection implements DatabaseConnection {
+  readonly #connection: DatabaseConnection;
+
+  constructor(connection: DatabaseConnection) {
+    this.#connection = connection;
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const deadline = performance.now() + BUSY_TIMEOUT;
+    for (;;) {
+      try {
+        return await this.#connection.executeQuery<R>(query);
+      } catch (error) {
+        const busy = error instanceof BetterSqlite3.SqliteError && error.code.startsWith("SQLITE_BUSY");
+        if (!busy || performance.now() > deadline) throw error;
+        await setTimeout(2 + Math.random() * 10);
+      }
+    }
+  }
+
+  streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
+    return this.#connection.streamQuery(query, chunkSize);
   }
 }
 

@@ -1,0 +1,108 @@
+import { describe, expect, test } from "@jest/globals";
+import { ConfigError, loadConfig } from "../src/config.js";
+
+const SECRET = "0123456789abcdef0123456789abcdef";
+
+describe("the configuration", () => {
+  test("needs nothing in development", () => {
+    const config = loadConfig({});
+    expect(config).toEqual({
+      production: false,
+      database: { kind: "sqlite", file: expect.stringMatching(/\/data\/latchkey\.db$/) },
+      host: "localhost",
+      port: 4000,
+      publicUrl: "http://localhost:4000",
+      tokenAudience: "latchkey",
+      secretKey: undefined,
+      algorithm: "ES256",
+      accessTokenExpireMinutes: 15,
+      bcryptCost: 12,
+      corsOrigins: [],
+      apolloSandbox: true,
+      logLevel: "info",
+    });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test("reads every variable", () => {
+    const config = loadConfig({
+      NODE_ENV: "production",
+      DATABASE_URL: "postgres://user:password@db:5432/latchkey",
+      HOST: "0.0.0.0",
+      PORT: "8080",
+      PUBLIC_URL: "https://auth.example.com/",
+      TOKEN_AUDIENCE: "https://api.example.com",
+      SECRET_KEY: SECRET,
+      ALGORITHM: "EdDSA",
+      ACCESS_TOKEN_EXPIRE_MINUTES: "5",
+      BCRYPT_COST: "13",
+      CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
+      LOG_LEVEL: "warn",
+    });
+    expect(config).toEqual({
+      production: true,
+      database: { kind: "postgres", url: "postgres://user:password@db:5432/latchkey" },
+      host: "0.0.0.0",
+      port: 8080,
+      publicUrl: "https://auth.example.com",
+      tokenAudience: "https://api.example.com",
+      secretKey: SECRET,
+      algorithm: "EdDSA",
+      accessTokenExpireMinutes: 5,
+      bcryptCost: 13,
+      corsOrigins: ["https://app.example.com", "http://localhost:3000"],
+      apolloSandbox: false,
+      logLevel: "warn",
+    });
+  });
+
+  test("takes a variable set to nothing as not set", () => {
+    expect(loadConfig({ PORT: "", SECRET_KEY: "" })).toEqual(loadConfig({}));
+  });
+
+  test.each([
+    ["NODE_ENV", "staging", "NODE_ENV must be one of development, production, test"],
+    [
+      "DATABASE_URL",
+      "mysql://h/d",
+      "DATABASE_URL must be sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE",
+    ],
+    [
+      "DATABASE_URL",
+      "sqlite::memory:",
+      "DATABASE_URL must be sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE",
+    ],
+    ["HOST", "http://localhost", "HOST must be a host name or address"],
+    ["PORT", "65536", "PORT must be a whole number from 0 to 65535"],
+    ["PORT", "4e3", "PORT must be a whole number from 0 to 65535"],
+    ["PUBLIC_URL", "auth.example.com", "PUBLIC_URL must be an http(s) URL without query or fragment"],
+    ["PUBLIC_URL", "https://x.example/?a=b", "PUBLIC_URL must be an http(s) URL without query or fragment"],
+    ["TOKEN_AUDIENCE", "two words", "TOKEN_AUDIENCE must be one word without spaces"],
+    ["SECRET_KEY", "x".repeat(31), "SECRET_KEY must be 32 bytes or more"],
+    ["ALGORITHM", "RS256", "ALGORITHM must be one of ES256, EdDSA, HS256"],
+    ["ACCESS_TOKEN_EXPIRE_MINUTES", "0", "ACCESS_TOKEN_EXPIRE_MINUTES must be a whole number from 1 to 1440"],
+    ["BCRYPT_COST", "9", "BCRYPT_COST must be a whole number from 10 to 15"],
+    [
+      "CORS_ORIGINS",
+      "*",
+      "CORS_ORIGINS must be origins such as https://app.example.com, separated by commas",
+    ],
+    [
+      "CORS_ORIGINS",
+      "https://a.example/",
+      "CORS_ORIGINS must be origins such as https://app.example.com, separated by commas",
+    ],
+    ["APOLLO_SANDBOX", "yes", "APOLLO_SANDBOX must be one of true, false"],
+    ["LOG_LEVEL", "loud", "LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent"],
+  ])("refuses %s=%s in one line without the value", (name, value, message) => {
+    expect(() => loadConfig({ [name]: value })).toThrow(new ConfigError(message));
+  });
+
+  test("refuses production without SECRET_KEY", () => {
+    expect(() => loadConfig({ NODE_ENV: "production" })).toThrow(
+      new ConfigError(
+        "SECRET_KEY must be set in production: 32 bytes or more, e.g. from `openssl rand -hex 32`",
+      ),
+    );
+  });
+});

@@ -1,0 +1,87 @@
+import { afterAll, describe, expect, test } from "@jest/globals";
+import bcrypt from "bcrypt";
+import { isHashable, isRunnableHash, Passwords } from "../../src/crypto/passwords.js";
+import { makeApp, PASSWORD } from "../support/app.js";
+import { LOGIN, ME } from "../support/operations.js";
+
+describe("passwords", () => {
+  const passwords = new Passwords({ cost: 4 });
+  afterAll(() => passwords.close());
+
+  test.each(["$2a$", "$2b$", "$2y$"])("reads %s hashes of other systems", async (variant) => {
+    const hash = bcrypt.hashSync(PASSWORD, 4).replace("$2b$", variant);
+    expect(await passwords.verify(PASSWORD, hash)).toBe(true);
+    expect(await passwords.verify(`${PASSWORD}x`, hash)).toBe(false);
+  });
+
+  // From the crypt_blowfish test suite: made by other programs.
+  test.each([
+    ["U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"],
+    ["U*U*U", "$2a$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a"],
+  ])("knows %j by its published hash", async (password, hash) => {
+    expect(await passwords.verify(password, hash)).toBe(true);
+  });
+
+  test("never runs a hash beyond the highest cost", async () => {
+    const started = performance.now();
+    for (const cost of ["16", "31", "32", "99"]) {
+      const hash = bcrypt.hashSync(PASSWORD, 4).replace("$04$", `$${cost}$`);
+      expect(isRunnableHash(hash)).toBe(false);
+      expect(await passwords.verify(PASSWORD, hash)).toBe(false);
+    }
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+
+  test.each([
+    ["", "no hash"],
+    ["plain", "not bcrypt"],
+    ["$2b$04$short", "cut short"],
+    ["$2x$04$abc", "unknown"],
+  ])("answers no to %j (%s)", async (hash) => {
+    expect(await passwords.verify(PASSWORD, hash)).toBe(false);
+  });
+
+  test("answers no without a hash", async () => {
+    expect(await passwords.verify(PASSWORD, undefined)).toBe(false);
+  });
+
+  test("refuses what bcrypt would not hash whole", async () => {
+    for (const password of ["x".repeat(73), "é".repeat(37), "a\0b", "a\ud800"]) {
+      expect(isHashable(password)).toBe(false);
+      await expect(passwords.hash(password)).rejects.toThrow("bcrypt would not hash all of this password");
+    }
+    for (const password of ["x".repeat(72), "é".repeat(36)]) {
+      expect(await passwords.hash(password)).toMatch(/^\$2b\$04\$/);
+    }
+  });
+
+  test("a password cut at bcrypt's 72 bytes is another password", async () => {
+    const hash = bcrypt.hashSync("x".repeat(72), 4);
+    expect(await passwords.verify("x".repeat(72), hash)).toBe(true);
+    expect(await passwords.verify("x".repeat(73), hash)).toBe(false);
+  });
+});
+
+test("past the queue's end a login is OVERLOADED at once, while tokens are read as ever", async () => {
+  const app = await makeApp({ config: { bcryptCost: 12 } });
+  await app.createUser("alice");
+  const { accessToken } = await app.login("alice");
+  const logins = Array.from({ length: 40 }, () => app.send(LOGIN, { username: "alice", password: "wrong" }));
+  const me = await app.send(ME, {}, { token: accessToken });
+  expect(me.data?.me.username).toBe("alice");
+
+  const answers = await Promise.all(logins);
+  const refused = answers.filter(({ status }) => status === 503);
+  expect(answers.filter(({ status }) => status === 401).length + refused.length).toBe(40);
+  expect(refused.length).toBeGreaterThan(0);
+  for (const { headers, errors } of refused) {
+    expect(headers.get("retry-after")).toBe("2");
+    expect(errors).toEqual([
+      expect.objectContaining({
+        message: "Too many passwords are being checked. Try again in 2 seconds.",
+        extensions: { code: "OVERLOADED", retryAfter: 2 },
+      }),
+    ]);
+  }
+  await app.close();
+});

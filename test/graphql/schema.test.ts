@@ -1,0 +1,78 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { getMetadataStorage } from "class-validator";
+import { isEnumType, isInputObjectType, isObjectType } from "graphql";
+import { getMetadataStorage as getTypeGraphQLMetadata } from "type-graphql";
+import { ERROR_CODES } from "../../src/errors.js";
+import { printSdl } from "../../src/graphql/schema.js";
+import { type App, makeApp } from "../support/app.js";
+
+describe("the schema", () => {
+  let app: App;
+  beforeAll(async () => {
+    app = await makeApp();
+  });
+  afterAll(() => app.close());
+
+  const ownTypes = () =>
+    Object.values(app.latchkey.schema.getTypeMap()).filter(({ name }) => !name.startsWith("__"));
+
+  test("schema.graphql is what the code says (else run `npm run schema`)", () => {
+    expect(readFileSync("schema.graphql", "utf8")).toBe(printSdl(app.latchkey.schema));
+  });
+
+  test("everything in it is described", () => {
+    const undescribed: string[] = [];
+    const check = (name: string, element: { description?: string | null | undefined }) => {
+      if (!element.description) undescribed.push(name);
+    };
+    for (const type of ownTypes()) {
+      check(type.name, type);
+      if (isEnumType(type)) for (const value of type.getValues()) check(`${type.name}.${value.name}`, value);
+      if (!isObjectType(type) && !isInputObjectType(type)) continue;
+      for (const field of Object.values(type.getFields())) {
+        check(`${type.name}.${field.name}`, field);
+        if ("args" in field)
+          for (const arg of field.args) check(`${type.name}.${field.name}(${arg.name})`, arg);
+      }
+    }
+    for (const directive of app.latchkey.schema.getDirectives()) check(`@${directive.name}`, directive);
+    expect(undescribed).toEqual([]);
+  });
+
+  test("a root field's description names its errors, all of them in the closed list", () => {
+    const { schema } = app.latchkey;
+    for (const type of [schema.getQueryType()!, schema.getMutationType()!]) {
+      for (const field of Object.values(type.getFields())) {
+        const errors = /Errors: (.*)\.$/.exec(field.description ?? "")?.[1] ?? "";
+        const codes = [...errors.matchAll(/`(\w+)`/g)].map(([, code]) => code!);
+        expect(codes.length).toBeGreaterThan(0);
+        expect(codes.filter((code) => !(code in ERROR_CODES))).toEqual([]);
+        expect(codes.includes("UNAUTHENTICATED")).toBe(field.extensions["directives"] !== undefined);
+      }
+    }
+  });
+
+  // type-graphql never validates a scalar @Arg, and @Authorized on an input field lets everyone in.
+  test("every argument comes through a class, every text in it has a rule", () => {
+    const metadata = getTypeGraphQLMetadata();
+    const kinds = new Set(
+      [...metadata.queries, ...metadata.mutations].flatMap(({ params }) => params!.map(({ kind }) => kind)),
+    );
+    expect([...kinds].sort()).toEqual(["args", "context"]);
+    const unruled: string[] = [];
+    for (const { target, fields } of [...metadata.argumentTypes, ...metadata.inputTypes]) {
+      const ruled = new Set(
+        getMetadataStorage()
+          .getTargetValidationMetadatas(target, "", false, false)
+          .map(({ propertyName }) => propertyName),
+      );
+      for (const { name, roles } of fields!) {
+        expect(roles).toBeUndefined();
+        if (!ruled.has(name)) unruled.push(`${target.name}.${name}`);
+      }
+    }
+    // A password that cannot be right is a failed login, not bad input.
+    expect(unruled).toEqual(["LoginArgs.password"]);
+  });
+});

@@ -1,0 +1,272 @@
+import { connect } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { serverAudits } from "graphql-http";
+import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { ME } from "../support/operations.js";
+
+const PRODUCTION = { NODE_ENV: "production" };
+const SANDBOX_ORIGINS = ["https://studio.apollographql.com", "https://sandbox.embed.apollographql.com"];
+
+const preflight = (origin: string): RequestInit => ({
+  method: "OPTIONS",
+  headers: {
+    origin,
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "authorization,content-type,apollographql-client-name",
+  },
+});
+
+describe("in development", () => {
+  let app: App;
+  beforeAll(async () => {
+    app = await makeApp({ env: { CORS_ORIGINS: "https://app.example.com" } });
+    await app.createUser("alice");
+  });
+  afterAll(() => app.close());
+
+  test.each(
+    serverAudits({ url: () => `${app.address}/graphql` }).map(
+      (audit) => [audit.id, audit.name, audit] as const,
+    ),
+  )("graphql-http audit %s: %s", async (_id, _name, audit) => {
+    const result = await audit.fn();
+    // "warn" is a SHOULD: statuses of errors are the design's, and GET needs a header against CSRF.
+    expect({ status: result.status, reason: "reason" in result && result.reason }).not.toMatchObject({
+      status: "error",
+    });
+  });
+
+  test.each([...SANDBOX_ORIGINS, "https://app.example.com"])(
+    "answers the preflight from %s",
+    async (origin) => {
+      const { status, headers } = await app.request("/graphql", preflight(origin));
+      expect(status).toBe(204);
+      expect(headers.get("access-control-allow-origin")).toBe(origin);
+      expect(headers.get("access-control-allow-methods")).toBe("GET, POST");
+      expect(headers.get("access-control-allow-headers")).toBe(
+        "authorization,content-type,apollographql-client-name",
+      );
+      const answer = await app.post({ query: "{ __typename }" }, { headers: { origin } });
+      expect(answer.headers.get("access-control-allow-origin")).toBe(origin);
+    },
+  );
+
+  test("allows no other origin", async () => {
+    const { headers } = await app.request("/graphql", preflight("https://evil.example"));
+    expect(headers.get("access-control-allow-origin")).toBeNull();
+  });
+
+  test("shows Apollo Sandbox to a browser and answers introspection", async () => {
+    const page = await app.request("/graphql", { headers: { accept: "text/html" } });
+    expect(page.status).toBe(200);
+    expect(page.text).toContain("embeddable-sandbox.cdn.apollographql.com");
+    expect(page.headers.get("content-security-policy")).toBeNull();
+    const { data } = await app.post({ query: "{ __schema { queryType { name } } }" });
+    expect(data).toEqual({ __schema: { queryType: { name: "Query" } } });
+  });
+
+  test("answers in the media type asked for", async () => {
+    const asked = "application/graphql-response+json";
+    const answer = await app.post({ query: "{ __typename }" }, { headers: { accept: asked } });
+    expect(answer.headers.get("content-type")).toBe(`${asked}; charset=utf-8`);
+    expect((await app.send(ME, {}, { headers: { accept: asked } })).status).toBe(401);
+  });
+
+  test("refuses two Authorization headers", async () => {
+    const { accessToken } = await app.login("alice");
+    const body = JSON.stringify({ query: "{ me { id } }" });
+    const answer = await raw(app.address, [
+      "POST /graphql HTTP/1.1",
+      "host: localhost",
+      "content-type: application/json",
+      `content-length: ${body.length}`,
+      "connection: close",
+      `authorization: Bearer ${accessToken}`,
+      "authorization: Bearer other",
+      "",
+      body,
+    ]);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('www-authenticate: Bearer error="invalid_request"');
+    expect(answer).toContain(
+      '{"errors":[{"message":"Send one Authorization header.","extensions":{"code":"BAD_REQUEST"}}]}',
+    );
+  });
+
+  test.each([
+    ["malformed JSON", "{", { "content-type": "application/json" }, 400],
+    ["a batch", JSON.stringify([{ query: "{ __typename }" }]), { "content-type": "application/json" }, 400],
+    ["no query", "{}", { "content-type": "application/json" }, 400],
+    ["a form", "query={__typename}", { "content-type": "application/x-www-form-urlencoded" }, 415],
+    ["text", "{ __typename }", { "content-type": "text/plain" }, 415],
+    [
+      "too large a body",
+      JSON.stringify({ query: " ".repeat(65_536) }),
+      { "content-type": "application/json" },
+      413,
+    ],
+  ])("refuses %s in GraphQL's form", async (_what, body, headers, expected) => {
+    const { status, text } = await app.request("/graphql", { method: "POST", body, headers });
+    expect(status).toBe(expected);
+    expect(JSON.parse(text).errors).toEqual([
+      { message: expect.any(String), extensions: { code: "BAD_REQUEST" } },
+    ]);
+  });
+
+  test("refuses a mutation by GET and a simple cross-site GET", async () => {
+    const login = encodeURIComponent('mutation { login(username: "a", password: "b") { accessToken } }');
+    const mutation = await app.request(`/graphql?query=${login}`, {
+      headers: { "apollo-require-preflight": "1" },
+    });
+    expect(mutation.status).toBe(405);
+    const simple = await app.request("/graphql?query={__typename}");
+    expect(simple.status).toBe(400);
+    expect(simple.text).toContain('"code":"BAD_REQUEST"');
+  });
+
+  // Each would come back quoted by graphql-js.
+  test.each([
+    [
+      "a variable",
+      "mutation ($p: String!) { login(username: $p, password: $p) { accessToken } }",
+      { p: [PASSWORD] },
+    ],
+    [
+      "a field of a variable",
+      "mutation ($i: CreateItemInput!) { createItem(input: $i) { id } }",
+      { i: { title: { x: PASSWORD } } },
+    ],
+    [
+      "a number",
+      "mutation ($p: String!) { login(username: $p, password: $p) { accessToken } }",
+      { p: 8675309 },
+    ],
+    ["a literal", `mutation { login(username: "a", password: ["${PASSWORD}"]) { accessToken } }`, {}],
+    ["an unknown field's literal", `{ me { id(x: "${PASSWORD}") } }`, {}],
+    ["a literal number", "mutation { login(username: 8675309, password: 8675309) { accessToken } }", {}],
+    ["a syntax error", `mutation { login(username: "a" "${PASSWORD}") }`, {}],
+    ["an enum variable", "query ($r: [__TypeKind!]) { me { id } }", { r: [PASSWORD] }],
+  ])("never echoes %s", async (_what, query, variables) => {
+    const { status, text, errors } = await app.post({ query, variables });
+    expect(status).toBe(400);
+    expect(errors?.[0]?.message).toEqual(expect.any(String));
+    expect(text).not.toMatch(/CANARY|8675309/);
+  });
+
+  test.each([
+    ["{ nope }", 'Cannot query field "nope" on type "Query".'],
+    ["{ m }", 'Cannot query field "m" on type "Query". Did you mean "me"?'],
+    ["query ($u: String!) { me { id } }", 'Variable "$u" is never used.'],
+    ["{ me }", 'Field "me" of type "User!" must have a selection of subfields. Did you mean "me { ... }"?'],
+    ["{", "The document is not valid GraphQL at this location."],
+  ])("still helps with %s", async (query, message) => {
+    const { status, errors } = await app.post({ query });
+    expect(status).toBe(400);
+    expect(errors?.[0]?.message).toBe(message);
+  });
+
+  test("masks what fails inside, and logs it under the id it shows", async () => {
+    const { accessToken } = await app.login("alice");
+    const broken = await makeApp({ databaseUrl: app.databaseUrl });
+    await broken.latchkey.db.destroy();
+    const { status, errors, text } = await broken.send(ME, {}, { token: accessToken });
+    expect(status).toBe(500);
+    const { code, errorId } = errors![0]!.extensions as Record<string, string>;
+    expect(errors![0]!.message).toBe(
+      "Something failed on the server. Quote the error id when you report it.",
+    );
+    expect(code).toBe("INTERNAL_SERVER_ERROR");
+    expect(text).not.toMatch(/driver|destroyed|node_modules/);
+    expect(broken.seen.find((line) => line.includes("operation failed") && line.includes(errorId!))).toMatch(
+      /destroyed/,
+    );
+    await broken.server.close();
+  });
+
+  test("gives each request an id, which the log has too", async () => {
+    const { headers } = await app.post({ query: "{ __typename }" });
+    const id = headers.get("x-request-id");
+    expect(id).toMatch(/^[0-9a-f-]{36}$/);
+    const lines = app.seen.filter((line) => line.includes(`"reqId":"${id}"`)).map((line) => JSON.parse(line));
+    expect(lines.map(({ msg }) => msg)).toEqual(["incoming request", "request completed"]);
+    expect(lines[0].req).toEqual({ method: "POST", path: "/graphql", ip: "127.0.0.1" });
+  });
+
+  test("answers probes", async () => {
+    expect(await app.request("/healthz")).toMatchObject({ status: 200, text: '{"status":"ok"}' });
+    expect(await app.request("/readyz")).toMatchObject({ status: 200, text: '{"status":"ok"}' });
+    expect(await app.request("/nothing")).toMatchObject({ status: 404 });
+  });
+});
+
+describe("in production", () => {
+  let app: App;
+  beforeAll(async () => {
+    app = await makeApp({ env: PRODUCTION });
+  });
+  afterAll(() => app.close());
+
+  test("has no landing page, no introspection, no CORS and no suggestions", async () => {
+    const page = await app.request("/graphql", { headers: { accept: "text/html" } });
+    expect(page.status).toBe(400);
+    expect(page.text).not.toContain("<html");
+    expect(page.headers.get("content-security-policy")).toBe("default-src 'none';frame-ancestors 'none'");
+    expect((await app.post({ query: "{ __schema { queryType { name } } }" })).status).toBe(400);
+    expect((await app.post({ query: "{ m }" })).errors?.[0]?.message).toBe(
+      'Cannot query field "m" on type "Query".',
+    );
+    for (const origin of SANDBOX_ORIGINS) {
+      const { status, headers } = await app.request("/graphql", preflight(origin));
+      expect([status, headers.get("access-control-allow-origin")]).toEqual([404, null]);
+    }
+  });
+
+  test("has all three when APOLLO_SANDBOX is on", async () => {
+    const open = await makeApp({ env: { ...PRODUCTION, APOLLO_SANDBOX: "true" } });
+    expect((await open.request("/graphql", { headers: { accept: "text/html" } })).text).toContain("<html");
+    expect((await open.post({ query: "{ __schema { queryType { name } } }" })).status).toBe(200);
+    expect((await open.request("/graphql", preflight(SANDBOX_ORIGINS[0]!))).status).toBe(204);
+    await open.close();
+  });
+});
+
+test("is not ready while draining or without its database", async () => {
+  const app = await makeApp();
+  await app.latchkey.db.destroy();
+  expect(await app.request("/readyz")).toMatchObject({
+    status: 503,
+    text: '{"status":"unavailable","reason":"the database does not answer"}',
+  });
+  expect(await app.request("/healthz")).toMatchObject({ status: 200 });
+
+  // A connection that is in the middle of a request when the drain begins.
+  const answer = raw(app.address, ["GET /readyz HTTP/1.1", "host: localhost"], async (socket) => {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const closed = app.server.close();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    socket.write("\r\n\r\n");
+    await closed;
+  });
+  expect(await answer).toMatch(/^HTTP\/1\.1 503 /);
+  await app.close();
+});
+
+/** Sends these lines as they are, and gives all that comes back until the connection ends. */
+function raw(
+  address: string,
+  lines: string[],
+  then?: (socket: import("node:net").Socket) => Promise<void>,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const { port, hostname } = new URL(address);
+    let text = "";
+    const socket = connect(Number(port), hostname, () => {
+      socket.write(lines.join("\r\n"));
+      then?.(socket).catch(reject);
+    });
+    socket.on("data", (chunk) => {
+      text += chunk;
+    });
+    socket.on("end", () => resolve(text)).on("error", reject);
+  });
+}

@@ -1,0 +1,107 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { describe, expect, test } from "@jest/globals";
+import { jwtVerify } from "jose";
+import { makeApp } from "../support/app.js";
+import { DATABASES } from "../support/databases.js";
+import { ME } from "../support/operations.js";
+
+/** Another service, in another process, that knows the address of the key set and nothing else. */
+const VERIFIER = `
+  import { createRemoteJWKSet, jwtVerify } from "jose";
+  const [, jwks, token, at] = process.argv;
+  const options = { issuer: "http://localhost:4000", audience: "latchkey", typ: "at+jwt", currentDate: new Date(Number(at)) };
+  const { payload } = await jwtVerify(token, createRemoteJWKSet(new URL(jwks)), options);
+  console.log(payload.sub);
+`;
+
+describe.each(DATABASES)("signing keys on %s", (database) => {
+  test.each(["ES256", "EdDSA"] as const)(
+    "a token signed with %s verifies elsewhere by the key set",
+    async (algorithm) => {
+      const app = await makeApp({ database, config: { algorithm } });
+      await app.createUser("alice");
+      const { accessToken, user } = await app.login("alice");
+
+      const jwks = await app.request("/.well-known/jwks.json");
+      expect(jwks.headers.get("content-type")).toBe("application/jwk-set+json; charset=utf-8");
+      expect(jwks.headers.get("cache-control")).toBe("public, max-age=60");
+      const { keys } = JSON.parse(jwks.text);
+      expect(keys).toEqual([
+        expect.objectContaining({ alg: algorithm, use: "sig", kid: expect.any(String) }),
+      ]);
+      expect(keys[0]).not.toHaveProperty("d");
+
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        "--input-type=module",
+        "--eval",
+        VERIFIER,
+        `${app.address}/.well-known/jwks.json`,
+        accessToken,
+        String(app.clock.now()),
+      ]);
+      expect(stdout.trim()).toBe(user.id);
+      await app.close();
+    },
+  );
+
+  test("with HS256 the key is SECRET_KEY's bytes, and nothing is published", async () => {
+    const app = await makeApp({ database, env: { ALGORITHM: "HS256" } });
+    await app.createUser("alice");
+    const { accessToken } = await app.login("alice");
+    const key = new TextEncoder().encode(app.config.secretKey);
+    const { protectedHeader } = await jwtVerify(accessToken, key, {
+      algorithms: ["HS256"],
+      currentDate: new Date(app.clock.now()),
+    });
+    expect(protectedHeader).toEqual({ alg: "HS256", typ: "at+jwt", kid: "HS256" });
+    expect((await app.send(ME, {}, { token: accessToken })).data?.me.username).toBe("alice");
+    expect((await app.request("/.well-known/jwks.json")).text).toBe('{"keys":[]}');
+    await app.close();
+  });
+
+  test("apps that start at once on one database share one key, which outlives a restart", async () => {
+    const first = await makeApp({ database });
+    const others = await Promise.all([1, 2, 3].map(() => makeApp({ databaseUrl: first.databaseUrl })));
+    const apps = [first, ...others];
+    const kids = await Promise.all(apps.map(async ({ latchkey }) => (await latchkey.keys.signingKey()).kid));
+    expect(new Set(kids).size).toBe(1);
+    await first.createUser("alice");
+    const { accessToken } = await first.login("alice");
+    for (const app of others) {
+      expect((await app.send(ME, {}, { token: accessToken })).data?.me.username).toBe("alice");
+    }
+    await Promise.all(apps.map((app) => app.close()));
+  });
+
+  test("the private key is kept sealed; another SECRET_KEY does not open it and overwrites nothing", async () => {
+    const app = await makeApp({ database });
+    await app.latchkey.keys.signingKey();
+    const rows = () => app.latchkey.db.selectFrom("signing_keys").selectAll().execute();
+    const before = await rows();
+    expect(before).toHaveLength(1);
+    const sealed = Buffer.from(before[0]!.sealed_private_key, "base64url").toString("latin1");
+    expect(JSON.stringify(before) + sealed).not.toContain("PRIVATE KEY");
+
+    const stranger = await makeApp({
+      databaseUrl: app.databaseUrl,
+      env: { SECRET_KEY: "another secret key of more than 32 bytes" },
+    });
+    await expect(stranger.latchkey.keys.signingKey()).rejects.toThrow(
+      "SECRET_KEY is not the one the signing keys in the database were sealed under: start with that one",
+    );
+    expect(await rows()).toEqual(before);
+    await stranger.close();
+    await app.close();
+  });
+
+  test("a token of the algorithm used before stays good after a change of ALGORITHM", async () => {
+    const before = await makeApp({ database, config: { algorithm: "ES256" } });
+    await before.createUser("alice");
+    const { accessToken } = await before.login("alice");
+    const after = await makeApp({ databaseUrl: before.databaseUrl, config: { algorithm: "EdDSA" } });
+    expect((await after.send(ME, {}, { token: accessToken })).data?.me.username).toBe("alice");
+    await before.close();
+    await after.close();
+  });
+});
