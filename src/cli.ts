@@ -5,12 +5,18 @@ import { askForPassword } from "./cli/password-prompt.js";
 import { openUserFile } from "./cli/user-file.js";
 import { compose, type Latchkey } from "./compose.js";
 import { loadConfig, readEnvironment } from "./config.js";
-import { exitWithMessage } from "./exit.js";
+import { blame, exitWithMessage } from "./exit.js";
 import { printSdl } from "./graphql/schema.js";
 import { createLogger } from "./logger.js";
-import { migrate } from "./storage/database.js";
+import { migrate, ping } from "./storage/database.js";
 
 const program = new Command("latchkey").description("The operator's commands. Configured as the server is.");
+
+// Commander quotes what it does not understand, which may be a password somebody put there.
+program.configureOutput({
+  outputError: (message, write) =>
+    write(`${message.trimEnd().replace(/(got \d+): .*|(--[^=']*)=.*/s, "$1$2…")}\n`),
+});
 
 program
   .command("migrate")
@@ -90,10 +96,9 @@ user
         stream: process.stderr,
       });
       bar.start(size, 0);
-      const { created, existing, failed } = await userImport.import(lines, () =>
-        bar.update(source.bytesRead),
-      );
-      bar.stop();
+      const { created, existing, failed } = await userImport
+        .import(lines, () => bar.update(source.bytesRead))
+        .finally(() => bar.stop());
       for (const { line, problem } of failed) process.stderr.write(`line ${line}: ${problem}\n`);
       print(`Created ${created}, already there ${existing}, failed ${failed.length}.`);
       if (failed.length > 0) process.exitCode = 1;
@@ -108,7 +113,11 @@ program
   .action(() => withLatchkey(async ({ schema }) => print(printSdl(schema).trimEnd())));
 
 async function withDatabase(work: (latchkey: Latchkey, applied: string[]) => Promise<void>): Promise<void> {
-  await withLatchkey(async (latchkey) => work(latchkey, (await migrate(latchkey.db)).applied));
+  await withLatchkey(async (latchkey) => {
+    await blame("DATABASE_URL", ping(latchkey.db));
+    const { applied } = await migrate(latchkey.db);
+    await work(latchkey, applied);
+  });
 }
 
 async function withLatchkey(work: (latchkey: Latchkey) => Promise<void>): Promise<void> {
@@ -124,6 +133,12 @@ async function withLatchkey(work: (latchkey: Latchkey) => Promise<void>): Promis
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
+
+// Such as `user list | head`, which closes the pipe when it has seen enough.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit();
+  exitWithMessage(error);
+});
 
 try {
   await program.parseAsync();

@@ -2,6 +2,16 @@ import { ConfigError } from "./config.js";
 import { LatchkeyError } from "./errors.js";
 import { WrongSecretKeyError } from "./services/signing-keys.js";
 
+/** Names the variable that what failed was set by: the system's own message does not. */
+export async function blame<T>(variable: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new ConfigError(`${variable} cannot be used: ${messageOf(error)}`, { cause: error });
+  }
+}
+
 /**
  * Ends the process with code 1 and a line that says why. Only what nobody foresaw has a stack trace.
  */

@@ -1,9 +1,9 @@
 import { compose, composeServer } from "./compose.js";
 import { type Config, loadConfig, readEnvironment } from "./config.js";
-import { exitWithMessage } from "./exit.js";
+import { blame, exitWithMessage } from "./exit.js";
 import { createLogger } from "./logger.js";
 import { createDemoAccount } from "./services/demo-account.js";
-import { migrate } from "./storage/database.js";
+import { migrate, ping } from "./storage/database.js";
 
 /** Longest time to finish what is in flight after a signal to stop, in milliseconds. */
 const DRAIN_TIMEOUT = 10_000;
@@ -11,12 +11,13 @@ const DRAIN_TIMEOUT = 10_000;
 async function start(config: Config): Promise<void> {
   const logger = createLogger(config);
   const latchkey = compose(config, { logger });
+  await blame("DATABASE_URL", ping(latchkey.db));
   const { applied } = await migrate(latchkey.db);
   if (applied.length > 0) logger.info({ applied }, "migrated the database");
   // A wrong SECRET_KEY stops the start here, not the first login.
   await latchkey.keys.signingKey();
   const server = await composeServer(config, latchkey, { logger });
-  const address = await server.listen({ host: config.host, port: config.port });
+  const address = await blame("HOST and PORT", server.listen({ host: config.host, port: config.port }));
 
   let stopping = false;
   const stop = async (signal: NodeJS.Signals) => {

@@ -1,15 +1,33 @@
+import { createInterface } from "node:readline";
+import { Writable } from "node:stream";
 import { text } from "node:stream/consumers";
-import { read } from "read";
 import { LatchkeyError } from "../errors.js";
 
 /** A password typed twice without echo, or the first line of standard input; never an argument. */
 export async function askForPassword(): Promise<string> {
   if (!process.stdin.isTTY) return (await text(process.stdin)).split(/\r?\n/, 1)[0] ?? "";
-  const prompt = { silent: true, output: process.stderr };
-  const password = await read({ ...prompt, prompt: "Password: " });
-  const again = await read({ ...prompt, prompt: "Again: " });
-  if (password !== again) {
-    throw new LatchkeyError("BAD_USER_INPUT", "The two passwords are not the same.", { violations: [] });
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  // As a terminal even when stderr is not one: otherwise the system would echo.
+  const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true, historySize: 0 });
+  const lines = terminal[Symbol.asyncIterator]();
+  try {
+    const password = await ask("Password: ", lines);
+    if ((await ask("Again: ", lines)) !== password) throw refusal("The two passwords are not the same.");
+    return password;
+  } finally {
+    terminal.close();
   }
-  return password;
+}
+
+async function ask(prompt: string, lines: AsyncIterator<string>): Promise<string> {
+  process.stderr.write(prompt);
+  const { value, done } = await lines.next();
+  process.stderr.write("\n");
+  // Ctrl-C or Ctrl-D.
+  if (done) throw refusal("No password was given.");
+  return value;
+}
+
+function refusal(message: string): LatchkeyError<"BAD_USER_INPUT"> {
+  return new LatchkeyError("BAD_USER_INPUT", message, { violations: [] });
 }

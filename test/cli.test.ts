@@ -1,0 +1,288 @@
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import bcrypt from "bcrypt";
+import { type App, makeApp, PASSWORD } from "./support/app.js";
+import { DATABASES, emptyDatabaseUrl } from "./support/databases.js";
+import { LOGIN, ME } from "./support/operations.js";
+import { runCli, startBuilt } from "./support/program.js";
+
+const ok = (stdout: string) => ({ code: 0, stdout, stderr: "" });
+const refused = (stderr: string) => ({ code: 1, stdout: "", stderr: `${stderr}\n` });
+
+const NOT_CSV = "This line is not CSV with the columns of the first.";
+const NOT_JSON = "This line is not a JSON object.";
+const NOT_UTF8 = "This line is not UTF-8.";
+const BAD_HASH =
+  "Invalid input: password_hash must be a bcrypt hash ($2a$, $2b$ or $2y$) of a cost from 4 to 15.";
+const BAD_EMAIL = "Invalid input: email must be an e-mail address.";
+const USERNAME_TAKEN = "This username belongs to another user.";
+const EMAIL_TAKEN = "This email belongs to another user.";
+
+const B = bcrypt.hashSync(PASSWORD, 4);
+const A = bcrypt.hashSync(PASSWORD, bcrypt.genSaltSync(4, "a"));
+const Y = bcrypt.hashSync(PASSWORD, 4).replace("$2b$", "$2y$");
+const TOO_COSTLY = B.replace("$04$", "$31$");
+
+/** Each file has the same three good users, the lines that are reported, and nothing else. */
+const FILES = {
+  "users.csv": [
+    ["username,email,hashed_password,full_name,disabled,notes"],
+    [`anna,anna@example.com,${A},"Doe, Anna",False,`],
+    ["carl,carl@example.com,a password,Carl,,", BAD_HASH],
+    [`dora,dora@example.com,${TOO_COSTLY},Dora,,`, BAD_HASH],
+    [`elsa,elsa@example.com,${B},"left open,,`, NOT_CSV],
+    [` Ben , BEN@example.com ,${B},"Ben ""B"" Doe",,"says ""hello, world"""`],
+    [`fred,fred@example.com,${B}`, NOT_CSV],
+    [""],
+    [`greg,,${B},Greg,,`, BAD_EMAIL],
+    [`anna,other@example.com,${B},Anna,,`, USERNAME_TAKEN],
+    [`hans,hans@example.com,${B},"Hans"M,,`, NOT_CSV],
+    [`ines,ines@example.com,${B},In\xe9s,,`, NOT_UTF8],
+    [`other,anna@example.com,${B},Anna,,`, EMAIL_TAKEN],
+    [`"cleo","cleo@example.com","${Y}","Cleo",True,"" `],
+    [`jan,jan@example.com,${B},Jan,,,`, NOT_CSV],
+    [`kim,kim@example.com,${B},Kim,maybe,`, "Invalid input: disabled must be true or false."],
+  ],
+  "users.jsonl": [
+    [json({ username: "anna", email: "anna@example.com", hashed_password: A, full_name: "Doe, Anna" })],
+    [json({ username: "carl", email: "carl@example.com", hashed_password: "a password" }), BAD_HASH],
+    [json({ username: "dora", email: "dora@example.com", password_hash: TOO_COSTLY }), BAD_HASH],
+    [json({ username: "elsa", email: "elsa@example.com", password_hash: B }).slice(0, -1), NOT_JSON],
+    [""],
+    [json({ username: "Ben", email: "BEN@example.com", password_hash: B, full_name: 'Ben "B" Doe' })],
+    [json(["fred", "fred@example.com", B]), NOT_JSON],
+    [json({ username: "greg", hashed_password: B }), BAD_EMAIL],
+    [json({ username: "anna", email: "other@example.com", password_hash: B }), USERNAME_TAKEN],
+    [json({ username: "other", email: "anna@example.com", password_hash: B }), EMAIL_TAKEN],
+    [json({ username: "ines", email: "ines@example.com", password_hash: B, full_name: "In\xe9s" }), NOT_UTF8],
+    [
+      json({ username: 7, email: "seven@example.com", password_hash: B }),
+      "Invalid input: username must be text.",
+    ],
+    [
+      json({
+        username: "cleo",
+        email: "cleo@example.com",
+        hashed_password: Y,
+        full_name: "Cleo",
+        disabled: true,
+      }),
+    ],
+    ["null", NOT_JSON],
+  ],
+} satisfies Record<string, ([string] | [string, string])[]>;
+
+function json(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+const directory = mkdtempSync(join(tmpdir(), "latchkey-"));
+
+function file(name: string, content: string | Buffer): string {
+  const path = join(directory, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+describe.each(DATABASES)("the operator's commands on %s", (database) => {
+  let app: App;
+  let cli: (args: string[], input?: string) => ReturnType<typeof runCli>;
+  beforeAll(async () => {
+    app = await makeApp({ database });
+    cli = cliOn(app.databaseUrl);
+  });
+  afterAll(() => app.close());
+
+  function cliOn(databaseUrl: string) {
+    return (args: string[], input = "") => runCli(args, { input, env: { DATABASE_URL: databaseUrl } });
+  }
+
+  async function usersOf(run: typeof cli): Promise<string[][]> {
+    const { stdout } = await run(["user", "list"]);
+    return stdout
+      .split("\n", -1)
+      .slice(0, -1)
+      .map((line) => line.split(/ {2,}/));
+  }
+
+  test("migrate does so once, whoever else does at the same time", async () => {
+    const empty = cliOn(await emptyDatabaseUrl(database));
+    const ends = await Promise.all([1, 2, 3, 4].map(() => empty(["migrate"])));
+    expect(ends.sort((a, b) => a.stdout.localeCompare(b.stdout))).toEqual([
+      ok("Applied 0001_users_sessions_items_keys.\n"),
+      ...Array(3).fill(ok("The database is up to date.\n")),
+    ]);
+    expect(await empty(["migrate"])).toEqual(ok("The database is up to date.\n"));
+    expect(await empty(["user", "list"])).toEqual(ok(""));
+  });
+
+  test("user create takes the first line of standard input, as it is, for the password", async () => {
+    const create = ["user", "create", "Spaced", "--email", "Spaced@example.com", "--full-name", "Spaced Out"];
+    expect(await cli(create, ` ${PASSWORD} \r\nmore\n`)).toEqual(ok("Created spaced.\n"));
+    expect((await app.send(LOGIN, { username: "spaced", password: PASSWORD })).status).toBe(401);
+    const { user } = await app.login("spaced@example.com", ` ${PASSWORD} `);
+    expect(user).toMatchObject({ username: "spaced", email: "spaced@example.com", fullName: "Spaced Out" });
+  });
+
+  test("user create says what to do about what it refuses", async () => {
+    await app.createUser("taken");
+    const create = (username: string, email: string, input = PASSWORD) =>
+      cli(["user", "create", username, "--email", email], input);
+    const tooShort =
+      "latchkey: Invalid input: the password must be at least 15 characters; a few words are easiest.";
+    expect(
+      await Promise.all([
+        create("Taken", "new@example.com"),
+        create("new", "Taken@Example.com"),
+        create("new", "new@example.com", "CANARY"),
+        create("new", "new@example.com", ""),
+        create("new", "nowhere"),
+      ]),
+    ).toEqual([
+      refused("latchkey: This username is already in use."),
+      refused("latchkey: This email is already in use."),
+      refused(tooShort),
+      refused(tooShort),
+      refused("latchkey: Invalid input: email must be an e-mail address."),
+    ]);
+    expect((await usersOf(cli)).map(([username]) => username)).not.toContain("new");
+  });
+
+  test("a password as an argument is refused, and not repeated", async () => {
+    const create = ["user", "create", "new", "--email", "new@example.com"];
+    expect(
+      await Promise.all([
+        cli([...create, PASSWORD], PASSWORD),
+        cli([...create, `--password=${PASSWORD}`], PASSWORD),
+        cli(["user", "set-password", "spaced", `${PASSWORD}: two\nlines.`], PASSWORD),
+      ]),
+    ).toEqual([
+      refused("error: too many arguments for 'create'. Expected 1 argument but got 2…"),
+      refused("error: unknown option '--password…"),
+      refused("error: too many arguments for 'set-password'. Expected 1 argument but got 2…"),
+    ]);
+    expect((await usersOf(cli)).map(([username]) => username)).not.toContain("new");
+  });
+
+  test("disable, enable and set-password are felt at once by a running server", async () => {
+    await app.createUser("bob");
+    const { accessToken: token } = await app.login("bob");
+    const newPassword = `another ${PASSWORD}`;
+    const reasonOf = async () => (await app.send(ME, {}, { token })).errors?.[0]?.extensions?.["reason"];
+
+    expect(await cli(["user", "disable", "Bob"])).toEqual(ok("Disabled Bob.\n"));
+    expect(await reasonOf()).toBe("ACCOUNT_DISABLED");
+    expect((await app.send(LOGIN, { username: "bob", password: PASSWORD })).status).toBe(403);
+    const [bob] = (await usersOf(cli)).filter(([username]) => username === "bob");
+    expect(bob).toEqual(["bob", "bob@example.com", "USER", expect.stringMatching(/^disabled since 20.*Z$/)]);
+
+    expect(await cli(["user", "enable", "bob"])).toEqual(ok("Enabled bob.\n"));
+    expect(await reasonOf()).toBe("SESSION_REVOKED");
+    expect(await cli(["user", "set-password", "bob"], newPassword)).toEqual(ok("Set the password of bob.\n"));
+    expect((await app.send(LOGIN, { username: "bob", password: PASSWORD })).status).toBe(401);
+    await app.login("bob", newPassword);
+  });
+
+  test("no command but create makes an unknown user", async () => {
+    const commands = ["disable", "enable", "set-password"];
+    expect(await Promise.all(commands.map((command) => cli(["user", command, "nobody"], PASSWORD)))).toEqual(
+      commands.map(() => refused("latchkey: There is no user with this username.")),
+    );
+  });
+
+  describe.each(Object.entries(FILES))("user import of %s", (name, lines) => {
+    let imported: App;
+    let importInto: typeof cli;
+    let path: string;
+    const stderr = lines
+      .flatMap(([, problem], i) => (problem ? [`line ${i + 1}: ${problem}\n`] : []))
+      .join("");
+    const failed = lines.filter(([, problem]) => problem).length;
+    beforeAll(async () => {
+      // One line is not UTF-8: "é" is a single byte there.
+      const text = lines.map(([line]) => line).join("\r\n");
+      path = file(name, Buffer.concat([Buffer.from("\uFEFF"), Buffer.from(text, "latin1")]));
+      imported = await makeApp({ database });
+      importInto = cliOn(imported.databaseUrl);
+    });
+    afterAll(() => imported.close());
+
+    test("writes the good lines and reports the others by number", async () => {
+      expect(await importInto(["user", "import", path])).toEqual({
+        code: 1,
+        stdout: `Created 3, already there 0, failed ${failed}.\n`,
+        stderr,
+      });
+      expect(await usersOf(importInto)).toEqual([
+        ["anna", "anna@example.com", "USER"],
+        ["ben", "ben@example.com", "USER"],
+        ["cleo", "cleo@example.com", "USER", expect.stringMatching(/^disabled since /)],
+      ]);
+    });
+
+    test("lets the users log in with the passwords they had", async () => {
+      expect((await imported.login("anna")).user).toMatchObject({ fullName: "Doe, Anna", disabled: false });
+      expect((await imported.login("ben@example.com")).user).toMatchObject({ fullName: 'Ben "B" Doe' });
+      expect((await imported.send(LOGIN, { username: "cleo", password: PASSWORD })).status).toBe(403);
+      await imported.latchkey.accounts.enable("cleo");
+      await imported.login("cleo");
+    });
+
+    test("changes nothing that is there when it is run again", async () => {
+      await imported.latchkey.accounts.setPassword("ben", `another ${PASSWORD}`);
+      expect(await importInto(["user", "import", path])).toEqual({
+        code: 1,
+        stdout: `Created 0, already there 3, failed ${failed}.\n`,
+        stderr,
+      });
+      await imported.login("ben", `another ${PASSWORD}`);
+      await imported.login("cleo");
+    });
+  });
+
+  test("user import and list are at ease with thousands", async () => {
+    const databaseUrl = await emptyDatabaseUrl(database);
+    const many = cliOn(databaseUrl);
+    const names = Array.from({ length: 4321 }, (_, n) => `user-${String(n).padStart(4, "0")}`);
+    const lines = names.map((name) =>
+      json({ username: name, email: `${name}@example.com`, password_hash: B }),
+    );
+    // A separator to some, but not to JSON: RFC 8259.
+    lines[1000] = lines[1000]!.replace("}", ',"full_name":"two\u2028lines"}');
+    const path = file(`many-${database}.ndjson`, `${lines.join("\n")}\n`);
+    expect(await many(["user", "import", path])).toEqual(ok("Created 4321, already there 0, failed 0.\n"));
+    expect((await usersOf(many)).map(([username]) => username)).toEqual(names);
+
+    const cutShort = startBuilt("cli", ["user", "list"], { env: { DATABASE_URL: databaseUrl } });
+    cutShort.child.stdout!.destroy();
+    expect(await cutShort.ended).toEqual(ok(""));
+  });
+
+  test("user import refuses a file that it cannot make out", async () => {
+    const paths = [
+      join(directory, "missing.csv"),
+      file("users.txt", "username,email,password_hash\n"),
+      file("other-columns.csv", `name,mail,password_hash\nanna,anna@example.com,${B}\n`),
+      file("no-hash.csv", "username,email\nanna,anna@example.com\n"),
+      file("no-header.csv", `anna,anna@example.com,${B}\n`),
+    ];
+    const columns = "latchkey: The first line must name the columns: username,email,password_hash at least.";
+    expect(await Promise.all(paths.map((path) => cli(["user", "import", path])))).toEqual([
+      refused(`latchkey: ENOENT: no such file or directory, stat '${paths[0]}'`),
+      refused("latchkey: The file must be .csv, .jsonl or .ndjson."),
+      refused(columns),
+      refused(columns),
+      refused(columns),
+    ]);
+    expect((await usersOf(cli)).map(([username]) => username)).not.toContain("anna");
+  });
+});
+
+test("schema print prints schema.graphql, and leaves nothing behind", async () => {
+  const cwd = mkdtempSync(join(tmpdir(), "latchkey-"));
+  const env = { NODE_ENV: undefined, SECRET_KEY: undefined };
+  expect(await runCli(["schema", "print"], { cwd, env })).toEqual(ok(readFileSync("schema.graphql", "utf8")));
+  expect(readdirSync(cwd)).toEqual([]);
+});
