@@ -41,6 +41,7 @@ export async function makeApp(
     env?: NodeJS.ProcessEnv;
     config?: Partial<Config>;
     clock?: Clock;
+    port?: number;
   } = {},
 ) {
   const databaseUrl = options.databaseUrl ?? (await emptyDatabaseUrl(options.database ?? "sqlite"));
@@ -56,7 +57,7 @@ export async function makeApp(
   const latchkey = compose(config, { logger, clock });
   await migrate(latchkey.db);
   const server = await composeServer(config, latchkey, { logger });
-  const address = await server.listen({ host: "127.0.0.1", port: 0 });
+  const address = await server.listen({ host: "127.0.0.1", port: options.port ?? 0 });
 
   async function request(path: string, init: RequestInit = {}) {
     const answer = await fetchText(`${address}${path}`, init);
