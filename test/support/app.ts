@@ -11,6 +11,8 @@ import { LOGIN } from "./operations.js";
 /** The one password of all tests: it must never be found in an answer or a log. */
 export const PASSWORD = "CANARY-correct-horse-battery";
 
+export const SECRET_KEY = "a test's secret key, never used elsewhere";
+
 export class FrozenClock implements Clock {
   #now = Date.parse("2026-01-01T00:00:00Z");
 
@@ -45,7 +47,7 @@ export async function makeApp(
   } = {},
 ) {
   const databaseUrl = options.databaseUrl ?? (await emptyDatabaseUrl(options.database ?? "sqlite"));
-  const env = { SECRET_KEY: "a test's secret key, never used elsewhere", ...options.env };
+  const env = { SECRET_KEY, ...options.env };
   const config: Config = {
     ...loadConfig({ ...env, DATABASE_URL: databaseUrl, LOG_LEVEL: "trace" }),
     bcryptCost: 4,

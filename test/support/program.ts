@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { resolve } from "node:path";
+
+/** Enough for the built program to run, and nothing else of this process's own environment. */
+const ENVIRONMENT = {
+  PATH: process.env["PATH"],
+  NODE_ENV: "production",
+  SECRET_KEY: "CANARY, the secret key of the tests' programs",
+  BCRYPT_COST: "10",
+};
+
+/** What no output may hold: see PASSWORD in app.ts, and ENVIRONMENT. */
+const SECRETS = /CANARY|\$2[aby]\$\d\d\$/;
+
+export interface Ended {
+  /** Null when a signal ended it. */
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Program {
+  child: ChildProcess;
+  /** Rejects when a secret was in the output. */
+  ended: Promise<Ended>;
+  stdout(): string;
+  /** Resolves as soon as standard output matches. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>;
+}
+
+export interface ProgramOptions {
+  env?: NodeJS.ProcessEnv;
+  input?: string;
+  cwd?: string;
+}
+
+/** Starts `dist/main.js` or `dist/cli.js` as a process of its own. */
+export function startBuilt(name: "main" | "cli", args: string[] = [], options?: ProgramOptions): Program {
+  return startProgram(process.execPath, [resolve(`dist/${name}.js`), ...args], options);
+}
+
+/** A command in a process group of its own; `npm` is one. */
+export function startProgram(command: string, args: string[], options: ProgramOptions = {}): Program {
+  const child = spawn(command, args, {
+    cwd: options.cwd,
+    env: { ...ENVIRONMENT, ...options.env },
+    detached: true,
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    stderr += text;
+  });
+  child.stdin.end(options.input);
+  const ended = once(child, "close").then(([code]) => {
+    if (SECRETS.test(stdout + stderr)) throw new Error(`a secret was printed: ${stdout}${stderr}`);
+    return { code, stdout, stderr };
+  });
+  // Whoever does not wait for the end does not want to hear of it either.
+  ended.catch(() => {});
+  return {
+    child,
+    ended,
+    stdout: () => stdout,
+    async printed(pattern) {
+      for (;;) {
+        const match = pattern.exec(stdout);
+        if (match) return match;
+        const end = await Promise.race([once(child.stdout, "data").then(() => undefined), ended]);
+        if (end !== undefined) throw new Error(`ended before it printed ${pattern}: ${JSON.stringify(end)}`);
+      }
+    },
+  };
+}
+
+/** Runs an operator's command to its end. */
+export async function runCli(args: string[], options?: ProgramOptions): Promise<Ended> {
+  return startBuilt("cli", args, options).ended;
+}
