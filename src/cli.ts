@@ -4,10 +4,11 @@ import { Command } from "commander";
 import { askForPassword } from "./cli/password-prompt.js";
 import { openUserFile } from "./cli/user-file.js";
 import { compose, type Latchkey } from "./compose.js";
-import { loadConfig, readEnvironment } from "./config.js";
+import { ConfigError, loadConfig, readEnvironment } from "./config.js";
 import { blame, exitWithMessage } from "./exit.js";
 import { printSdl } from "./graphql/schema.js";
 import { createLogger } from "./logger.js";
+import type { SigningKeys } from "./services/signing-keys.js";
 import { migrate, ping } from "./storage/database.js";
 
 const program = new Command("latchkey").description("The operator's commands. Configured as the server is.");
@@ -105,6 +106,37 @@ user
     }),
   );
 
+const keys = program.command("keys").description("manage the keys that access tokens are signed with");
+
+keys
+  .command("list")
+  .description("list the keys that verify, oldest first")
+  .action(() =>
+    withSigningKeys(async (signingKeys) => {
+      for (const { kid, algorithm, createdAt, expiresAt } of await signingKeys.list()) {
+        const state = expiresAt === null ? "signs" : `verifies until ${new Date(expiresAt).toISOString()}`;
+        print(`${kid}  ${algorithm}  made ${new Date(createdAt).toISOString()}  ${state}`);
+      }
+    }),
+  );
+
+keys
+  .command("rotate")
+  .description("make a new key that signs from now on; the old one verifies until its last token has expired")
+  .action(() =>
+    withSigningKeys(async (signingKeys) => print(`${(await signingKeys.rotate()).kid} signs from now on.`)),
+  );
+
+keys
+  .command("retire <kid>")
+  .description("remove a key that does not sign any more, with the tokens it signed")
+  .action((kid: string) =>
+    withSigningKeys(async (signingKeys) => {
+      await signingKeys.retire(kid);
+      print(`Retired ${kid}.`);
+    }),
+  );
+
 program
   .command("schema")
   .description("the GraphQL schema")
@@ -117,6 +149,15 @@ async function withDatabase(work: (latchkey: Latchkey, applied: string[]) => Pro
     await blame("DATABASE_URL", ping(latchkey.db));
     const { applied } = await migrate(latchkey.db);
     await work(latchkey, applied);
+  });
+}
+
+async function withSigningKeys(work: (signingKeys: SigningKeys) => Promise<void>): Promise<void> {
+  await withDatabase(async ({ signingKeys }) => {
+    if (signingKeys === undefined) {
+      throw new ConfigError("With ALGORITHM=HS256 the one key is SECRET_KEY: change that instead");
+    }
+    await work(signingKeys);
   });
 }
 

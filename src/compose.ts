@@ -17,8 +17,12 @@ import { addOAuth } from "./http/oauth.js";
 import { addOperations } from "./http/operations.js";
 import { createServer } from "./http/server.js";
 import { Accounts } from "./services/accounts.js";
+import { Audit } from "./services/audit.js";
+import { cleanup } from "./services/cleanup.js";
 import { Items } from "./services/items.js";
+import { Jobs } from "./services/jobs.js";
 import { Login } from "./services/login.js";
+import { Refresh } from "./services/refresh.js";
 import { Sessions } from "./services/sessions.js";
 import { SigningKeys } from "./services/signing-keys.js";
 import { UserImport } from "./services/user-import.js";
@@ -30,10 +34,17 @@ const APOLLO_SANDBOX_ORIGINS = [
   "https://sandbox.embed.apollographql.com",
 ];
 
+const DAY = 24 * 3_600_000;
+
 /** The parts of one Latchkey. Several can live in one process. */
 export interface Latchkey {
   db: Database;
   keys: KeyRing;
+  /** Undefined with HS256, which has no keys but SECRET_KEY. */
+  signingKeys: SigningKeys | undefined;
+  jobs: Jobs;
+  login: Login;
+  refresh: Refresh;
   accounts: Accounts;
   items: Items;
   sessions: Sessions;
@@ -49,30 +60,50 @@ export function compose(
 ): Latchkey {
   const newId = idsFrom(clock);
   const db = openDatabase(config.database, (err) => logger.warn({ err }, "lost an idle database connection"));
+  const audit = new Audit({ clock, newId });
   const secretKey = () => secretKeyOf(config, logger);
-  const keys =
+  const accessTokenSeconds = config.accessTokenExpireMinutes * 60;
+  const signingKeys =
     config.algorithm === "HS256"
-      ? new SecretKeyRing(secretKey)
-      : new SigningKeys({ db, clock, algorithm: config.algorithm, secretKey });
+      ? undefined
+      : new SigningKeys(
+          { db, clock, audit },
+          {
+            algorithm: config.algorithm,
+            secretKey,
+            previousSecretKey: config.previousSecretKey,
+            accessTokenLifetime: accessTokenSeconds * 1000,
+            onReloadError: (err) => logger.error({ err }, "could not read the signing keys again"),
+          },
+        );
+  const keys = signingKeys ?? new SecretKeyRing(secretKey);
   const accessTokens = new AccessTokens(keys, clock, {
     issuer: config.publicUrl,
     audience: config.tokenAudience,
-    lifetimeSeconds: config.accessTokenExpireMinutes * 60,
+    lifetimeSeconds: accessTokenSeconds,
   });
   const passwords = new Passwords({ cost: config.bcryptCost });
-  const sessions = new Sessions({ db, accessTokens, clock, newId });
-  const login = new Login({ db, passwords, sessions, clock });
+  const lifetime = { idle: config.refreshTokenExpireDays * DAY, absolute: config.sessionExpireDays * DAY };
+  const sessions = new Sessions({ db, accessTokens, audit, clock, newId, lifetime });
+  const grace = config.refreshGraceSeconds * 1000;
+  const refresh = new Refresh({ db, sessions, audit, clock, lifetime, grace });
+  const login = new Login({ db, passwords, sessions, audit, clock });
   const accounts = new Accounts({ db, passwords, clock, newId });
   const items = new Items({ db, clock, newId });
   const userImport = new UserImport({ db, accounts });
+  const jobs = new Jobs({ db, clock, jobs: [cleanup({ db, clock })] });
   const schema = createSchema([
-    new SessionResolver(login, clock),
+    new SessionResolver({ login, refresh, sessions }),
     new AccountResolver(),
     new ItemResolver(items),
   ]);
   return {
     db,
     keys,
+    signingKeys,
+    jobs,
+    login,
+    refresh,
     accounts,
     items,
     sessions,
@@ -88,13 +119,20 @@ export function compose(
 /** The HTTP server over those parts; not yet listening. */
 export async function composeServer(
   config: Config,
-  { db, keys, schema, sessions }: Latchkey,
+  { db, keys, schema, login, refresh, sessions }: Latchkey,
   { logger }: { logger: Logger },
 ): Promise<FastifyInstance> {
   const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
   const server = await createServer({ logger, corsOrigins });
   await addGraphQL(server, { schema, sessions, apolloSandbox: config.apolloSandbox });
-  await addOAuth(server, { keys });
+  await addOAuth(server, {
+    keys,
+    login,
+    refresh,
+    sessions,
+    issuer: config.publicUrl,
+    introspectionSecret: config.introspectionSecret,
+  });
   await addOperations(server, { db });
   return server;
 }

@@ -22,8 +22,15 @@ export interface Config {
   readonly tokenAudience: string;
   /** Undefined in development when not set: one is then made beside the database. */
   readonly secretKey: string | undefined;
+  /** The SECRET_KEY before this one, while it is being changed. */
+  readonly previousSecretKey: string | undefined;
   readonly algorithm: Algorithm;
   readonly accessTokenExpireMinutes: number;
+  readonly refreshTokenExpireDays: number;
+  readonly sessionExpireDays: number;
+  readonly refreshGraceSeconds: number;
+  /** What a resource server must show to introspect tokens; undefined: nobody can. */
+  readonly introspectionSecret: string | undefined;
   readonly bcryptCost: number;
   readonly corsOrigins: readonly string[];
   readonly apolloSandbox: boolean;
@@ -66,6 +73,10 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
       return number >= min && number <= max ? number : undefined;
     });
+  const secret = (name: string) =>
+    read<string | undefined>(name, undefined, "32 bytes or more", (value) =>
+      Buffer.byteLength(value) >= 32 ? value : undefined,
+    );
 
   const production = oneOf("NODE_ENV", "development", ENVIRONMENTS) === "production";
   const port = integer("PORT", 4000, 0, 65_535);
@@ -90,11 +101,14 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     tokenAudience: read("TOKEN_AUDIENCE", "latchkey", "one word without spaces", (value) =>
       /^\S+$/.test(value) ? value : undefined,
     ),
-    secretKey: read<string | undefined>("SECRET_KEY", undefined, "32 bytes or more", (value) =>
-      Buffer.byteLength(value) >= 32 ? value : undefined,
-    ),
+    secretKey: secret("SECRET_KEY"),
+    previousSecretKey: secret("PREVIOUS_SECRET_KEY"),
     algorithm: oneOf("ALGORITHM", "ES256", ALGORITHMS),
     accessTokenExpireMinutes: integer("ACCESS_TOKEN_EXPIRE_MINUTES", 15, 1, 1440),
+    refreshTokenExpireDays: integer("REFRESH_TOKEN_EXPIRE_DAYS", 14, 1, 365),
+    sessionExpireDays: integer("SESSION_EXPIRE_DAYS", 90, 1, 3650),
+    refreshGraceSeconds: integer("REFRESH_GRACE_SECONDS", 10, 0, 60),
+    introspectionSecret: secret("INTROSPECTION_SECRET"),
     bcryptCost: integer("BCRYPT_COST", 12, 10, MAX_BCRYPT_COST),
     corsOrigins: read<readonly string[]>(
       "CORS_ORIGINS",

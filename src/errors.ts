@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   ACCOUNT_DISABLED: "The password is right, but the account has been disabled.",
   FORBIDDEN: "The caller is signed in, but may not do this.",
   BAD_USER_INPUT: "An argument or variable is not valid; `extensions.violations` says which and how.",
+  INVALID_TOKEN: "A refresh token that is unknown, used or expired.",
   NOT_FOUND: "There is no such object, or it belongs to somebody else.",
   CONFLICT: "The value is already in use.",
   OVERLOADED: "Too many passwords are being checked; try again after `extensions.retryAfter` seconds.",

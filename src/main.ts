@@ -8,6 +8,9 @@ import { migrate, ping } from "./storage/database.js";
 /** Longest time to finish what is in flight after a signal to stop, in milliseconds. */
 const DRAIN_TIMEOUT = 10_000;
 
+/** How often to look for jobs that are due, in milliseconds. */
+const JOB_PERIOD = 60_000;
+
 async function start(config: Config): Promise<void> {
   const logger = createLogger(config);
   const latchkey = compose(config, { logger });
@@ -16,6 +19,7 @@ async function start(config: Config): Promise<void> {
   if (applied.length > 0) logger.info({ applied }, "migrated the database");
   // A wrong SECRET_KEY stops the start here, not the first login.
   await latchkey.keys.signingKey();
+  const stopJobs = latchkey.jobs.start(JOB_PERIOD, (err) => logger.error({ err }, "a job failed"));
   const server = await composeServer(config, latchkey, { logger });
   const address = await blame("HOST and PORT", server.listen({ host: config.host, port: config.port }));
 
@@ -29,6 +33,7 @@ async function start(config: Config): Promise<void> {
       process.exit(1);
     }, DRAIN_TIMEOUT).unref();
     await server.close();
+    await stopJobs();
     await latchkey.close();
     logger.info("stopped");
   };

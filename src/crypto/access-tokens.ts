@@ -23,6 +23,8 @@ export interface KeyRing {
 
 /** What an access token says: RFC 9068, with the session it belongs to. Times are epoch seconds. */
 export interface AccessTokenClaims {
+  iss: string;
+  aud: string;
   /** The user's id. */
   sub: string;
   /** The session's id. */
@@ -56,16 +58,22 @@ export class AccessTokens {
     this.#options = options;
   }
 
-  /** @returns the token, and when it expires in epoch milliseconds */
-  async issue(claims: Omit<AccessTokenClaims, "iat" | "exp">): Promise<{ token: string; expiresAt: number }> {
+  /**
+   * @param notAfter when it expires at the latest, in epoch milliseconds
+   * @returns the token, and when it expires in epoch milliseconds
+   */
+  async issue(
+    claims: Pick<AccessTokenClaims, "sub" | "sid" | "jti" | "roles">,
+    notAfter: number,
+  ): Promise<{ token: string; expiresAt: number; expiresIn: number }> {
     const { issuer, audience, lifetimeSeconds } = this.#options;
     const key = await this.#keys.signingKey();
     const iat = Math.floor(this.#clock.now() / 1000);
-    const exp = iat + lifetimeSeconds;
+    const exp = Math.min(iat + lifetimeSeconds, Math.floor(notAfter / 1000));
     const token = await new SignJWT({ iss: issuer, aud: audience, ...claims, iat, exp })
       .setProtectedHeader({ alg: key.algorithm, typ: "at+jwt", kid: key.kid })
       .sign(key.sign);
-    return { token, expiresAt: exp * 1000 };
+    return { token, expiresAt: exp * 1000, expiresIn: exp - iat };
   }
 
   /** Never throws for a bad token; fetches nothing a token names. */
@@ -132,8 +140,10 @@ async function importSecretKey(secretKey: string): Promise<SigningKey> {
 }
 
 function toClaims(payload: Record<string, unknown>): AccessTokenClaims | undefined {
-  const { sub, sid, jti, iat, exp, roles } = payload;
+  const { iss, aud, sub, sid, jti, iat, exp, roles } = payload;
   const fits =
+    typeof iss === "string" &&
+    typeof aud === "string" &&
     typeof sub === "string" &&
     typeof sid === "string" &&
     typeof jti === "string" &&
@@ -141,7 +151,7 @@ function toClaims(payload: Record<string, unknown>): AccessTokenClaims | undefin
     typeof exp === "number" &&
     Array.isArray(roles) &&
     roles.every((role) => typeof role === "string");
-  return fits ? { sub, sid, jti, iat, exp, roles } : undefined;
+  return fits ? { iss, aud, sub, sid, jti, iat, exp, roles } : undefined;
 }
 
 /** RFC 8725bis, 3.14: base64url has spellings that decode alike; only the one we write is a token. */

@@ -2,7 +2,7 @@ import { GraphQLEmailAddress } from "graphql-scalars";
 import { Ctx, Field, ID, ObjectType, Query, Resolver, registerEnumType } from "type-graphql";
 import { ROLES, type Role, type User } from "../storage/users.js";
 import { Auth } from "./auth-checker.js";
-import { type Context, signedInUser } from "./context.js";
+import { type Context, signedIn } from "./context.js";
 
 const RoleEnum = Object.fromEntries(ROLES.map((role) => [role, role])) as { [R in Role]: R };
 registerEnumType(RoleEnum, {
@@ -59,6 +59,6 @@ export class AccountResolver {
   @Auth()
   @Query(() => UserType, { description: "The signed-in user. Errors: `UNAUTHENTICATED`." })
   me(@Ctx() context: Context): UserType {
-    return toUserType(signedInUser(context));
+    return toUserType(signedIn(context).user);
   }
 }

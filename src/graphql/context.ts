@@ -1,29 +1,35 @@
+import type { Client } from "../services/audit.js";
 import type { Sessions, Viewer } from "../services/sessions.js";
 
-/** What every resolver is given: who asks. */
+/** What every resolver is given: who asks, and from where. */
 export interface Context {
   viewer: Viewer;
+  client: Client;
 }
 
 /** RFC 6750, 2.1: one scheme in any case, one token. */
 const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 
-/**
- * Reads the bearer token once a request. A bad token makes an anonymous viewer with the reason, not an
- * error: it must not stop `login`.
- */
-export async function createContext(sessions: Sessions, authorization: string | undefined): Promise<Context> {
-  if (authorization === undefined || !/^bearer\b/i.test(authorization)) {
-    return { viewer: { kind: "anonymous", reason: "MISSING_TOKEN" } };
-  }
-  const token = BEARER.exec(authorization)?.[1];
-  if (token === undefined) return { viewer: { kind: "anonymous", reason: "INVALID_TOKEN" } };
-  return { viewer: await sessions.authenticate(token) };
+/** The token of an `Authorization` header: null when it has none, undefined when it is not one. */
+export function bearerToken(authorization: string | undefined): string | null | undefined {
+  if (authorization === undefined || !/^bearer\b/i.test(authorization)) return null;
+  return BEARER.exec(authorization)?.[1];
 }
 
-/** The signed-in user of a resolver that is guarded by `@Auth`. */
-export function signedInUser({ viewer }: Context) {
+/**
+ * Who sends the request. A bad token makes an anonymous viewer with the reason, not an error: it must not
+ * stop `login`.
+ */
+export async function readViewer(sessions: Sessions, authorization: string | undefined): Promise<Viewer> {
+  const token = bearerToken(authorization);
+  if (token === null) return { kind: "anonymous", reason: "MISSING_TOKEN" };
+  if (token === undefined) return { kind: "anonymous", reason: "INVALID_TOKEN" };
+  return sessions.authenticate(token);
+}
+
+/** The signed-in user and session of a resolver that is guarded by `@Auth`. */
+export function signedIn({ viewer }: Context): Extract<Viewer, { kind: "user" }> {
   if (viewer.kind === "anonymous")
     throw new Error("A resolver that needs the viewer is not guarded by @Auth");
-  return viewer.user;
+  return viewer;
 }

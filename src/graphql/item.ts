@@ -17,7 +17,7 @@ import type { Item } from "../storage/items.js";
 import type { User } from "../storage/users.js";
 import { toUserType, UserType } from "./account.js";
 import { Auth } from "./auth-checker.js";
-import { type Context, signedInUser } from "./context.js";
+import { type Context, signedIn } from "./context.js";
 import { IsText } from "./validation.js";
 
 const TITLE = [1, 200] as const;
@@ -119,7 +119,7 @@ export class ItemResolver {
     description: "The signed-in user's items, oldest first. Errors: `UNAUTHENTICATED`, `BAD_USER_INPUT`.",
   })
   async myItems(@Ctx() context: Context, @Args(() => MyItemsArgs) { first, after }: MyItemsArgs) {
-    const user = signedInUser(context);
+    const { user } = signedIn(context);
     const items = await this.#items.list(user.id, { first, after: after ?? undefined });
     return items.map((item) => toItemType(item, user));
   }
@@ -129,7 +129,7 @@ export class ItemResolver {
     description: "Makes an item of the signed-in user. Errors: `UNAUTHENTICATED`, `BAD_USER_INPUT`.",
   })
   async createItem(@Ctx() context: Context, @Args(() => CreateItemArgs) { input }: CreateItemArgs) {
-    const user = signedInUser(context);
+    const { user } = signedIn(context);
     const { title, description = null } = input;
     return toItemType(await this.#items.create(user.id, { title, description }), user);
   }
@@ -140,7 +140,7 @@ export class ItemResolver {
       "Changes an item of the signed-in user. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (also for another's item), `BAD_USER_INPUT`.",
   })
   async updateItem(@Ctx() context: Context, @Args(() => UpdateItemArgs) { id, input }: UpdateItemArgs) {
-    const user = signedInUser(context);
+    const { user } = signedIn(context);
     const { title, description } = input;
     return toItemType(await this.#items.update(user.id, id, { title, description }), user);
   }
@@ -151,7 +151,7 @@ export class ItemResolver {
       "Deletes an item of the signed-in user, and answers true. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (also for another's item), `BAD_USER_INPUT`.",
   })
   async deleteItem(@Ctx() context: Context, @Args(() => ItemArgs) { id }: ItemArgs) {
-    await this.#items.delete(signedInUser(context).id, id);
+    await this.#items.delete(signedIn(context).user.id, id);
     return true;
   }
 }

@@ -1,9 +1,13 @@
+import { IsUUID } from "class-validator";
 import { GraphQLJWT } from "graphql-scalars";
-import { Args, ArgsType, Field, Int, Mutation, ObjectType, Resolver } from "type-graphql";
-import type { Clock } from "../clock.js";
+import { Args, ArgsType, Ctx, Field, ID, Int, Mutation, ObjectType, Query, Resolver } from "type-graphql";
 import type { Login } from "../services/login.js";
-import type { IssuedToken } from "../services/sessions.js";
+import type { Refresh } from "../services/refresh.js";
+import type { IssuedToken, Sessions } from "../services/sessions.js";
+import type { Session } from "../storage/sessions.js";
 import { toUserType, UserType } from "./account.js";
+import { Auth } from "./auth-checker.js";
+import { type Context, signedIn } from "./context.js";
 import { IsText } from "./validation.js";
 
 @ArgsType()
@@ -15,6 +19,20 @@ class LoginArgs {
   // No rule: a password that cannot be right is a failed login like any other.
   @Field(() => String, { description: "The password, exactly as it was set." })
   password!: string;
+}
+
+@ArgsType()
+class RefreshTokenArgs {
+  @Field(() => String, { description: "The refresh token that was given last." })
+  @IsText(1, 200)
+  refreshToken!: string;
+}
+
+@ArgsType()
+class SessionArgs {
+  @Field(() => ID, { description: "Which session." })
+  @IsUUID()
+  id!: string;
 }
 
 @ObjectType("Token", { description: "What a client gets for signing in." })
@@ -33,35 +51,134 @@ class TokenType {
   @Field(() => Date, { description: "When the access token expires." })
   expiresAt!: Date;
 
+  @Field(() => String, {
+    description:
+      "Gets the next token, once, by `refreshToken`. Keep it where no other site's script can read it.",
+  })
+  refreshToken!: string;
+
   @Field(() => UserType, { description: "The user who signed in." })
   user!: UserType;
+}
+
+@ObjectType("Session", { description: "One sign-in of a user, on one device." })
+class SessionType {
+  @Field(() => ID, { description: "Stays the same for as long as the session lasts." })
+  id!: string;
+
+  @Field(() => Date, { description: "When the user signed in." })
+  createdAt!: Date;
+
+  @Field(() => Date, { description: "When the session was last refreshed, or began." })
+  lastUsedAt!: Date;
+
+  @Field(() => Date, { description: "When it ends unless it is refreshed before." })
+  expiresAt!: Date;
+
+  @Field(() => String, { nullable: true, description: "The `User-Agent` of the login." })
+  userAgent!: string | null;
+
+  @Field(() => String, { nullable: true, description: "The IP address of the login." })
+  ipAddress!: string | null;
+
+  @Field(() => Boolean, { description: "Whether it is the one this request belongs to." })
+  current!: boolean;
 }
 
 @Resolver()
 export class SessionResolver {
   readonly #login: Login;
-  readonly #clock: Clock;
+  readonly #refresh: Refresh;
+  readonly #sessions: Sessions;
 
-  constructor(login: Login, clock: Clock) {
-    this.#login = login;
-    this.#clock = clock;
+  constructor(deps: { login: Login; refresh: Refresh; sessions: Sessions }) {
+    this.#login = deps.login;
+    this.#refresh = deps.refresh;
+    this.#sessions = deps.sessions;
   }
 
   @Mutation(() => TokenType, {
     description:
       "Signs a user in with a password. Errors: `INVALID_CREDENTIALS`, `ACCOUNT_DISABLED`, `BAD_USER_INPUT`, `OVERLOADED`.",
   })
-  async login(@Args(() => LoginArgs) { username, password }: LoginArgs): Promise<TokenType> {
-    return this.#toTokenType(await this.#login.login(username, password));
+  async login(@Ctx() { client }: Context, @Args(() => LoginArgs) { username, password }: LoginArgs) {
+    return toTokenType(await this.#login.login(username, password, client));
   }
 
-  #toTokenType({ accessToken, expiresAt, user }: IssuedToken): TokenType {
-    return {
-      accessToken,
-      tokenType: "bearer",
-      expiresIn: Math.floor((expiresAt - this.#clock.now()) / 1000),
-      expiresAt: new Date(expiresAt),
-      user: toUserType(user),
-    };
+  @Mutation(() => TokenType, {
+    description:
+      "Gives the next access and refresh token of a session. A refresh token is used once: using it again later ends the session. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`.",
+  })
+  async refreshToken(
+    @Ctx() { client }: Context,
+    @Args(() => RefreshTokenArgs) { refreshToken }: RefreshTokenArgs,
+  ) {
+    return toTokenType(await this.#refresh.refresh(refreshToken, client));
   }
+
+  @Auth()
+  @Mutation(() => Boolean, {
+    description: "Ends the session this request belongs to, and answers true. Errors: `UNAUTHENTICATED`.",
+  })
+  async logout(@Ctx() context: Context) {
+    await this.#sessions.logout(ownSession(context));
+    return true;
+  }
+
+  @Auth()
+  @Query(() => [SessionType], {
+    description:
+      "The signed-in user's sessions that have not ended, newest first. Errors: `UNAUTHENTICATED`.",
+  })
+  async mySessions(@Ctx() context: Context) {
+    const { user, sessionId } = signedIn(context);
+    return (await this.#sessions.list(user.id)).map((session) => toSessionType(session, sessionId));
+  }
+
+  @Auth()
+  @Mutation(() => Boolean, {
+    description:
+      "Ends one of the signed-in user's sessions, and answers true. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (also for another's session), `BAD_USER_INPUT`.",
+  })
+  async revokeSession(@Ctx() context: Context, @Args(() => SessionArgs) { id }: SessionArgs) {
+    await this.#sessions.revoke({ ...ownSession(context), sessionId: id });
+    return true;
+  }
+
+  @Auth()
+  @Mutation(() => Int, {
+    description:
+      "Ends all the signed-in user's sessions but the one this request belongs to, and answers how many. Errors: `UNAUTHENTICATED`.",
+  })
+  async revokeOtherSessions(@Ctx() context: Context) {
+    return this.#sessions.revokeOthers(ownSession(context));
+  }
+}
+
+function ownSession(context: Context) {
+  const { user, sessionId } = signedIn(context);
+  return { userId: user.id, sessionId, client: context.client };
+}
+
+function toTokenType({ accessToken, expiresIn, expiresAt, refreshToken, user }: IssuedToken): TokenType {
+  return {
+    accessToken,
+    tokenType: "bearer",
+    expiresIn,
+    expiresAt: new Date(expiresAt),
+    refreshToken,
+    user: toUserType(user),
+  };
+}
+
+function toSessionType(session: Session, currentId: string): SessionType {
+  return {
+    id: session.id,
+    createdAt: new Date(session.createdAt),
+    lastUsedAt: new Date(session.lastUsedAt),
+    expiresAt: new Date(session.expiresAt),
+    userAgent: session.userAgent,
+    ipAddress: session.ipAddress,
+    current: session.id === currentId,
+  };
 }

@@ -8,9 +8,10 @@ import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin
 import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
-import { type Context, createContext } from "../graphql/context.js";
+import { type Context, readViewer } from "../graphql/context.js";
 import { createFormatError, httpHeadOf } from "../graphql/format-error.js";
 import type { Sessions } from "../services/sessions.js";
+import { clientOf } from "./client.js";
 
 /** Serves the schema at `/graphql`, GraphQL over HTTP's way. */
 export async function addGraphQL(
@@ -38,7 +39,10 @@ export async function addGraphQL(
   server.addHook("onClose", () => apollo.stop());
 
   const handler = fastifyApolloHandler(apollo, {
-    context: ({ headers }) => createContext(sessions, headers.authorization),
+    context: async (request) => ({
+      viewer: await readViewer(sessions, request.headers.authorization),
+      client: clientOf(request),
+    }),
   });
   await server.register(async (scope) => {
     scope.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {

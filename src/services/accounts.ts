@@ -3,7 +3,7 @@ import type { Passwords } from "../crypto/passwords.js";
 import { invalidInput, LatchkeyError } from "../errors.js";
 import { setPasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
-import { endSessionsOf } from "../storage/sessions.js";
+import { endSessions } from "../storage/sessions.js";
 import {
   findUserByUsername,
   hasUsers,
@@ -91,7 +91,7 @@ export class Accounts {
     const now = this.#clock.now();
     await this.#db.transaction().execute(async (transaction) => {
       await setUserDisabled(transaction, user.id, user.disabledAt ?? now, now);
-      await endSessionsOf(transaction, user.id, now);
+      await endSessions(transaction, user.id, now);
     });
   }
 
@@ -109,7 +109,7 @@ export class Accounts {
     const now = this.#clock.now();
     await this.#db.transaction().execute(async (transaction) => {
       await setPasswordHash(transaction, user.id, hash, now);
-      await endSessionsOf(transaction, user.id, now);
+      await endSessions(transaction, user.id, now);
     });
   }
 

@@ -1,9 +1,10 @@
 import type { Clock } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
-import { LatchkeyError } from "../errors.js";
+import { type ErrorCode, LatchkeyError } from "../errors.js";
 import { findPasswordHash, replacePasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
-import { findUserByLogin } from "../storage/users.js";
+import { findUserByLogin, type User } from "../storage/users.js";
+import type { Audit, Client } from "./audit.js";
 import { normalizeLogin } from "./identifiers.js";
 import type { IssuedToken, Sessions } from "./sessions.js";
 
@@ -12,12 +13,14 @@ export class Login {
   readonly #db: Database;
   readonly #passwords: Passwords;
   readonly #sessions: Sessions;
+  readonly #audit: Audit;
   readonly #clock: Clock;
 
-  constructor(deps: { db: Database; passwords: Passwords; sessions: Sessions; clock: Clock }) {
+  constructor(deps: { db: Database; passwords: Passwords; sessions: Sessions; audit: Audit; clock: Clock }) {
     this.#db = deps.db;
     this.#passwords = deps.passwords;
     this.#sessions = deps.sessions;
+    this.#audit = deps.audit;
     this.#clock = deps.clock;
   }
 
@@ -27,20 +30,21 @@ export class Login {
    * @throws ACCOUNT_DISABLED only to who knows the password
    * @throws OVERLOADED too many passwords are being checked
    */
-  async login(username: string, password: string): Promise<IssuedToken> {
+  async login(username: string, password: string, client: Client): Promise<IssuedToken> {
     const login = normalizeLogin(username);
     const candidate = await findUserByLogin(this.#db, login);
     const hash = await findPasswordHash(this.#db, candidate?.id ?? "");
-    if (!(await this.#passwords.verify(password, hash)) || hash === undefined) throw invalidCredentials();
+    if (!(await this.#passwords.verify(password, hash)) || hash === undefined) {
+      await this.#refused("INVALID_CREDENTIALS", candidate, client);
+      throw new LatchkeyError("INVALID_CREDENTIALS", "The username or the password is wrong.");
+    }
     const betterHash = this.#passwords.needsRehash(hash) ? await this.#hashIfIdle(password) : undefined;
 
     const started = await this.#db.transaction().execute(async (transaction) => {
       const user = await findUserByLogin(transaction, login);
       // Checking the password took a while: what it was checked against must still hold.
       if (user === undefined || (await findPasswordHash(transaction, user.id)) !== hash) return undefined;
-      if (user.disabledAt !== null) {
-        throw new LatchkeyError("ACCOUNT_DISABLED", "This account has been disabled. Ask an administrator.");
-      }
+      if (user.disabledAt !== null) return { refused: user };
       if (betterHash !== undefined) {
         await replacePasswordHash(transaction, user.id, {
           from: hash,
@@ -48,11 +52,23 @@ export class Login {
           now: this.#clock.now(),
         });
       }
-      return { session: await this.#sessions.start(transaction, user), user };
+      const started = await this.#sessions.start(transaction, user, client);
+      const event = { actorId: user.id, subjectId: user.id, sessionId: started.session.id, client };
+      await this.#audit.record(transaction, "LOGIN_SUCCEEDED", event);
+      return { ...started, user };
     });
     // The password was changed meanwhile, or hashed anew by another login: check it against what is there now.
-    if (started === undefined) return this.login(username, password);
-    return this.#sessions.issueToken(started.session, started.user);
+    if (started === undefined) return this.login(username, password, client);
+    if ("refused" in started) {
+      await this.#refused("ACCOUNT_DISABLED", started.refused, client);
+      throw new LatchkeyError("ACCOUNT_DISABLED", "This account has been disabled. Ask an administrator.");
+    }
+    return this.#sessions.issueToken(started.session, started.user, started.refreshToken);
+  }
+
+  /** Nothing of what was typed is written down: people type passwords into the wrong field. */
+  async #refused(reason: ErrorCode, user: User | undefined, client: Client): Promise<void> {
+    await this.#audit.record(this.#db, "LOGIN_FAILED", { subjectId: user?.id, client, details: { reason } });
   }
 
   /** A better hash can wait for the next login; this login cannot. */
@@ -64,8 +80,4 @@ export class Login {
       throw error;
     }
   }
-}
-
-function invalidCredentials(): LatchkeyError {
-  return new LatchkeyError("INVALID_CREDENTIALS", "The username or the password is wrong.");
 }

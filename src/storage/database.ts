@@ -59,15 +59,14 @@ export async function ping(db: Database): Promise<void> {
   await sql`select 1`.execute(db);
 }
 
-function openSqlite(file: string): BetterSqlite3.Database {
+async function openSqlite(file: string): Promise<BetterSqlite3.Database> {
   // Password hashes live here: the directory is its owner's alone.
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const sqlite = new BetterSqlite3(file);
-  sqlite.pragma("journal_mode = WAL");
+  // SQLite's own waiting would block the whole process, the holder of the lock with it.
+  const sqlite = new BetterSqlite3(file, { timeout: 0 });
+  await patiently(() => sqlite.pragma("journal_mode = WAL"));
   sqlite.pragma("synchronous = FULL");
   sqlite.pragma("foreign_keys = ON");
-  // From here on PatientConnection waits: SQLite's own waiting would block the whole process.
-  sqlite.pragma("busy_timeout = 0");
   return sqlite;
 }
 
@@ -102,7 +101,6 @@ class ImmediateSqliteDriver extends SqliteDriver {
   }
 }
 
-/** Tries again while another connection writes, without blocking what else this process does meanwhile. */
 class PatientConnection implements DatabaseConnection {
   readonly #connection: DatabaseConnection;
 
@@ -111,20 +109,25 @@ class PatientConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const deadline = performance.now() + BUSY_TIMEOUT;
-    for (;;) {
-      try {
-        return await this.#connection.executeQuery<R>(query);
-      } catch (error) {
-        const busy = error instanceof BetterSqlite3.SqliteError && error.code.startsWith("SQLITE_BUSY");
-        if (!busy || performance.now() > deadline) throw error;
-        await setTimeout(2 + Math.random() * 10);
-      }
-    }
+    return patiently(() => this.#connection.executeQuery<R>(query));
   }
 
   streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
     return this.#connection.streamQuery(query, chunkSize);
+  }
+}
+
+/** Tries again while another connection writes, without blocking what else this process does meanwhile. */
+async function patiently<T>(work: () => T | Promise<T>): Promise<T> {
+  const deadline = performance.now() + BUSY_TIMEOUT;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const { code = "" } = error as { code?: string };
+      if (!code.startsWith("SQLITE_BUSY") || performance.now() > deadline) throw error;
+      await setTimeout(2 + Math.random() * 10);
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Migration } from "kysely/migration";
 
 /**
@@ -47,11 +47,71 @@ export const migrations: Record<string, Migration> = {
       await db.schema
         .createTable("signing_keys")
         .addColumn("kid", "text", (c) => c.primaryKey())
-        // One key signs for each algorithm: of processes that start at once, one makes it.
-        .addColumn("algorithm", "text", (c) => c.notNull().unique())
+        .addColumn("algorithm", "text", (c) => c.notNull())
         .addColumn("public_jwk", "text", (c) => c.notNull())
-        .addColumn("sealed_private_key", "text", (c) => c.notNull())
+        .addColumn("sealed_private_key", "text")
         .addColumn("created_at", "bigint", (c) => c.notNull())
+        .addColumn("superseded_at", "bigint")
+        .addColumn("expires_at", "bigint")
+        .execute();
+      // One key signs at a time: of processes that start at once, one makes it.
+      await sql`create unique index signing_keys_current on signing_keys ((superseded_at is null)) where superseded_at is null`.execute(
+        db,
+      );
+    },
+  },
+  "0002_refresh_tokens_audit_jobs": {
+    async up(db: Kysely<unknown>) {
+      // Sessions from before could not be refreshed: they end with their access tokens.
+      await db.schema
+        .alterTable("sessions")
+        .addColumn("last_used_at", "bigint", (c) => c.notNull().defaultTo(0))
+        .execute();
+      await db.schema
+        .alterTable("sessions")
+        .addColumn("expires_at", "bigint", (c) => c.notNull().defaultTo(0))
+        .execute();
+      await db.schema
+        .alterTable("sessions")
+        .addColumn("absolute_expires_at", "bigint", (c) => c.notNull().defaultTo(0))
+        .execute();
+      await db.schema.alterTable("sessions").addColumn("user_agent", "text").execute();
+      await db.schema.alterTable("sessions").addColumn("ip_address", "text").execute();
+      await db.schema.createIndex("sessions_expires_at").on("sessions").column("expires_at").execute();
+      await db.schema
+        .createTable("refresh_tokens")
+        .addColumn("token_hash", "text", (c) => c.primaryKey())
+        .addColumn("session_id", "text", (c) => c.notNull().references("sessions.id").onDelete("cascade"))
+        .addColumn("created_at", "bigint", (c) => c.notNull())
+        .addColumn("used_at", "bigint")
+        .addColumn("sealed_successor", "text")
+        .execute();
+      await db.schema
+        .createIndex("refresh_tokens_session_id")
+        .on("refresh_tokens")
+        .column("session_id")
+        .execute();
+      await db.schema
+        .createTable("audit_events")
+        .addColumn("id", "text", (c) => c.primaryKey())
+        .addColumn("at", "bigint", (c) => c.notNull())
+        .addColumn("type", "text", (c) => c.notNull())
+        // No references: what happened outlives whom it happened to.
+        .addColumn("actor_id", "text")
+        .addColumn("subject_id", "text")
+        .addColumn("session_id", "text")
+        .addColumn("ip_address", "text")
+        .addColumn("details", "text", (c) => c.notNull())
+        .execute();
+      await db.schema
+        .createIndex("audit_events_subject_id")
+        .on("audit_events")
+        .columns(["subject_id", "id"])
+        .execute();
+      await db.schema
+        .createTable("jobs")
+        .addColumn("name", "text", (c) => c.primaryKey())
+        .addColumn("locked_until", "bigint", (c) => c.notNull())
         .execute();
     },
   },

@@ -1,4 +1,6 @@
+import type { Selectable } from "kysely";
 import type { Database } from "./database.js";
+import type { SessionRow } from "./tables.js";
 import { toUser, type User } from "./users.js";
 
 /** One sign-in of a user, named by the `sid` of its access tokens. */
@@ -6,7 +8,47 @@ export interface Session {
   id: string;
   userId: string;
   createdAt: number;
+  /** When it was last refreshed, or began. */
+  lastUsedAt: number;
+  /** When it ends unless it is refreshed before. */
+  expiresAt: number;
+  /** When it ends however often it is refreshed. */
+  absoluteExpiresAt: number;
   endedAt: number | null;
+  userAgent: string | null;
+  ipAddress: string | null;
+}
+
+const COLUMNS = [
+  "sessions.id as session_id",
+  "sessions.user_id",
+  "sessions.created_at as session_created_at",
+  "sessions.last_used_at",
+  "sessions.expires_at",
+  "sessions.absolute_expires_at",
+  "sessions.ended_at",
+  "sessions.user_agent",
+  "sessions.ip_address",
+] as const;
+
+/** Under names that do not collide with those of a user's columns. */
+type SessionColumns = Omit<Selectable<SessionRow>, "id" | "created_at"> & {
+  session_id: string;
+  session_created_at: number;
+};
+
+function toSession(row: SessionColumns): Session {
+  return {
+    id: row.session_id,
+    userId: row.user_id,
+    createdAt: row.session_created_at,
+    lastUsedAt: row.last_used_at,
+    expiresAt: row.expires_at,
+    absoluteExpiresAt: row.absolute_expires_at,
+    endedAt: row.ended_at,
+    userAgent: row.user_agent,
+    ipAddress: row.ip_address,
+  };
 }
 
 export async function insertSession(db: Database, session: Session): Promise<void> {
@@ -16,7 +58,12 @@ export async function insertSession(db: Database, session: Session): Promise<voi
       id: session.id,
       user_id: session.userId,
       created_at: session.createdAt,
+      last_used_at: session.lastUsedAt,
+      expires_at: session.expiresAt,
+      absolute_expires_at: session.absoluteExpiresAt,
       ended_at: session.endedAt,
+      user_agent: session.userAgent,
+      ip_address: session.ipAddress,
     })
     .execute();
 }
@@ -30,20 +77,74 @@ export async function findSessionWithUser(
     .selectFrom("sessions")
     .innerJoin("users", "users.id", "sessions.user_id")
     .selectAll("users")
-    .select(["sessions.created_at as session_created_at", "sessions.ended_at as session_ended_at"])
+    .select(COLUMNS)
     .where("sessions.id", "=", id)
     .executeTakeFirst();
-  if (row === undefined) return undefined;
-  const session = { id, userId: row.id, createdAt: row.session_created_at, endedAt: row.session_ended_at };
-  return { session, user: toUser(row) };
+  return row && { session: toSession(row), user: toUser(row) };
 }
 
-/** Ends every session of the user that has not ended yet. */
-export async function endSessionsOf(db: Database, userId: string, now: number): Promise<void> {
+/** The user's sessions that have neither ended nor expired, newest first. */
+export async function listLiveSessions(db: Database, userId: string, now: number): Promise<Session[]> {
+  const rows = await db
+    .selectFrom("sessions")
+    .select(COLUMNS)
+    .where("user_id", "=", userId)
+    .where("ended_at", "is", null)
+    .where("expires_at", ">", now)
+    .orderBy("id", "desc")
+    .execute();
+  return rows.map(toSession);
+}
+
+export async function extendSession(
+  db: Database,
+  id: string,
+  { now, expiresAt }: { now: number; expiresAt: number },
+): Promise<void> {
   await db
+    .updateTable("sessions")
+    .set({ last_used_at: now, expires_at: expiresAt })
+    .where("id", "=", id)
+    .execute();
+}
+
+/**
+ * Ends those of the user's sessions that are live.
+ * @param which one of them, all of them, or all but one
+ * @returns the ids of those it ended
+ */
+export async function endSessions(
+  db: Database,
+  userId: string,
+  now: number,
+  which: { only?: string; except?: string } = {},
+): Promise<string[]> {
+  let query = db
     .updateTable("sessions")
     .set({ ended_at: now })
     .where("user_id", "=", userId)
     .where("ended_at", "is", null)
-    .execute();
+    .where("expires_at", ">", now);
+  if (which.only !== undefined) query = query.where("id", "=", which.only);
+  if (which.except !== undefined) query = query.where("id", "!=", which.except);
+  return (await query.returning("id").execute()).map(({ id }) => id);
+}
+
+/** Removes up to `limit` sessions that ended or expired before a time, with their refresh tokens. */
+export async function deleteSessionsEndedBefore(
+  db: Database,
+  before: number,
+  limit: number,
+): Promise<number> {
+  const result = await db
+    .deleteFrom("sessions")
+    .where("id", "in", (query) =>
+      query
+        .selectFrom("sessions")
+        .select("id")
+        .where((or) => or.or([or("ended_at", "<", before), or("expires_at", "<", before)]))
+        .limit(limit),
+    )
+    .executeTakeFirst();
+  return Number(result.numDeletedRows);
 }

@@ -2,13 +2,18 @@ import type { Selectable } from "kysely";
 import type { Database } from "./database.js";
 import type { SigningKeyRow } from "./tables.js";
 
-/** A key pair as it is kept: the private half is sealed under SECRET_KEY. */
+/** A key pair as it is kept. */
 export interface StoredSigningKey {
   kid: string;
   algorithm: string;
   publicJwk: Record<string, unknown>;
-  sealedPrivateKey: string;
+  /** Sealed under SECRET_KEY; null once another key signs. */
+  sealedPrivateKey: string | null;
   createdAt: number;
+  /** When another key took over signing; null for the one that signs. */
+  supersededAt: number | null;
+  /** When the last token it signed has expired; null for the one that signs. */
+  expiresAt: number | null;
 }
 
 function toStoredSigningKey(row: Selectable<SigningKeyRow>): StoredSigningKey {
@@ -18,18 +23,25 @@ function toStoredSigningKey(row: Selectable<SigningKeyRow>): StoredSigningKey {
     publicJwk: JSON.parse(row.public_jwk),
     sealedPrivateKey: row.sealed_private_key,
     createdAt: row.created_at,
+    supersededAt: row.superseded_at,
+    expiresAt: row.expires_at,
   };
 }
 
+/** Oldest first. */
 export async function listSigningKeys(db: Database): Promise<StoredSigningKey[]> {
-  return (await db.selectFrom("signing_keys").selectAll().orderBy("created_at").execute()).map(
-    toStoredSigningKey,
-  );
+  const rows = await db.selectFrom("signing_keys").selectAll().orderBy("created_at").orderBy("kid").execute();
+  return rows.map(toStoredSigningKey);
 }
 
-/** Adds the key unless another process has already made one for its algorithm. */
-export async function insertSigningKey(db: Database, key: StoredSigningKey): Promise<void> {
-  await db
+export async function hasSigningKey(db: Database, kid: string): Promise<boolean> {
+  const row = await db.selectFrom("signing_keys").select("kid").where("kid", "=", kid).executeTakeFirst();
+  return row !== undefined;
+}
+
+/** @returns false when there is a key that signs already, and nothing was written */
+export async function insertSigningKey(db: Database, key: StoredSigningKey): Promise<boolean> {
+  const result = await db
     .insertInto("signing_keys")
     .values({
       kid: key.kid,
@@ -37,7 +49,56 @@ export async function insertSigningKey(db: Database, key: StoredSigningKey): Pro
       public_jwk: JSON.stringify(key.publicJwk),
       sealed_private_key: key.sealedPrivateKey,
       created_at: key.createdAt,
+      superseded_at: key.supersededAt,
+      expires_at: key.expiresAt,
     })
     .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst();
+  return result.numInsertedOrUpdatedRows === 1n;
+}
+
+/**
+ * Stops the key from signing and forgets its private half.
+ * @returns false when it was not the one that signs
+ */
+export async function supersedeSigningKey(
+  db: Database,
+  kid: string,
+  { now, expiresAt }: { now: number; expiresAt: number },
+): Promise<boolean> {
+  const result = await db
+    .updateTable("signing_keys")
+    .set({ superseded_at: now, expires_at: expiresAt, sealed_private_key: null })
+    .where("kid", "=", kid)
+    .where("superseded_at", "is", null)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+/** Puts the same private key, sealed anew, in the place of what was read. */
+export async function resealPrivateKey(
+  db: Database,
+  kid: string,
+  { from, to }: { from: string; to: string },
+): Promise<void> {
+  await db
+    .updateTable("signing_keys")
+    .set({ sealed_private_key: to })
+    .where("kid", "=", kid)
+    .where("sealed_private_key", "=", from)
     .execute();
+}
+
+/** @returns false when there is no such key, or it is the one that signs */
+export async function deleteSupersededSigningKey(db: Database, kid: string): Promise<boolean> {
+  const result = await db
+    .deleteFrom("signing_keys")
+    .where("kid", "=", kid)
+    .where("superseded_at", "is not", null)
+    .executeTakeFirst();
+  return result.numDeletedRows === 1n;
+}
+
+export async function deleteSigningKeysExpiredBefore(db: Database, before: number): Promise<void> {
+  await db.deleteFrom("signing_keys").where("expires_at", "<", before).execute();
 }

@@ -5,6 +5,9 @@ export interface Tables {
   sessions: SessionRow;
   items: ItemRow;
   signing_keys: SigningKeyRow;
+  refresh_tokens: RefreshTokenRow;
+  audit_events: AuditEventRow;
+  jobs: JobRow;
 }
 
 export interface UserRow {
@@ -32,7 +35,14 @@ export interface SessionRow {
   id: string;
   user_id: string;
   created_at: number;
+  last_used_at: number;
+  /** When it ends unless it is refreshed before. */
+  expires_at: number;
+  /** When it ends however often it is refreshed. */
+  absolute_expires_at: number;
   ended_at: number | null;
+  user_agent: string | null;
+  ip_address: string | null;
 }
 
 export interface ItemRow {
@@ -50,7 +60,41 @@ export interface SigningKeyRow {
   algorithm: string;
   /** The public JWK (RFC 7517) as JSON. */
   public_jwk: string;
-  /** The private key as PKCS #8, sealed under SECRET_KEY. */
-  sealed_private_key: string;
+  /** The private key as PKCS #8 PEM, sealed under SECRET_KEY; null once another key signs. */
+  sealed_private_key: string | null;
   created_at: number;
+  /** When another key took over signing; null for the one that signs. */
+  superseded_at: number | null;
+  /** When the last token it signed has expired; null for the one that signs. */
+  expires_at: number | null;
+}
+
+export interface RefreshTokenRow {
+  /** SHA-256 of the token, base64url. */
+  token_hash: string;
+  session_id: string;
+  created_at: number;
+  used_at: number | null;
+  /** The token that replaced it, sealed so that only this token opens it; only while the grace lasts. */
+  sealed_successor: string | null;
+}
+
+export interface AuditEventRow {
+  id: string;
+  at: number;
+  type: string;
+  /** Who did it: a user, or null for an operator or nobody known. */
+  actor_id: string | null;
+  /** Whom it was done to. */
+  subject_id: string | null;
+  session_id: string | null;
+  ip_address: string | null;
+  /** A JSON object: what changed. */
+  details: string;
+}
+
+export interface JobRow {
+  name: string;
+  /** Until then no other process runs it. */
+  locked_until: number;
 }

@@ -29,6 +29,7 @@ describe.each(DATABASES)("login on %s", (database) => {
       tokenType: "bearer",
       expiresIn: 900,
       expiresAt: new Date(app.clock.now() + 900_000).toISOString(),
+      refreshToken: expect.stringMatching(/^[\w-]{43}$/),
       user: {
         id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
         username: "alice",

@@ -1,10 +1,13 @@
 import { execFile } from "node:child_process";
+import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import { describe, expect, test } from "@jest/globals";
-import { jwtVerify } from "jose";
-import { makeApp } from "../support/app.js";
+import { decodeProtectedHeader, jwtVerify } from "jose";
+import { type App, makeApp } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
-import { ME } from "../support/operations.js";
+import { ME, REFRESH } from "../support/operations.js";
+
+const MINUTE = 60_000;
 
 /** Another service, in another process, that knows the address of the key set and nothing else. */
 const VERIFIER = `
@@ -25,7 +28,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
 
       const jwks = await app.request("/.well-known/jwks.json");
       expect(jwks.headers.get("content-type")).toBe("application/jwk-set+json; charset=utf-8");
-      expect(jwks.headers.get("cache-control")).toBe("public, max-age=60");
+      expect(jwks.headers.get("cache-control")).toBe("public, max-age=30");
       const { keys } = JSON.parse(jwks.text);
       expect(keys).toEqual([
         expect.objectContaining({ alg: algorithm, use: "sig", kid: expect.any(String) }),
@@ -80,7 +83,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     const rows = () => app.latchkey.db.selectFrom("signing_keys").selectAll().execute();
     const before = await rows();
     expect(before).toHaveLength(1);
-    const sealed = Buffer.from(before[0]!.sealed_private_key, "base64url").toString("latin1");
+    const sealed = Buffer.from(before[0]!.sealed_private_key!, "base64url").toString("latin1");
     expect(JSON.stringify(before) + sealed).not.toContain("PRIVATE KEY");
 
     const stranger = await makeApp({
@@ -88,20 +91,179 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
       env: { SECRET_KEY: "another secret key of more than 32 bytes" },
     });
     await expect(stranger.latchkey.keys.signingKey()).rejects.toThrow(
-      "SECRET_KEY is not the one the signing keys in the database were sealed under: start with that one",
+      "SECRET_KEY is not the one the signing key in the database was sealed under: start with that one, or give it as PREVIOUS_SECRET_KEY",
     );
     expect(await rows()).toEqual(before);
     await stranger.close();
     await app.close();
   });
 
-  test("a token of the algorithm used before stays good after a change of ALGORITHM", async () => {
+  test("a change of ALGORITHM is a rotation", async () => {
     const before = await makeApp({ database, config: { algorithm: "ES256" } });
     await before.createUser("alice");
     const { accessToken } = await before.login("alice");
-    const after = await makeApp({ databaseUrl: before.databaseUrl, config: { algorithm: "EdDSA" } });
+    const after = await makeApp({
+      databaseUrl: before.databaseUrl,
+      config: { algorithm: "EdDSA" },
+      clock: before.clock,
+    });
     expect((await after.send(ME, {}, { token: accessToken })).data?.me.username).toBe("alice");
+    expect(decodeProtectedHeader((await after.login("alice")).accessToken).alg).toBe("EdDSA");
+    before.clock.advance(MINUTE);
+    // A process that was started with the other follows what the database says.
+    expect(decodeProtectedHeader((await before.login("alice")).accessToken).alg).toBe("EdDSA");
     await before.close();
     await after.close();
+  });
+
+  describe("rotation", () => {
+    /** Two processes on one database, as far as they can tell. */
+    async function twoApps() {
+      const here = await makeApp({ database });
+      const there = await makeApp({ databaseUrl: here.databaseUrl, clock: here.clock });
+      await here.createUser("alice");
+      await there.login("alice");
+      return { here, there, clock: here.clock, close: () => Promise.all([here.close(), there.close()]) };
+    }
+    const kidOf = (token: string) => decodeProtectedHeader(token).kid;
+    const publicKids = async (app: App) =>
+      JSON.parse((await app.request("/.well-known/jwks.json")).text).keys.map(
+        ({ kid }: { kid: string }) => kid,
+      );
+    const isLetIn = async (app: App, token: string) => (await app.send(ME, {}, { token })).status === 200;
+
+    test("the old key verifies until the last token it signed has expired, then leaves the key set", async () => {
+      const { here, there, clock, close } = await twoApps();
+      const { accessToken: old } = await here.login("alice");
+      const next = await here.latchkey.signingKeys!.rotate();
+      const { accessToken: fresh } = await here.login("alice");
+      expect(kidOf(fresh)).toBe(next.kid);
+      expect(kidOf(fresh)).not.toBe(kidOf(old));
+      expect(await publicKids(here)).toEqual([kidOf(old), kidOf(fresh)].sort());
+      for (const app of [here, there]) {
+        expect(await isLetIn(app, old)).toBe(true);
+        // A key that the other has not seen yet makes it look again.
+        expect(await isLetIn(app, fresh)).toBe(true);
+      }
+
+      // One minute to notice, fifteen for a token signed in that minute.
+      clock.advance(16 * MINUTE - 1000);
+      expect(await publicKids(there)).toEqual([kidOf(old), kidOf(fresh)].sort());
+      clock.advance(1000);
+      expect(await publicKids(there)).toEqual([kidOf(fresh)]);
+      await here.latchkey.jobs.runDue();
+      clock.advance(1000);
+      expect((await here.latchkey.signingKeys!.list()).map(({ kid }) => kid)).toEqual([kidOf(fresh)]);
+      await close();
+    });
+
+    test("a running process signs with the new key within a minute", async () => {
+      const { here, there, clock, close } = await twoApps();
+      const { kid } = await here.latchkey.signingKeys!.rotate();
+      clock.advance(30_000);
+      expect(kidOf((await there.login("alice")).accessToken)).toBe(kid);
+      await close();
+    });
+
+    test("the private key that no longer signs is forgotten", async () => {
+      const { here, close } = await twoApps();
+      await here.latchkey.signingKeys!.rotate();
+      const rows = await here.latchkey.db
+        .selectFrom("signing_keys")
+        .select(["superseded_at", "sealed_private_key"])
+        .execute();
+      expect(rows.map((row) => [row.superseded_at === null, row.sealed_private_key === null]).sort()).toEqual(
+        [
+          [false, true],
+          [true, false],
+        ],
+      );
+      await close();
+    });
+
+    test("of two at once one makes the next key", async () => {
+      const { here, there, close } = await twoApps();
+      const keys = await Promise.all([
+        here.latchkey.signingKeys!.rotate(),
+        there.latchkey.signingKeys!.rotate(),
+      ]);
+      expect(keys[0]!.kid).toBe(keys[1]!.kid);
+      expect(await here.latchkey.signingKeys!.list()).toHaveLength(2);
+      await close();
+    });
+
+    test("retiring a key refuses its tokens at once; the one that signs cannot be retired", async () => {
+      const { here, there, clock, close } = await twoApps();
+      const { accessToken: old } = await here.login("alice");
+      const { kid } = await here.latchkey.signingKeys!.rotate();
+      await expect(here.latchkey.signingKeys!.retire(kid)).rejects.toMatchObject({
+        code: "NOT_FOUND",
+        message: "There is no such key, or it is the one that signs: rotate first.",
+      });
+      await here.latchkey.signingKeys!.retire(kidOf(old)!);
+      expect(await isLetIn(here, old)).toBe(false);
+      expect(await publicKids(here)).toEqual([kid]);
+      clock.advance(30_000);
+      expect(await isLetIn(there, old)).toBe(false);
+      const events = await here.latchkey.db
+        .selectFrom("audit_events")
+        .select(["type", "details"])
+        .orderBy("id")
+        .execute();
+      expect(events.filter(({ type }) => type.startsWith("SIGNING_KEY"))).toEqual([
+        { type: "SIGNING_KEY_ROTATED", details: JSON.stringify({ kid, superseded: kidOf(old) }) },
+        { type: "SIGNING_KEY_RETIRED", details: JSON.stringify({ kid: kidOf(old) }) },
+      ]);
+      await close();
+    });
+
+    test("under a steady load of me no valid token is refused", async () => {
+      const { here, there, close } = await twoApps();
+      let rotating = true;
+      let asked = 0;
+      const load = async (app: App) => {
+        let { accessToken: token, refreshToken } = await app.login("alice");
+        while (rotating) {
+          for (const verifier of [here, there]) expect(await isLetIn(verifier, token)).toBe(true);
+          asked += 2;
+          if (asked % 10 === 0) {
+            ({ accessToken: token, refreshToken } = (await app.send(REFRESH, { refreshToken }))
+              .data!.refreshToken);
+          }
+        }
+      };
+      const loads = [load(here), load(there), load(here), load(there)];
+      for (let n = 0; n < 10; n++) {
+        await setTimeout(50);
+        await (n % 2 ? here : there).latchkey.signingKeys!.rotate();
+      }
+      rotating = false;
+      await Promise.all(loads);
+      expect(asked).toBeGreaterThan(50);
+      expect(await here.latchkey.signingKeys!.list()).toHaveLength(11);
+      await close();
+    });
+  });
+
+  test("SECRET_KEY is changed by giving the old one once as PREVIOUS_SECRET_KEY", async () => {
+    const OLD = "the old secret key, 32 bytes or more";
+    const NEW = "the new secret key, 32 bytes or more";
+    const before = await makeApp({ database, env: { SECRET_KEY: OLD } });
+    await before.createUser("alice");
+    const { accessToken } = await before.login("alice");
+    const { databaseUrl, clock } = before;
+
+    const during = await makeApp({ databaseUrl, clock, env: { SECRET_KEY: NEW, PREVIOUS_SECRET_KEY: OLD } });
+    expect((await during.send(ME, {}, { token: accessToken })).status).toBe(200);
+    const { kid } = await during.latchkey.keys.signingKey();
+    // The one that still runs with the old secret goes on with the key it has.
+    clock.advance(MINUTE);
+    expect(decodeProtectedHeader((await before.login("alice")).accessToken).kid).toBe(kid);
+
+    const after = await makeApp({ databaseUrl, clock, env: { SECRET_KEY: NEW } });
+    expect((await after.latchkey.keys.signingKey()).kid).toBe(kid);
+    const left = await makeApp({ databaseUrl, clock, env: { SECRET_KEY: OLD } });
+    await expect(left.latchkey.keys.signingKey()).rejects.toThrow("SECRET_KEY is not the one");
+    for (const app of [before, during, after, left]) await app.close();
   });
 });

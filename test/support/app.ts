@@ -11,6 +11,8 @@ import { LOGIN } from "./operations.js";
 /** The one password of all tests: it must never be found in an answer or a log. */
 export const PASSWORD = "CANARY-correct-horse-battery";
 
+export const SECRET_KEY = "a test's secret key, never used elsewhere";
+
 export class FrozenClock implements Clock {
   #now = Date.parse("2026-01-01T00:00:00Z");
 
@@ -41,10 +43,11 @@ export async function makeApp(
     env?: NodeJS.ProcessEnv;
     config?: Partial<Config>;
     clock?: Clock;
+    port?: number;
   } = {},
 ) {
   const databaseUrl = options.databaseUrl ?? (await emptyDatabaseUrl(options.database ?? "sqlite"));
-  const env = { SECRET_KEY: "a test's secret key, never used elsewhere", ...options.env };
+  const env = { SECRET_KEY, ...options.env };
   const config: Config = {
     ...loadConfig({ ...env, DATABASE_URL: databaseUrl, LOG_LEVEL: "trace" }),
     bcryptCost: 4,
@@ -56,7 +59,7 @@ export async function makeApp(
   const latchkey = compose(config, { logger, clock });
   await migrate(latchkey.db);
   const server = await composeServer(config, latchkey, { logger });
-  const address = await server.listen({ host: "127.0.0.1", port: 0 });
+  const address = await server.listen({ host: "127.0.0.1", port: options.port ?? 0 });
 
   async function request(path: string, init: RequestInit = {}) {
     const answer = await fetchText(`${address}${path}`, init);

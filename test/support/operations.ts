@@ -7,6 +7,7 @@ export const LOGIN = graphql(`
       tokenType
       expiresIn
       expiresAt
+      refreshToken
       user { id username email emailVerified fullName disabled roles createdAt }
     }
   }
@@ -41,5 +42,37 @@ export const UPDATE_ITEM = graphql(`
 export const DELETE_ITEM = graphql(`
   mutation DeleteItem($id: ID!) {
     deleteItem(id: $id)
+  }
+`);
+
+export const REFRESH = graphql(`
+  mutation Refresh($refreshToken: String!) {
+    refreshToken(refreshToken: $refreshToken) {
+      accessToken tokenType expiresIn expiresAt refreshToken user { id username }
+    }
+  }
+`);
+
+export const LOGOUT = graphql(`
+  mutation Logout {
+    logout
+  }
+`);
+
+export const MY_SESSIONS = graphql(`
+  query MySessions {
+    mySessions { id createdAt lastUsedAt expiresAt userAgent ipAddress current }
+  }
+`);
+
+export const REVOKE_SESSION = graphql(`
+  mutation RevokeSession($id: ID!) {
+    revokeSession(id: $id)
+  }
+`);
+
+export const REVOKE_OTHER_SESSIONS = graphql(`
+  mutation RevokeOtherSessions {
+    revokeOtherSessions
   }
 `);

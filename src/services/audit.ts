@@ -1,0 +1,42 @@
+import type { Clock, NewId } from "../clock.js";
+import { type AuditEventType, insertAuditEvent } from "../storage/audit.js";
+import type { Database } from "../storage/database.js";
+
+/** Where a request comes from. */
+export interface Client {
+  ipAddress: string | null;
+  userAgent: string | null;
+}
+
+/** What a caller says of an event; what it leaves out is not known or does not apply. */
+export interface AuditEntry {
+  actorId?: string | undefined;
+  subjectId?: string | undefined;
+  sessionId?: string | undefined;
+  client?: Client | undefined;
+  details?: Record<string, unknown>;
+}
+
+/** Writes down what happened, with the transaction that makes it happen. */
+export class Audit {
+  readonly #clock: Clock;
+  readonly #newId: NewId;
+
+  constructor(deps: { clock: Clock; newId: NewId }) {
+    this.#clock = deps.clock;
+    this.#newId = deps.newId;
+  }
+
+  async record(transaction: Database, type: AuditEventType, entry: AuditEntry): Promise<void> {
+    await insertAuditEvent(transaction, {
+      id: this.#newId(),
+      at: this.#clock.now(),
+      type,
+      actorId: entry.actorId ?? null,
+      subjectId: entry.subjectId ?? null,
+      sessionId: entry.sessionId ?? null,
+      ipAddress: entry.client?.ipAddress ?? null,
+      details: entry.details ?? {},
+    });
+  }
+}

@@ -1,0 +1,59 @@
+import type { Clock } from "../clock.js";
+import type { Database } from "../storage/database.js";
+import { releaseJob, takeJob } from "../storage/jobs.js";
+
+/** A job whose process died is left to the others after this long, in milliseconds. */
+const LEASE = 5 * 60_000;
+
+/** Something to be done now and then, by one of all the processes on a database. */
+export interface Job {
+  name: string;
+  /** How long to leave it after it was done, in milliseconds. */
+  interval: number;
+  run(): Promise<void>;
+}
+
+/** Runs jobs, each in one process at a time. */
+export class Jobs {
+  readonly #db: Database;
+  readonly #clock: Clock;
+  readonly #jobs: readonly Job[];
+
+  constructor(deps: { db: Database; clock: Clock; jobs: readonly Job[] }) {
+    this.#db = deps.db;
+    this.#clock = deps.clock;
+    this.#jobs = deps.jobs;
+  }
+
+  /** Runs the jobs that are due and that no other process has. */
+  async runDue(): Promise<void> {
+    for (const job of this.#jobs) {
+      const now = this.#clock.now();
+      if (!(await takeJob(this.#db, job.name, { now, until: now + LEASE }))) continue;
+      try {
+        await job.run();
+      } finally {
+        await releaseJob(this.#db, job.name, this.#clock.now() + job.interval);
+      }
+    }
+  }
+
+  /**
+   * Runs what is due again and again, until the returned function is called; that waits for the run under way.
+   * @param onError told when a job failed; it is tried again when it is due
+   */
+  start(period: number, onError: (error: unknown) => void): () => Promise<void> {
+    let running: Promise<void> | undefined;
+    const timer = setInterval(() => {
+      running ??= this.runDue()
+        .catch(onError)
+        .finally(() => {
+          running = undefined;
+        });
+    }, period);
+    return async () => {
+      clearInterval(timer);
+      await running;
+    };
+  }
+}

@@ -1,0 +1,330 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { decodeJwt } from "jose";
+import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { DATABASES } from "../support/databases.js";
+import {
+  LOGIN,
+  LOGOUT,
+  ME,
+  MY_SESSIONS,
+  REFRESH,
+  REVOKE_OTHER_SESSIONS,
+  REVOKE_SESSION,
+} from "../support/operations.js";
+import { auditEventsOf, deleteUser } from "../support/tables.js";
+
+const SECOND = 1000;
+const DAY = 24 * 3600 * SECOND;
+
+describe.each(DATABASES)("sessions on %s", (database) => {
+  let app: App;
+  let users = 0;
+  beforeAll(async () => {
+    app = await makeApp({ database });
+  });
+  afterAll(() => app.close());
+
+  /** A new user, signed in. */
+  async function signIn(on = app) {
+    const username = `user-${users++}`;
+    await on.createUser(username);
+    return { username, ...(await on.login(username)) };
+  }
+
+  async function refresh(refreshToken: string, on = app) {
+    const { data, errors } = await on.send(REFRESH, { refreshToken });
+    if (!data) throw new Error(`refresh failed: ${JSON.stringify(errors)}`);
+    return data.refreshToken;
+  }
+
+  async function expectRefused(refreshToken: string, on = app) {
+    const { status, data, errors } = await on.send(REFRESH, { refreshToken });
+    expect([status, data]).toEqual([200, null]);
+    expect(errors).toEqual([
+      expect.objectContaining({
+        message: "The refresh token is unknown, used or expired. Log in again.",
+        extensions: { code: "INVALID_TOKEN" },
+      }),
+    ]);
+  }
+
+  async function reasonFor(token: string, on = app) {
+    const { errors } = await on.send(ME, {}, { token });
+    return errors?.[0]?.extensions?.["reason"];
+  }
+
+  const sidOf = (accessToken: string) => decodeJwt(accessToken)["sid"] as string;
+
+  describe("refreshToken", () => {
+    test("gives a new access token and a new refresh token of the same session", async () => {
+      const first = await signIn();
+      app.clock.advance(20 * 60 * SECOND);
+      expect(await reasonFor(first.accessToken)).toBe("TOKEN_EXPIRED");
+      const second = await refresh(first.refreshToken);
+      expect(second).toEqual({
+        accessToken: expect.any(String),
+        tokenType: "bearer",
+        expiresIn: 900,
+        expiresAt: new Date(app.clock.now() + 900 * SECOND).toISOString(),
+        refreshToken: expect.stringMatching(/^[\w-]{43}$/),
+        user: { id: first.user.id, username: first.username },
+      });
+      expect(second.refreshToken).not.toBe(first.refreshToken);
+      expect(sidOf(second.accessToken)).toBe(sidOf(first.accessToken));
+      expect(await reasonFor(second.accessToken)).toBeUndefined();
+    });
+
+    test("the database holds no token that could be used", async () => {
+      const first = await signIn();
+      const second = await refresh(first.refreshToken);
+      const dump = JSON.stringify(await app.latchkey.db.selectFrom("refresh_tokens").selectAll().execute());
+      expect(dump.length).toBeGreaterThan(100);
+      for (const { refreshToken, accessToken } of [first, second]) {
+        expect(dump).not.toContain(refreshToken);
+        expect(dump).not.toContain(accessToken);
+      }
+    });
+
+    test("two tabs: within the grace a spent token gives the same successor, afterwards it ends the session", async () => {
+      const first = await signIn();
+      const second = await refresh(first.refreshToken);
+      app.clock.advance(9 * SECOND);
+      expect((await refresh(first.refreshToken)).refreshToken).toBe(second.refreshToken);
+      app.clock.advance(SECOND);
+      expect((await refresh(first.refreshToken)).refreshToken).toBe(second.refreshToken);
+      app.clock.advance(SECOND);
+      await expectRefused(first.refreshToken);
+      // All of the session is over: its access tokens and its newest refresh token too.
+      expect(await reasonFor(second.accessToken)).toBe("SESSION_REVOKED");
+      await expectRefused(second.refreshToken);
+      const sessionId = sidOf(first.accessToken);
+      const events = await auditEventsOf(app.latchkey.db, first.user.id);
+      expect(events.map(({ type }) => type)).toEqual([
+        "LOGIN_SUCCEEDED",
+        "TOKEN_REFRESHED",
+        "REFRESH_TOKEN_REUSED",
+      ]);
+      expect(events.every((event) => event.sessionId === sessionId)).toBe(true);
+    });
+
+    test("an old token that is stolen after several refreshes ends the session", async () => {
+      const first = await signIn();
+      let last = first.refreshToken;
+      for (let n = 0; n < 3; n++) {
+        app.clock.advance(60 * SECOND);
+        last = (await refresh(last)).refreshToken;
+      }
+      await expectRefused(first.refreshToken);
+      await expectRefused(last);
+    });
+
+    test("past the grace nothing is kept that an old token would open", async () => {
+      const first = await signIn();
+      const second = await refresh(first.refreshToken);
+      app.clock.advance(60 * SECOND);
+      await refresh(second.refreshToken);
+      const sealed = await app.latchkey.db
+        .selectFrom("refresh_tokens")
+        .select("sealed_successor")
+        .where("session_id", "=", sidOf(first.accessToken))
+        .where("sealed_successor", "is not", null)
+        .execute();
+      expect(sealed).toHaveLength(1);
+    });
+
+    test("REFRESH_GRACE_SECONDS=0 turns the grace off", async () => {
+      const strict = await makeApp({ database, env: { REFRESH_GRACE_SECONDS: "0" } });
+      const first = await signIn(strict);
+      const second = await refresh(first.refreshToken, strict);
+      await expectRefused(first.refreshToken, strict);
+      await expectRefused(second.refreshToken, strict);
+      await strict.close();
+    });
+
+    test("a session that is not used ends after REFRESH_TOKEN_EXPIRE_DAYS, to the second", async () => {
+      const [idle, used] = [await signIn(), await signIn()];
+      app.clock.advance(14 * DAY - SECOND);
+      const next = await refresh(used.refreshToken);
+      app.clock.advance(SECOND);
+      await expectRefused(idle.refreshToken);
+      await refresh(next.refreshToken);
+    });
+
+    test("a session ends after SESSION_EXPIRE_DAYS however often it is used, its access tokens with it", async () => {
+      const started = app.clock.now();
+      let { refreshToken } = await signIn();
+      for (let n = 0; n < 8; n++) {
+        app.clock.advance(11 * DAY);
+        ({ refreshToken } = await refresh(refreshToken));
+      }
+      app.clock.advance(started + 90 * DAY - 5 * SECOND - app.clock.now());
+      const last = await refresh(refreshToken);
+      expect(last.expiresIn).toBe(5);
+      app.clock.advance(4 * SECOND);
+      expect(await reasonFor(last.accessToken)).toBeUndefined();
+      app.clock.advance(SECOND);
+      expect(await reasonFor(last.accessToken)).toBe("TOKEN_EXPIRED");
+      await expectRefused(last.refreshToken);
+    });
+
+    test("refuses the tokens of an ended session, of a disabled and of a deleted user", async () => {
+      const [ended, disabled, deleted] = [await signIn(), await signIn(), await signIn()];
+      await app.send(LOGOUT, {}, { token: ended.accessToken });
+      await app.latchkey.accounts.disable(disabled.username);
+      await deleteUser(app.latchkey.db, deleted.username);
+      for (const { refreshToken } of [ended, disabled, deleted]) await expectRefused(refreshToken);
+    });
+
+    test("an access token does not refresh, a refresh token is no bearer", async () => {
+      const { accessToken, refreshToken } = await signIn();
+      const tooLong = await app.send(REFRESH, { refreshToken: accessToken });
+      expect(tooLong.errors?.[0]?.extensions?.["code"]).toBe("BAD_USER_INPUT");
+      for (const garbage of ["x", accessToken.slice(0, 43)]) await expectRefused(garbage);
+      expect(await reasonFor(refreshToken)).toBe("INVALID_TOKEN");
+    });
+  });
+
+  describe("ending", () => {
+    test("logout ends the token's own session", async () => {
+      const [here, other] = [await signIn(), await signIn()];
+      const elsewhere = await app.login(here.username);
+      const { data } = await app.send(LOGOUT, {}, { token: here.accessToken });
+      expect(data).toEqual({ logout: true });
+      expect(await reasonFor(here.accessToken)).toBe("SESSION_REVOKED");
+      await expectRefused(here.refreshToken);
+      expect(await reasonFor(elsewhere.accessToken)).toBeUndefined();
+      expect(await reasonFor(other.accessToken)).toBeUndefined();
+      expect((await auditEventsOf(app.latchkey.db, here.user.id)).at(-1)).toEqual({
+        type: "LOGGED_OUT",
+        actorId: here.user.id,
+        sessionId: sidOf(here.accessToken),
+        details: {},
+      });
+    });
+
+    test("mySessions shows the live ones, newest first", async () => {
+      const first = await signIn();
+      app.clock.advance(SECOND);
+      const headers = { "user-agent": `Firefox/1 ${"x".repeat(400)}` };
+      const second = (await app.send(LOGIN, { username: first.username, password: PASSWORD }, { headers }))
+        .data!.login;
+      const third = await app.login(first.username);
+      await app.send(LOGOUT, {}, { token: third.accessToken });
+      await signIn();
+      app.clock.advance(SECOND);
+      const now = app.clock.now();
+      const { accessToken } = await refresh(first.refreshToken);
+
+      const { data } = await app.send(MY_SESSIONS, {}, { token: accessToken });
+      const iso = (time: number) => new Date(time).toISOString();
+      expect(data?.mySessions).toEqual([
+        {
+          id: sidOf(second.accessToken),
+          createdAt: iso(now - SECOND),
+          lastUsedAt: iso(now - SECOND),
+          expiresAt: iso(now - SECOND + 14 * DAY),
+          userAgent: headers["user-agent"].slice(0, 256),
+          ipAddress: "127.0.0.1",
+          current: false,
+        },
+        {
+          id: sidOf(first.accessToken),
+          createdAt: iso(now - 2 * SECOND),
+          lastUsedAt: iso(now),
+          expiresAt: iso(now + 14 * DAY),
+          userAgent: "node",
+          ipAddress: "127.0.0.1",
+          current: true,
+        },
+      ]);
+    });
+
+    test("revokeSession ends one of one's own; another's answers as one that does not exist", async () => {
+      const [alice, bob] = [await signIn(), await signIn()];
+      const phone = await app.login(alice.username);
+      const id = sidOf(phone.accessToken);
+      const revoke = (token: string, id: string) => app.send(REVOKE_SESSION, { id }, { token });
+
+      const answers = [
+        await revoke(bob.accessToken, id),
+        await revoke(bob.accessToken, "0190a0a0-0000-7000-8000-000000000000"),
+      ];
+      for (const { status, errors } of answers) {
+        expect(status).toBe(200);
+        expect(errors?.[0]).toMatchObject({
+          message: "You have no session with this id.",
+          extensions: { code: "NOT_FOUND" },
+        });
+      }
+      expect(answers[0]!.text).toBe(answers[1]!.text);
+      expect(await reasonFor(phone.accessToken)).toBeUndefined();
+
+      expect((await revoke(alice.accessToken, id)).data).toEqual({ revokeSession: true });
+      expect(await reasonFor(phone.accessToken)).toBe("SESSION_REVOKED");
+      await expectRefused(phone.refreshToken);
+      expect((await revoke(alice.accessToken, id)).errors?.[0]?.extensions?.["code"]).toBe("NOT_FOUND");
+      expect((await auditEventsOf(app.latchkey.db, alice.user.id)).at(-1)).toMatchObject({
+        type: "SESSION_REVOKED",
+        sessionId: id,
+      });
+    });
+
+    test("revokeOtherSessions ends all but this one, and says how many", async () => {
+      const here = await signIn();
+      const others = [await app.login(here.username), await app.login(here.username)];
+      const stranger = await signIn();
+      const end = () => app.send(REVOKE_OTHER_SESSIONS, {}, { token: here.accessToken });
+      expect((await end()).data).toEqual({ revokeOtherSessions: 2 });
+      expect((await end()).data).toEqual({ revokeOtherSessions: 0 });
+      for (const { accessToken } of others) expect(await reasonFor(accessToken)).toBe("SESSION_REVOKED");
+      expect(await reasonFor(here.accessToken)).toBeUndefined();
+      expect(await reasonFor(stranger.accessToken)).toBeUndefined();
+    });
+  });
+
+  test("logins are audited: who succeeded, which account one failed for, never what was typed", async () => {
+    const { username, user } = await signIn();
+    await app.send(LOGIN, { username, password: "wrong" });
+    await app.latchkey.accounts.disable(username);
+    await app.send(LOGIN, { username, password: PASSWORD });
+    const events = await auditEventsOf(app.latchkey.db, user.id);
+    expect(events.map(({ type, actorId, details }) => [type, actorId, details])).toEqual([
+      ["LOGIN_SUCCEEDED", user.id, {}],
+      ["LOGIN_FAILED", null, { reason: "INVALID_CREDENTIALS" }],
+      ["LOGIN_FAILED", null, { reason: "ACCOUNT_DISABLED" }],
+    ]);
+    await app.send(LOGIN, { username: PASSWORD, password: "a password in the wrong field" });
+    const all = JSON.stringify(await app.latchkey.db.selectFrom("audit_events").selectAll().execute());
+    expect(all).not.toMatch(/CANARY|wrong field/);
+  });
+
+  test("what ended is removed after a week, in one process at a time", async () => {
+    const own = await makeApp({ database });
+    const other = await makeApp({ databaseUrl: own.databaseUrl, clock: own.clock });
+    const [ended, idle, live] = [await signIn(own), await signIn(own), await signIn(own)];
+    await own.send(LOGOUT, {}, { token: ended.accessToken });
+    const sessionIds = async () =>
+      (await own.latchkey.db.selectFrom("sessions").select("id").orderBy("id").execute()).map(({ id }) => id);
+
+    own.clock.advance(7 * DAY);
+    await own.latchkey.jobs.runDue();
+    expect(await sessionIds()).toHaveLength(3);
+    own.clock.advance(SECOND);
+    await other.latchkey.jobs.runDue();
+    // Within the hour another process has done it.
+    expect(await sessionIds()).toHaveLength(3);
+    own.clock.advance(3600 * SECOND);
+    const { refreshToken } = await refresh(live.refreshToken, own);
+    await Promise.all([own.latchkey.jobs.runDue(), other.latchkey.jobs.runDue()]);
+    expect(await sessionIds()).toEqual([sidOf(idle.accessToken), sidOf(live.accessToken)]);
+    own.clock.advance(13 * DAY);
+    await refresh(refreshToken, own);
+    own.clock.advance(2 * DAY);
+    await own.latchkey.jobs.runDue();
+    expect(await sessionIds()).toEqual([sidOf(live.accessToken)]);
+    const left = await own.latchkey.db.selectFrom("refresh_tokens").select("session_id").distinct().execute();
+    expect(left).toEqual([{ session_id: sidOf(live.accessToken) }]);
+    await own.close();
+    await other.close();
+  });
+});

@@ -1,0 +1,31 @@
+import { type TypedDocumentNode } from "@graphql-typed-document-node/core";
+import { print } from "graphql";
+import { type Answer, SECRET_KEY } from "./app.js";
+import { type ProgramOptions, startBuilt } from "./program.js";
+
+export type Server = Awaited<ReturnType<typeof startServer>>;
+
+/** The built server as a process of its own, on a free port, under the same secret as makeApp()'s. */
+export async function startServer(databaseUrl: string, env: ProgramOptions["env"] = {}) {
+  const program = startBuilt("main", [], {
+    env: { DATABASE_URL: databaseUrl, HOST: "127.0.0.1", PORT: "0", SECRET_KEY, ...env },
+  });
+  const address = (await program.printed(/Server listening at (http:[^"]+)"/))[1]!;
+  return {
+    async send<Data, Variables>(
+      document: TypedDocumentNode<Data, Variables>,
+      variables: Variables,
+    ): Promise<Pick<Answer<Data>, "data" | "errors">> {
+      const response = await fetch(`${address}/graphql`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ query: print(document), variables }),
+      });
+      return (await response.json()) as Answer<Data>;
+    },
+    async end(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+      program.child.kill(signal);
+      await program.ended;
+    },
+  };
+}
