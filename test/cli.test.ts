@@ -86,18 +86,22 @@ function file(name: string, content: string | Buffer): string {
   return path;
 }
 
+function cliOn(databaseUrl: string) {
+  return (args: string[], input = "") => runCli(args, { input, env: { DATABASE_URL: databaseUrl } });
+}
+
+async function usernamesOf(app: App): Promise<string[]> {
+  return (await Array.fromAsync(app.latchkey.accounts.list())).map(({ username }) => username);
+}
+
 describe.each(DATABASES)("the operator's commands on %s", (database) => {
   let app: App;
-  let cli: (args: string[], input?: string) => ReturnType<typeof runCli>;
+  let cli: ReturnType<typeof cliOn>;
   beforeAll(async () => {
     app = await makeApp({ database });
     cli = cliOn(app.databaseUrl);
   });
   afterAll(() => app.close());
-
-  function cliOn(databaseUrl: string) {
-    return (args: string[], input = "") => runCli(args, { input, env: { DATABASE_URL: databaseUrl } });
-  }
 
   async function usersOf(run: typeof cli): Promise<string[][]> {
     const { stdout } = await run(["user", "list"]);
