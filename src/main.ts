@@ -1,4 +1,4 @@
-import { compose, composeServer } from "./compose.js";
+import { compose, composeServer, type Latchkey } from "./compose.js";
 import { type Config, loadConfig, readEnvironment } from "./config.js";
 import { blame, exitWithMessage } from "./exit.js";
 import { createLogger } from "./logger.js";
@@ -34,18 +34,19 @@ async function start(config: Config): Promise<void> {
     }, DRAIN_TIMEOUT).unref();
     await server.close();
     await stopJobs();
+    await welcomed;
     await latchkey.close();
     logger.info("stopped");
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
 
-  if (config.production) return;
-  const demo = await createDemoAccount(latchkey.accounts, latchkey.items);
-  process.stdout.write(welcome(`${address}/graphql`, demo));
+  const welcomed = config.production ? undefined : welcome(`${address}/graphql`, latchkey);
+  await welcomed;
 }
 
-function welcome(url: string, demo: { username: string; password: string } | undefined): string {
+async function welcome(url: string, { accounts, items }: Latchkey): Promise<void> {
+  const demo = await createDemoAccount(accounts, items);
   const lines = ["", `Latchkey is ready at ${url}`, ""];
   if (demo !== undefined) {
     const { username, password } = demo;
@@ -59,7 +60,7 @@ function welcome(url: string, demo: { username: string; password: string } | und
       "",
     );
   }
-  return `${lines.join("\n")}\n`;
+  process.stdout.write(`${lines.join("\n")}\n`);
 }
 
 try {

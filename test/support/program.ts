@@ -33,6 +33,8 @@ export interface ProgramOptions {
   env?: NodeJS.ProcessEnv;
   input?: string;
   cwd?: string;
+  /** In a process group of its own, by which all its descendants can be told. */
+  detached?: boolean;
 }
 
 /** Starts `dist/main.js` or `dist/cli.js` as a process of its own. */
@@ -40,12 +42,12 @@ export function startBuilt(name: "main" | "cli", args: string[] = [], options?: 
   return startProgram(process.execPath, [resolve(`dist/${name}.js`), ...args], options);
 }
 
-/** A command in a process group of its own; `npm` is one. */
+/** Starts any other command, such as `npm`. */
 export function startProgram(command: string, args: string[], options: ProgramOptions = {}): Program {
   const child = spawn(command, args, {
     cwd: options.cwd,
     env: { ...ENVIRONMENT, ...options.env },
-    detached: true,
+    detached: options.detached,
   });
   let stdout = "";
   let stderr = "";
