@@ -114,7 +114,7 @@ keys
   .action(() =>
     withSigningKeys(async (signingKeys) => {
       for (const { kid, algorithm, createdAt, expiresAt } of await signingKeys.list()) {
-        const state = expiresAt === null ? "signs" : `verifies until ${new Date(expiresAt).toISOString()}`;
+        const state = expiresAt === null ? "newest" : `verifies until ${new Date(expiresAt).toISOString()}`;
         print(`${kid}  ${algorithm}  made ${new Date(createdAt).toISOString()}  ${state}`);
       }
     }),
@@ -122,9 +122,14 @@ keys
 
 keys
   .command("rotate")
-  .description("make a new key that signs from now on; the old one verifies until its last token has expired")
+  .description(
+    "make a new key, which signs in a minute; the old one verifies until its last token has expired",
+  )
   .action(() =>
-    withSigningKeys(async (signingKeys) => print(`${(await signingKeys.rotate()).kid} signs from now on.`)),
+    withSigningKeys(async (signingKeys) => {
+      const { kid, signsFrom } = await signingKeys.rotate();
+      print(`Made ${kid}, which signs from ${new Date(signsFrom).toISOString()}.`);
+    }),
   );
 
 keys

@@ -22,6 +22,7 @@ import { cleanup } from "./services/cleanup.js";
 import { Items } from "./services/items.js";
 import { Jobs } from "./services/jobs.js";
 import { Login } from "./services/login.js";
+import { PrivateKeys } from "./services/private-keys.js";
 import { Refresh } from "./services/refresh.js";
 import { Sessions } from "./services/sessions.js";
 import { SigningKeys } from "./services/signing-keys.js";
@@ -66,16 +67,15 @@ export function compose(
   const signingKeys =
     config.algorithm === "HS256"
       ? undefined
-      : new SigningKeys(
-          { db, clock, audit },
-          {
-            algorithm: config.algorithm,
-            secretKey,
-            previousSecretKey: config.previousSecretKey,
-            accessTokenLifetime: accessTokenSeconds * 1000,
-            onReloadError: (err) => logger.error({ err }, "could not read the signing keys again"),
-          },
-        );
+      : new SigningKeys({
+          db,
+          clock,
+          audit,
+          privateKeys: new PrivateKeys({ db, secretKey, previousSecretKey: config.previousSecretKey }),
+          algorithm: config.algorithm,
+          accessTokenLifetime: accessTokenSeconds * 1000,
+          onReloadError: (err) => logger.error({ err }, "could not read the signing keys again"),
+        });
   const keys = signingKeys ?? new SecretKeyRing(secretKey);
   const accessTokens = new AccessTokens(keys, clock, {
     issuer: config.publicUrl,
@@ -88,10 +88,10 @@ export function compose(
   const grace = config.refreshGraceSeconds * 1000;
   const refresh = new Refresh({ db, sessions, audit, clock, lifetime, grace });
   const login = new Login({ db, passwords, sessions, audit, clock });
-  const accounts = new Accounts({ db, passwords, clock, newId });
+  const accounts = new Accounts({ db, passwords, audit, clock, newId });
   const items = new Items({ db, clock, newId });
   const userImport = new UserImport({ db, accounts });
-  const jobs = new Jobs({ db, clock, jobs: [cleanup({ db, clock })] });
+  const jobs = new Jobs({ db, clock, jobs: [cleanup({ db, clock, grace })] });
   const schema = createSchema([
     new SessionResolver({ login, refresh, sessions }),
     new AccountResolver(),

@@ -24,7 +24,7 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 export const UNAUTHENTICATED_REASONS = {
   MISSING_TOKEN: "The request has no bearer token in its `Authorization` header.",
   INVALID_TOKEN: "The token is malformed, was not issued here or for this audience, or its user is gone.",
-  TOKEN_EXPIRED: "The token has expired: log in again.",
+  TOKEN_EXPIRED: "The token has expired: refresh it, or log in again.",
   SESSION_REVOKED: "The session of the token has ended: log in again.",
   ACCOUNT_DISABLED: "The account has been disabled.",
 } as const;

@@ -1,6 +1,6 @@
 import { ConfigError } from "./config.js";
 import { LatchkeyError } from "./errors.js";
-import { WrongSecretKeyError } from "./services/signing-keys.js";
+import { WrongSecretKeyError } from "./services/private-keys.js";
 
 /** Names the variable that what failed was set by: the system's own message does not. */
 export async function blame<T>(variable: string, work: Promise<T>): Promise<T> {

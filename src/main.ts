@@ -29,8 +29,8 @@ async function start(config: Config): Promise<void> {
     stopping = true;
     logger.info({ signal }, "stopping");
     setTimeout(() => {
-      logger.error("requests were still in flight: stopped without them");
-      process.exit(1);
+      logger.warn("requests were still in flight: stopping without them");
+      server.server.closeAllConnections();
     }, DRAIN_TIMEOUT).unref();
     await server.close();
     await stopJobs();

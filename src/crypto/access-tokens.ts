@@ -39,6 +39,9 @@ export type AccessTokenResult =
   | { valid: true; claims: AccessTokenClaims }
   | { valid: false; reason: "INVALID_TOKEN" | "TOKEN_EXPIRED" };
 
+/** RFC 9068 asks for one; all clients are Latchkey's own. */
+const CLIENT_ID = "latchkey";
+
 /** How far another process's clock may be ahead, in seconds. */
 const FUTURE_TOLERANCE = 5;
 
@@ -70,7 +73,7 @@ export class AccessTokens {
     const key = await this.#keys.signingKey();
     const iat = Math.floor(this.#clock.now() / 1000);
     const exp = Math.min(iat + lifetimeSeconds, Math.floor(notAfter / 1000));
-    const token = await new SignJWT({ iss: issuer, aud: audience, ...claims, iat, exp })
+    const token = await new SignJWT({ iss: issuer, aud: audience, client_id: CLIENT_ID, ...claims, iat, exp })
       .setProtectedHeader({ alg: key.algorithm, typ: "at+jwt", kid: key.kid })
       .sign(key.sign);
     return { token, expiresAt: exp * 1000, expiresIn: exp - iat };

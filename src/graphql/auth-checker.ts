@@ -5,8 +5,8 @@ import type { Context } from "./context.js";
 
 const UNAUTHENTICATED_MESSAGES: Record<UnauthenticatedReason, string> = {
   MISSING_TOKEN: "Sign in first: send the access token from `login` as `Authorization: Bearer …`.",
-  INVALID_TOKEN: "The access token is not valid. Log in again.",
-  TOKEN_EXPIRED: "The access token has expired. Log in again.",
+  INVALID_TOKEN: "The access token is not valid. Refresh it, or log in again.",
+  TOKEN_EXPIRED: "The access token has expired. Refresh it, or log in again.",
   SESSION_REVOKED: "This session has ended. Log in again.",
   ACCOUNT_DISABLED: "This account has been disabled. Ask an administrator.",
 };

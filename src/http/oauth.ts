@@ -55,7 +55,9 @@ export async function addOAuth(server: FastifyInstance, options: OAuthOptions): 
   );
 
   // RFC 8414.
-  server.get("/.well-known/oauth-authorization-server", async (_request, reply) =>
+  // Where the issuer has a path, that goes behind (RFC 8414, 3.1).
+  const path = new URL(issuer).pathname.replace(/\/$/, "");
+  server.get(`/.well-known/oauth-authorization-server${path}`, async (_request, reply) =>
     reply.header("cache-control", "public, max-age=3600").send({
       issuer,
       token_endpoint: `${issuer}/token`,
@@ -73,6 +75,7 @@ export async function addOAuth(server: FastifyInstance, options: OAuthOptions): 
   );
 
   await server.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
     await scope.register(formbody);
     scope.setErrorHandler(sendOAuthError);
 
@@ -106,7 +109,7 @@ export async function addOAuth(server: FastifyInstance, options: OAuthOptions): 
     if (introspectionSecret === undefined) return;
     // RFC 7662.
     scope.post("/introspect", async (request) => {
-      if (!isSecret(presentedSecret(request.headers.authorization), introspectionSecret)) {
+      if (!presentsSecret(request.headers.authorization, introspectionSecret)) {
         throw new OAuthError("invalid_client", "Authenticate with the INTROSPECTION_SECRET.", 401);
       }
       const introspection = await sessions.introspect(required(readForm(request), "token"));
@@ -170,20 +173,24 @@ function sendOAuthError(
     .send({ error: "server_error", error_description: "Something failed on the server." });
 }
 
-/** HTTP Basic's password, as OAuth clients send their secret (RFC 6749, 2.3.1), or a bearer. */
-function presentedSecret(authorization: string | undefined): string {
+/** HTTP Basic's password, plain or form-encoded as OAuth clients send it (RFC 6749, 2.3.1), or a bearer. */
+function presentsSecret(authorization: string | undefined, secret: string): boolean {
   const basic = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(authorization ?? "")?.[1];
-  if (basic === undefined) return bearerToken(authorization) ?? "";
-  const [, password = ""] = /^[^:]*:(.*)$/s.exec(Buffer.from(basic, "base64").toString()) ?? [];
-  try {
-    return decodeURIComponent(password.replaceAll("+", " "));
-  } catch {
-    return password;
-  }
+  const password =
+    basic &&
+    Buffer.from(basic, "base64")
+      .toString()
+      .replace(/^[^:]*:/, "");
+  const presented = password ? [password, formDecoded(password)] : [bearerToken(authorization) ?? ""];
+  return presented.some((candidate) => isSame(candidate, secret));
 }
 
-/** In a time that does not tell how much of it is right. */
-function isSecret(presented: string, secret: string): boolean {
+function formDecoded(text: string): string {
+  return new URLSearchParams(`secret=${text}`).get("secret") ?? "";
+}
+
+/** In a time that does not tell how much of it is the same. */
+function isSame(presented: string, secret: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(presented), digest(secret));
 }

@@ -9,9 +9,11 @@ import {
   hasUsers,
   insertUser,
   listUsers,
+  lockUser,
   setUserDisabled,
   type User,
 } from "../storage/users.js";
+import type { Audit } from "./audit.js";
 import { emailViolations, fullNameViolations, normalizeLogin, usernameViolations } from "./identifiers.js";
 import { passwordViolations } from "./password-policy.js";
 
@@ -25,12 +27,14 @@ export interface NewAccount {
 export class Accounts {
   readonly #db: Database;
   readonly #passwords: Passwords;
+  readonly #audit: Audit;
   readonly #clock: Clock;
   readonly #newId: NewId;
 
-  constructor(deps: { db: Database; passwords: Passwords; clock: Clock; newId: NewId }) {
+  constructor(deps: { db: Database; passwords: Passwords; audit: Audit; clock: Clock; newId: NewId }) {
     this.#db = deps.db;
     this.#passwords = deps.passwords;
+    this.#audit = deps.audit;
     this.#clock = deps.clock;
     this.#newId = deps.newId;
   }
@@ -90,8 +94,9 @@ export class Accounts {
     const user = await this.#find(username);
     const now = this.#clock.now();
     await this.#db.transaction().execute(async (transaction) => {
+      await lockUser(transaction, user.id);
       await setUserDisabled(transaction, user.id, user.disabledAt ?? now, now);
-      await endSessions(transaction, user.id, now);
+      await this.#endSessions(transaction, user.id, now);
     });
   }
 
@@ -108,9 +113,16 @@ export class Accounts {
     const hash = await this.#passwords.hash(password);
     const now = this.#clock.now();
     await this.#db.transaction().execute(async (transaction) => {
+      await lockUser(transaction, user.id);
       await setPasswordHash(transaction, user.id, hash, now);
-      await endSessions(transaction, user.id, now);
+      await this.#endSessions(transaction, user.id, now);
     });
+  }
+
+  async #endSessions(transaction: Database, userId: string, now: number): Promise<void> {
+    for (const sessionId of await endSessions(transaction, userId, now)) {
+      await this.#audit.record(transaction, "SESSION_REVOKED", { subjectId: userId, sessionId });
+    }
   }
 
   #refuseBadPassword(password: string): void {

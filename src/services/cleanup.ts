@@ -1,5 +1,7 @@
+import { setImmediate } from "node:timers/promises";
 import type { Clock } from "../clock.js";
 import type { Database } from "../storage/database.js";
+import { deleteRefreshTokensOfSessionsEndedBefore, forgetSuccessors } from "../storage/refresh-tokens.js";
 import { deleteSessionsEndedBefore } from "../storage/sessions.js";
 import { deleteSigningKeysExpiredBefore } from "../storage/signing-keys.js";
 import type { Job } from "./jobs.js";
@@ -7,18 +9,26 @@ import type { Job } from "./jobs.js";
 const HOUR = 3_600_000;
 /** How long an ended session is kept, so that its tokens are still told apart from unknown ones. */
 const RETENTION = 7 * 24 * HOUR;
-const BATCH = 500;
+/** Rows a statement: SQLite runs it on the thread that answers requests. */
+const BATCH = 200;
 
-/** Removes what is over: sessions with their refresh tokens, and keys whose last token has expired. */
-export function cleanup({ db, clock }: { db: Database; clock: Clock }): Job {
+/** Removes what is over: sessions with their refresh tokens, sealed successors, and keys that verify no more. */
+export function cleanup({ db, clock, grace }: { db: Database; clock: Clock; grace: number }): Job {
   return {
     name: "cleanup",
     interval: HOUR,
     async run() {
       const now = clock.now();
-      // In batches, so that others get at the database in between.
-      while ((await deleteSessionsEndedBefore(db, now - RETENTION, BATCH)) === BATCH);
+      await inBatches((limit) => forgetSuccessors(db, now - grace, limit));
+      // Tokens before their sessions: a session has any number of them.
+      await inBatches((limit) => deleteRefreshTokensOfSessionsEndedBefore(db, now - RETENTION, limit));
+      await inBatches((limit) => deleteSessionsEndedBefore(db, now - RETENTION, limit));
       await deleteSigningKeysExpiredBefore(db, now);
     },
   };
+}
+
+/** Lets requests be answered in between. */
+async function inBatches(work: (limit: number) => Promise<number>): Promise<void> {
+  while ((await work(BATCH)) === BATCH) await setImmediate();
 }

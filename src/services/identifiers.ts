@@ -8,6 +8,11 @@ export function normalizeLogin(login: string): string {
   return login.normalize("NFKC").trim().toLowerCase();
 }
 
+/** Whether the text can be a login at all: what is not is nobody's, and is not asked of the database. */
+export function isLogin(login: string): boolean {
+  return /^[^\s\p{C}]{1,320}$/u.test(login);
+}
+
 /** @param username already normalized */
 export function usernameViolations(username: string): Violation[] {
   if (USERNAME.test(username)) return [];

@@ -29,11 +29,12 @@ export class Jobs {
   async runDue(): Promise<void> {
     for (const job of this.#jobs) {
       const now = this.#clock.now();
-      if (!(await takeJob(this.#db, job.name, { now, until: now + LEASE }))) continue;
+      const until = now + LEASE;
+      if (!(await takeJob(this.#db, job.name, { now, until }))) continue;
       try {
         await job.run();
       } finally {
-        await releaseJob(this.#db, job.name, this.#clock.now() + job.interval);
+        await releaseJob(this.#db, job.name, { taken: until, until: this.#clock.now() + job.interval });
       }
     }
   }

@@ -3,9 +3,9 @@ import type { Passwords } from "../crypto/passwords.js";
 import { type ErrorCode, LatchkeyError } from "../errors.js";
 import { findPasswordHash, replacePasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
-import { findUserByLogin, type User } from "../storage/users.js";
+import { findUserByLogin, lockUser, type User } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
-import { normalizeLogin } from "./identifiers.js";
+import { isLogin, normalizeLogin } from "./identifiers.js";
 import type { IssuedToken, Sessions } from "./sessions.js";
 
 /** Signing in with a password. */
@@ -32,16 +32,17 @@ export class Login {
    */
   async login(username: string, password: string, client: Client): Promise<IssuedToken> {
     const login = normalizeLogin(username);
-    const candidate = await findUserByLogin(this.#db, login);
+    const candidate = isLogin(login) ? await findUserByLogin(this.#db, login) : undefined;
     const hash = await findPasswordHash(this.#db, candidate?.id ?? "");
-    if (!(await this.#passwords.verify(password, hash)) || hash === undefined) {
+    const right = await this.#passwords.verify(password, hash);
+    if (!right || candidate === undefined || hash === undefined) {
       await this.#refused("INVALID_CREDENTIALS", candidate, client);
       throw new LatchkeyError("INVALID_CREDENTIALS", "The username or the password is wrong.");
     }
     const betterHash = this.#passwords.needsRehash(hash) ? await this.#hashIfIdle(password) : undefined;
 
     const started = await this.#db.transaction().execute(async (transaction) => {
-      const user = await findUserByLogin(transaction, login);
+      const user = await lockUser(transaction, candidate.id);
       // Checking the password took a while: what it was checked against must still hold.
       if (user === undefined || (await findPasswordHash(transaction, user.id)) !== hash) return undefined;
       if (user.disabledAt !== null) return { refused: user };

@@ -3,12 +3,7 @@ import { hashOpaqueToken, newOpaqueToken } from "../crypto/opaque-tokens.js";
 import { Sealer } from "../crypto/sealing.js";
 import { LatchkeyError } from "../errors.js";
 import type { Database } from "../storage/database.js";
-import {
-  findRefreshToken,
-  forgetSuccessors,
-  insertRefreshToken,
-  spendRefreshToken,
-} from "../storage/refresh-tokens.js";
+import { findRefreshToken, insertRefreshToken, spendRefreshToken } from "../storage/refresh-tokens.js";
 import { endSessions, extendSession, findSessionWithUser, type Session } from "../storage/sessions.js";
 import type { User } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
@@ -69,11 +64,11 @@ export class Refresh {
     const found = token && (await findSessionWithUser(transaction, token.sessionId));
     if (!found || found.user.disabledAt !== null || !isLive(found.session, now)) return REFUSED;
     const { session, user } = found;
-    const sealer = new Sealer(refreshToken, "refresh token successor");
     const event = { actorId: user.id, subjectId: user.id, sessionId: session.id, client };
 
     const successor = newOpaqueToken();
-    const sealedSuccessor = this.#grace > 0 ? sealer.seal(Buffer.from(successor), tokenHash) : null;
+    const sealedSuccessor =
+      this.#grace > 0 ? successorSealer(refreshToken).seal(Buffer.from(successor), tokenHash) : null;
     if (await spendRefreshToken(transaction, tokenHash, { now, sealedSuccessor })) {
       const expiresAt = Math.min(now + this.#idle, session.absoluteExpiresAt);
       await insertRefreshToken(transaction, {
@@ -82,19 +77,32 @@ export class Refresh {
         now,
       });
       await extendSession(transaction, session.id, { now, expiresAt });
-      await forgetSuccessors(transaction, session.id, now - this.#grace);
       await this.#audit.record(transaction, "TOKEN_REFRESHED", event);
       return { kind: "refreshed", session, user, refreshToken: successor };
     }
 
-    const spent = await findRefreshToken(transaction, tokenHash);
-    if (spent?.usedAt && now <= spent.usedAt + this.#grace && spent.sealedSuccessor !== null) {
-      const opened = sealer.open(spent.sealedSuccessor, tokenHash);
-      if (opened) return { kind: "refreshed", session, user, refreshToken: opened.toString() };
+    const latest = await this.#successorWithinGrace(transaction, refreshToken, now);
+    if (latest !== undefined) {
+      await this.#audit.record(transaction, "TOKEN_REFRESHED", { ...event, details: { repeated: true } });
+      return { kind: "refreshed", session, user, refreshToken: latest };
     }
     await endSessions(transaction, user.id, now, { only: session.id });
     await this.#audit.record(transaction, "REFRESH_TOKEN_REUSED", event);
     return REFUSED;
+  }
+
+  /** Follows spent tokens to the one that is not: a third tab may be two refreshes late. */
+  async #successorWithinGrace(
+    transaction: Database,
+    spent: string,
+    now: number,
+  ): Promise<string | undefined> {
+    const tokenHash = hashOpaqueToken(spent);
+    const token = await findRefreshToken(transaction, tokenHash);
+    if (token === undefined || token.usedAt === null) return token && spent;
+    if (now > token.usedAt + this.#grace || token.sealedSuccessor === null) return undefined;
+    const successor = successorSealer(spent).open(token.sealedSuccessor, tokenHash)?.toString();
+    return successor && this.#successorWithinGrace(transaction, successor, now);
   }
 
   /** Whose refresh token this is and of which session, spent or not. */
@@ -103,4 +111,9 @@ export class Refresh {
     const found = token && (await findSessionWithUser(this.#db, token.sessionId));
     return found && { userId: found.user.id, sessionId: found.session.id };
   }
+}
+
+/** Seals a token's successor so that only the token opens it. */
+function successorSealer(refreshToken: string): Sealer {
+  return new Sealer(refreshToken, "refresh token successor");
 }

@@ -1,16 +1,7 @@
-import {
-  type CryptoKey,
-  calculateJwkThumbprint,
-  exportJWK,
-  exportPKCS8,
-  generateKeyPair,
-  importJWK,
-  importPKCS8,
-} from "jose";
+import { type CryptoKey, importJWK } from "jose";
 import type { Clock } from "../clock.js";
 import type { Algorithm } from "../config.js";
 import type { KeyRing, SigningKey, VerificationKey } from "../crypto/access-tokens.js";
-import { Sealer } from "../crypto/sealing.js";
 import { LatchkeyError } from "../errors.js";
 import type { Database } from "../storage/database.js";
 import {
@@ -18,58 +9,61 @@ import {
   hasSigningKey,
   insertSigningKey,
   listSigningKeys,
-  resealPrivateKey,
   type StoredSigningKey,
   supersedeSigningKey,
 } from "../storage/signing-keys.js";
 import type { Audit } from "./audit.js";
-
-type AsymmetricAlgorithm = Exclude<Algorithm, "HS256">;
+import type { PrivateKeys } from "./private-keys.js";
 
 /** How long the keys are taken as read, in milliseconds. */
 const RELOAD_INTERVAL = 30_000;
-/** For so long after a rotation a process that has not noticed may sign with the old key. */
-const FOLLOWS_WITHIN = 2 * RELOAD_INTERVAL;
-
-/** The stored private key was sealed under another SECRET_KEY than the one given. */
-export class WrongSecretKeyError extends Error {
-  override readonly name = "WrongSecretKeyError";
-}
+/**
+ * How long before it signs a new key is published, in milliseconds: all processes have read it by then, and
+ * those who cached the key set (for RELOAD_INTERVAL at most) have asked again.
+ */
+const PUBLISHED_BEFORE = 2 * RELOAD_INTERVAL;
+/** An RFC 7638 thumbprint. */
+const KID = /^[\w-]{43}$/;
 
 interface LoadedKeys {
   loadedAt: number;
-  signingKey: SigningKey;
-  verificationKeys: Map<
-    string,
-    VerificationKey & { expiresAt: number | null; publicJwk: Record<string, unknown> }
-  >;
+  /** Oldest first. */
+  stored: StoredSigningKey[];
+  verificationKeys: Map<string, VerificationKey>;
 }
 
-export interface SigningKeysOptions {
-  algorithm: AsymmetricAlgorithm;
-  secretKey: () => string;
-  /** The SECRET_KEY before this one: what it sealed is sealed anew. */
-  previousSecretKey: string | undefined;
-  /** How long an access token lives, in milliseconds. */
-  accessTokenLifetime: number;
-  /** Told when the keys could not be read again: those read before stay in use. */
-  onReloadError: (error: unknown) => void;
-}
-
-/** The key pairs kept in the database, private halves sealed under SECRET_KEY. */
+/** The key pairs kept in the database: one signs, those before it verify until their last token has expired. */
 export class SigningKeys implements KeyRing {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #audit: Audit;
-  readonly #options: SigningKeysOptions;
+  readonly #privateKeys: PrivateKeys;
+  readonly #algorithm: Algorithm;
+  readonly #accessTokenLifetime: number;
+  readonly #onReloadError: (error: unknown) => void;
   #loaded: LoadedKeys | undefined;
   #loading: Promise<LoadedKeys> | undefined;
 
-  constructor(deps: { db: Database; clock: Clock; audit: Audit }, options: SigningKeysOptions) {
+  /**
+   * @param deps.accessTokenLifetime in milliseconds
+   * @param deps.onReloadError told when the keys could not be read again: those read before stay in use
+   */
+  constructor(deps: {
+    db: Database;
+    clock: Clock;
+    audit: Audit;
+    privateKeys: PrivateKeys;
+    algorithm: Exclude<Algorithm, "HS256">;
+    accessTokenLifetime: number;
+    onReloadError: (error: unknown) => void;
+  }) {
     this.#db = deps.db;
     this.#clock = deps.clock;
     this.#audit = deps.audit;
-    this.#options = options;
+    this.#privateKeys = deps.privateKeys;
+    this.#algorithm = deps.algorithm;
+    this.#accessTokenLifetime = deps.accessTokenLifetime;
+    this.#onReloadError = deps.onReloadError;
   }
 
   /**
@@ -77,58 +71,66 @@ export class SigningKeys implements KeyRing {
    * @throws WrongSecretKeyError when the stored key does not open; nothing is overwritten
    */
   async signingKey(): Promise<SigningKey> {
-    return (await this.#keys()).signingKey;
+    const { stored, verificationKeys } = await this.#keys();
+    const signs = this.#signing(stored);
+    return { ...verificationKeys.get(signs.kid)!, sign: await this.#privateKeys.open(signs) };
   }
 
   async verificationKey(kid: string): Promise<VerificationKey | undefined> {
-    let key = (await this.#keys()).verificationKeys.get(kid);
+    if (!KID.test(kid)) return undefined;
+    let keys = await this.#keys();
     // Another process may have rotated: only a key that exists is worth reading them all again.
-    if (key === undefined && (await hasSigningKey(this.#db, kid))) {
-      key = (await this.#reload()).verificationKeys.get(kid);
-    }
-    return key && this.#isValid(key) ? key : undefined;
+    if (!keys.verificationKeys.has(kid) && (await hasSigningKey(this.#db, kid))) keys = await this.#reload();
+    const isValid = keys.stored.some((key) => key.kid === kid && this.#isValid(key));
+    return isValid ? keys.verificationKeys.get(kid) : undefined;
   }
 
   async publicJwks(): Promise<{ keys: Record<string, unknown>[] }> {
-    const keys = [...(await this.#keys()).verificationKeys.values()].filter((key) => this.#isValid(key));
+    const { stored } = await this.#keys();
+    const valid = stored.filter((key) => this.#isValid(key));
     return {
-      keys: keys.map(({ kid, algorithm, publicJwk }) => ({ ...publicJwk, kid, alg: algorithm, use: "sig" })),
+      keys: valid.map(({ kid, algorithm, publicJwk }) => ({ ...publicJwk, kid, alg: algorithm, use: "sig" })),
     };
   }
 
-  /** All keys that verify, oldest first; the last one signs. */
+  /** All keys that verify, oldest first. */
   async list(): Promise<StoredSigningKey[]> {
-    await this.#keys();
     return (await listSigningKeys(this.#db)).filter((key) => this.#isValid(key));
   }
 
   /**
-   * Makes a new key that signs from now on. The old one verifies until the last token it signed has
-   * expired. Other processes follow within a minute.
+   * Makes a new key, which is published at once and signs a minute later. The old one verifies until the last
+   * token it signed has expired.
+   * @returns the new key, and when it begins to sign
    */
-  async rotate(): Promise<StoredSigningKey> {
-    await this.#keys();
-    const { signingKey } = await this.#reload();
-    const next = await this.#replace(signingKey.kid);
-    await this.#reload();
-    return next;
+  async rotate(): Promise<{ kid: string; signsFrom: number }> {
+    const signsFrom = this.#clock.now() + PUBLISHED_BEFORE;
+    const { kid } = await this.#replace(newest(await listSigningKeys(this.#db)));
+    if (this.#loaded !== undefined) await this.#reload();
+    return { kid, signsFrom };
   }
 
   /** Removes a key that does not sign any more, before its last token has expired. @throws NOT_FOUND */
   async retire(kid: string): Promise<void> {
     await this.#db.transaction().execute(async (transaction) => {
-      if (!(await deleteSupersededSigningKey(transaction, kid))) {
+      if (!(await deleteSupersededSigningKey(transaction, kid, this.#clock.now()))) {
         throw new LatchkeyError(
           "NOT_FOUND",
-          "There is no such key, or it is the one that signs: rotate first.",
+          "There is no such key, or it still signs: rotate, and retire it a minute later.",
         );
       }
       await this.#audit.record(transaction, "SIGNING_KEY_RETIRED", { details: { kid } });
     });
-    await this.#reload();
+    if (this.#loaded !== undefined) await this.#reload();
   }
 
-  #isValid({ expiresAt }: { expiresAt: number | null }): boolean {
+  /** The oldest that has not been superseded yet: the next is only published. */
+  #signing(stored: StoredSigningKey[]): StoredSigningKey {
+    const now = this.#clock.now();
+    return stored.find(({ supersededAt }) => supersededAt !== null && supersededAt > now) ?? newest(stored);
+  }
+
+  #isValid({ expiresAt }: StoredSigningKey): boolean {
     return expiresAt === null || expiresAt > this.#clock.now();
   }
 
@@ -136,7 +138,7 @@ export class SigningKeys implements KeyRing {
     if (this.#loaded === undefined) return this.#loadOnce(() => this.#loadFirst());
     if (this.#clock.now() < this.#loaded.loadedAt + RELOAD_INTERVAL) return this.#loaded;
     return this.#reload().catch((error: unknown) => {
-      this.#options.onReloadError(error);
+      this.#onReloadError(error);
       return this.#loaded!;
     });
   }
@@ -144,12 +146,7 @@ export class SigningKeys implements KeyRing {
   async #reload(): Promise<LoadedKeys> {
     // What is being read now may have been asked for before what the caller wants to see happened.
     await this.#loading?.catch(() => {});
-    return this.#loadOnce(async () => {
-      const stored = await listSigningKeys(this.#db);
-      const current = stored.find(({ supersededAt }) => supersededAt === null);
-      if (current === undefined) throw new Error("There is no signing key in the database");
-      return this.#load(stored, current);
-    });
+    return this.#loadOnce(() => this.#load());
   }
 
   async #loadOnce(load: () => Promise<LoadedKeys>): Promise<LoadedKeys> {
@@ -166,95 +163,55 @@ export class SigningKeys implements KeyRing {
 
   /** At the start: makes the first key, or one of another algorithm when ALGORITHM has changed. */
   async #loadFirst(): Promise<LoadedKeys> {
-    let stored = await listSigningKeys(this.#db);
-    let current = stored.find(({ supersededAt }) => supersededAt === null);
-    if (current !== undefined) await this.#unseal(current);
-    if (current?.algorithm !== this.#options.algorithm) {
-      if (current === undefined) await insertSigningKey(this.#db, await this.#generate());
-      else await this.#replace(current.kid);
-      stored = await listSigningKeys(this.#db);
-      current = stored.find(({ supersededAt }) => supersededAt === null);
+    const stored = await listSigningKeys(this.#db);
+    const now = this.#clock.now();
+    // All that may still sign must open, before anything is written.
+    for (const key of stored)
+      if (key.supersededAt === null || key.supersededAt > now) await this.#privateKeys.open(key);
+    if (stored.length === 0) {
+      const first = await this.#privateKeys.generate(this.#algorithm, now);
+      await this.#db.transaction().execute(async (transaction) => {
+        if (!(await insertSigningKey(transaction, first))) return;
+        await this.#audit.record(transaction, "SIGNING_KEY_ROTATED", { details: { kid: first.kid } });
+      });
+    } else if (newest(stored).algorithm !== this.#algorithm) {
+      await this.#replace(newest(stored));
     }
-    if (current === undefined) throw new Error("The signing key was removed while it was being read");
-    return this.#load(stored, current);
+    return this.#load();
   }
 
-  async #load(stored: StoredSigningKey[], current: StoredSigningKey): Promise<LoadedKeys> {
+  async #load(): Promise<LoadedKeys> {
+    const stored = await listSigningKeys(this.#db);
     const keys = await Promise.all(
-      stored.map(async ({ kid, algorithm, publicJwk, expiresAt }) => ({
+      stored.map(async ({ kid, algorithm, publicJwk }) => ({
         kid,
-        algorithm: algorithm as AsymmetricAlgorithm,
+        algorithm: algorithm as Algorithm,
         verify: (await importJWK(publicJwk, algorithm)) as CryptoKey,
-        publicJwk,
-        expiresAt,
       })),
     );
     const verificationKeys = new Map(keys.map((key) => [key.kid, key]));
-    const before = this.#loaded?.signingKey;
-    // While SECRET_KEY is being changed, a process that has the old one keeps the key it has.
-    const signingKey =
-      before?.kid === current.kid
-        ? before
-        : { ...verificationKeys.get(current.kid)!, sign: await this.#unseal(current) };
-    return { loadedAt: this.#clock.now(), signingKey, verificationKeys };
+    return { loadedAt: this.#clock.now(), stored, verificationKeys };
   }
 
   /** Of several processes that replace one key at once, one makes the next, and all get it. */
-  async #replace(kid: string): Promise<StoredSigningKey> {
-    const next = await this.#generate();
+  async #replace({ kid }: StoredSigningKey): Promise<StoredSigningKey> {
     const now = this.#clock.now();
-    const expiresAt = now + FOLLOWS_WITHIN + this.#options.accessTokenLifetime;
-    const replaced = await this.#db.transaction().execute(async (transaction) => {
-      if (!(await supersedeSigningKey(transaction, kid, { now, expiresAt }))) return false;
+    const next = await this.#privateKeys.generate(this.#algorithm, now);
+    const supersededAt = now + PUBLISHED_BEFORE;
+    await this.#db.transaction().execute(async (transaction) => {
+      const expiresAt = supersededAt + this.#accessTokenLifetime;
+      if (!(await supersedeSigningKey(transaction, kid, { supersededAt, expiresAt }))) return;
       await insertSigningKey(transaction, next);
       const details = { kid: next.kid, superseded: kid };
       await this.#audit.record(transaction, "SIGNING_KEY_ROTATED", { details });
-      return true;
     });
-    if (replaced) return next;
-    const current = (await listSigningKeys(this.#db)).find(({ supersededAt }) => supersededAt === null);
-    if (current === undefined) throw new Error("There is no signing key in the database");
-    return current;
-  }
-
-  async #generate(): Promise<StoredSigningKey> {
-    const { algorithm } = this.#options;
-    const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true });
-    const publicJwk = await exportJWK(publicKey);
-    const kid = await calculateJwkThumbprint(publicJwk);
-    return {
-      kid,
-      algorithm,
-      publicJwk: { ...publicJwk },
-      sealedPrivateKey: this.#sealer().seal(Buffer.from(await exportPKCS8(privateKey)), kid),
-      createdAt: this.#clock.now(),
-      supersededAt: null,
-      expiresAt: null,
-    };
-  }
-
-  async #unseal({ kid, algorithm, sealedPrivateKey }: StoredSigningKey): Promise<CryptoKey> {
-    const sealed = sealedPrivateKey ?? "";
-    const pkcs8 = this.#sealer().open(sealed, kid) ?? (await this.#resealFromPrevious(kid, sealed));
-    if (pkcs8 === undefined) {
-      throw new WrongSecretKeyError(
-        "SECRET_KEY is not the one the signing key in the database was sealed under: start with that one, or give it as PREVIOUS_SECRET_KEY",
-      );
-    }
-    return importPKCS8(pkcs8.toString(), algorithm);
-  }
-
-  async #resealFromPrevious(kid: string, sealed: string): Promise<Buffer | undefined> {
-    const { previousSecretKey } = this.#options;
-    const pkcs8 = previousSecretKey && new Sealer(previousSecretKey, SEALED_FOR).open(sealed, kid);
-    if (!pkcs8) return undefined;
-    await resealPrivateKey(this.#db, kid, { from: sealed, to: this.#sealer().seal(pkcs8, kid) });
-    return pkcs8;
-  }
-
-  #sealer(): Sealer {
-    return new Sealer(this.#options.secretKey(), SEALED_FOR);
+    return newest(await listSigningKeys(this.#db));
   }
 }
 
-const SEALED_FOR = "signing key";
+function newest(stored: StoredSigningKey[]): StoredSigningKey {
+  const key = stored.find(({ supersededAt }) => supersededAt === null);
+  if (key === undefined)
+    throw new LatchkeyError("NOT_FOUND", "There is no signing key yet: the server makes it.");
+  return key;
+}

@@ -23,7 +23,16 @@ export async function takeJob(
   return result.numUpdatedRows === 1n;
 }
 
-/** Leaves the job to whoever comes first after a time. */
-export async function releaseJob(db: Database, name: string, until: number): Promise<void> {
-  await db.updateTable("jobs").set({ locked_until: until }).where("name", "=", name).execute();
+/** Leaves the job to whoever comes first after a time, unless it was taken over meanwhile. */
+export async function releaseJob(
+  db: Database,
+  name: string,
+  { taken, until }: { taken: number; until: number },
+): Promise<void> {
+  await db
+    .updateTable("jobs")
+    .set({ locked_until: until })
+    .where("name", "=", name)
+    .where("locked_until", "=", taken)
+    .execute();
 }

@@ -49,12 +49,12 @@ export const migrations: Record<string, Migration> = {
         .addColumn("kid", "text", (c) => c.primaryKey())
         .addColumn("algorithm", "text", (c) => c.notNull())
         .addColumn("public_jwk", "text", (c) => c.notNull())
-        .addColumn("sealed_private_key", "text")
+        .addColumn("sealed_private_key", "text", (c) => c.notNull())
         .addColumn("created_at", "bigint", (c) => c.notNull())
         .addColumn("superseded_at", "bigint")
         .addColumn("expires_at", "bigint")
         .execute();
-      // One key signs at a time: of processes that start at once, one makes it.
+      // One key is the newest: of processes that start at once, one makes it.
       await sql`create unique index signing_keys_current on signing_keys ((superseded_at is null)) where superseded_at is null`.execute(
         db,
       );
@@ -62,7 +62,7 @@ export const migrations: Record<string, Migration> = {
   },
   "0002_refresh_tokens_audit_jobs": {
     async up(db: Kysely<unknown>) {
-      // Sessions from before could not be refreshed: they end with their access tokens.
+      // Sessions from before could not be refreshed: they have expired.
       await db.schema
         .alterTable("sessions")
         .addColumn("last_used_at", "bigint", (c) => c.notNull().defaultTo(0))

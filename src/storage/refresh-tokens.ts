@@ -55,13 +55,39 @@ export async function spendRefreshToken(
   return result.numUpdatedRows === 1n;
 }
 
-/** Forgets the successors that are past the grace, so that an old token opens nothing. */
-export async function forgetSuccessors(db: Database, sessionId: string, usedBefore: number): Promise<void> {
-  await db
+/** Forgets up to `limit` successors that are past the grace, so that an old token opens nothing. */
+export async function forgetSuccessors(db: Database, usedBefore: number, limit: number): Promise<number> {
+  const result = await db
     .updateTable("refresh_tokens")
     .set({ sealed_successor: null })
-    .where("session_id", "=", sessionId)
-    .where("used_at", "<", usedBefore)
-    .where("sealed_successor", "is not", null)
-    .execute();
+    .where("token_hash", "in", (query) =>
+      query
+        .selectFrom("refresh_tokens")
+        .select("token_hash")
+        .where("sealed_successor", "is not", null)
+        .where("used_at", "<", usedBefore)
+        .limit(limit),
+    )
+    .executeTakeFirst();
+  return Number(result.numUpdatedRows);
+}
+
+/** Removes up to `limit` tokens of sessions that ended or expired before a time. */
+export async function deleteRefreshTokensOfSessionsEndedBefore(
+  db: Database,
+  before: number,
+  limit: number,
+): Promise<number> {
+  const result = await db
+    .deleteFrom("refresh_tokens")
+    .where("token_hash", "in", (query) =>
+      query
+        .selectFrom("refresh_tokens")
+        .innerJoin("sessions", "sessions.id", "refresh_tokens.session_id")
+        .select("token_hash")
+        .where((or) => or.or([or("sessions.ended_at", "<", before), or("sessions.expires_at", "<", before)]))
+        .limit(limit),
+    )
+    .executeTakeFirst();
+  return Number(result.numDeletedRows);
 }

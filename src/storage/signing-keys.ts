@@ -7,12 +7,12 @@ export interface StoredSigningKey {
   kid: string;
   algorithm: string;
   publicJwk: Record<string, unknown>;
-  /** Sealed under SECRET_KEY; null once another key signs. */
-  sealedPrivateKey: string | null;
+  /** Sealed under SECRET_KEY. */
+  sealedPrivateKey: string;
   createdAt: number;
-  /** When another key took over signing; null for the one that signs. */
+  /** When the next key takes over signing; null for the newest. */
   supersededAt: number | null;
-  /** When the last token it signed has expired; null for the one that signs. */
+  /** When the last token it signed has expired; null for the newest. */
   expiresAt: number | null;
 }
 
@@ -39,7 +39,7 @@ export async function hasSigningKey(db: Database, kid: string): Promise<boolean>
   return row !== undefined;
 }
 
-/** @returns false when there is a key that signs already, and nothing was written */
+/** @returns false when there is a newest key already, and nothing was written */
 export async function insertSigningKey(db: Database, key: StoredSigningKey): Promise<boolean> {
   const result = await db
     .insertInto("signing_keys")
@@ -58,17 +58,17 @@ export async function insertSigningKey(db: Database, key: StoredSigningKey): Pro
 }
 
 /**
- * Stops the key from signing and forgets its private half.
- * @returns false when it was not the one that signs
+ * Says when the key stops signing and when its last token will have expired.
+ * @returns false when that had been said before
  */
 export async function supersedeSigningKey(
   db: Database,
   kid: string,
-  { now, expiresAt }: { now: number; expiresAt: number },
+  { supersededAt, expiresAt }: { supersededAt: number; expiresAt: number },
 ): Promise<boolean> {
   const result = await db
     .updateTable("signing_keys")
-    .set({ superseded_at: now, expires_at: expiresAt, sealed_private_key: null })
+    .set({ superseded_at: supersededAt, expires_at: expiresAt })
     .where("kid", "=", kid)
     .where("superseded_at", "is", null)
     .executeTakeFirst();
@@ -89,12 +89,12 @@ export async function resealPrivateKey(
     .execute();
 }
 
-/** @returns false when there is no such key, or it is the one that signs */
-export async function deleteSupersededSigningKey(db: Database, kid: string): Promise<boolean> {
+/** @returns false when there is no such key, or it still signs */
+export async function deleteSupersededSigningKey(db: Database, kid: string, now: number): Promise<boolean> {
   const result = await db
     .deleteFrom("signing_keys")
     .where("kid", "=", kid)
-    .where("superseded_at", "is not", null)
+    .where("superseded_at", "<=", now)
     .executeTakeFirst();
   return result.numDeletedRows === 1n;
 }

@@ -60,12 +60,12 @@ export interface SigningKeyRow {
   algorithm: string;
   /** The public JWK (RFC 7517) as JSON. */
   public_jwk: string;
-  /** The private key as PKCS #8 PEM, sealed under SECRET_KEY; null once another key signs. */
-  sealed_private_key: string | null;
+  /** The private key as PKCS #8 PEM, sealed under SECRET_KEY. */
+  sealed_private_key: string;
   created_at: number;
-  /** When another key took over signing; null for the one that signs. */
+  /** When the next key takes over signing; null for the newest. */
   superseded_at: number | null;
-  /** When the last token it signed has expired; null for the one that signs. */
+  /** When the last token it signed has expired; null for the newest. */
   expires_at: number | null;
 }
 

@@ -52,6 +52,21 @@ export async function insertUser(db: Database, user: User): Promise<boolean> {
   return result.numInsertedOrUpdatedRows === 1n;
 }
 
+/**
+ * The user, whom no other transaction changes or signs in until this one ends.
+ * Whatever starts sessions, ends them all, or changes what lets a user in, begins with it.
+ */
+export async function lockUser(transaction: Database, id: string): Promise<User | undefined> {
+  // Writing a row to itself locks it on either database.
+  const row = await transaction
+    .updateTable("users")
+    .set((row) => ({ updated_at: row.ref("updated_at") }))
+    .where("id", "=", id)
+    .returningAll()
+    .executeTakeFirst();
+  return row && toUser(row);
+}
+
 export async function findUserByUsername(db: Database, username: string): Promise<User | undefined> {
   const row = await db.selectFrom("users").selectAll().where("username", "=", username).executeTakeFirst();
   return row && toUser(row);

@@ -16,8 +16,8 @@ const MINUTE = 60_000;
 
 const MESSAGES = {
   MISSING_TOKEN: "Sign in first: send the access token from `login` as `Authorization: Bearer …`.",
-  INVALID_TOKEN: "The access token is not valid. Log in again.",
-  TOKEN_EXPIRED: "The access token has expired. Log in again.",
+  INVALID_TOKEN: "The access token is not valid. Refresh it, or log in again.",
+  TOKEN_EXPIRED: "The access token has expired. Refresh it, or log in again.",
   SESSION_REVOKED: "This session has ended. Log in again.",
   ACCOUNT_DISABLED: "This account has been disabled. Ask an administrator.",
 };
@@ -93,6 +93,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     ["signed with SECRET_KEY as HMAC under our kid", { forge: "HS256" }, "INVALID_TOKEN"],
     ["of an algorithm we have no key of", { forge: "EdDSA", header: { kid: "other" } }, "INVALID_TOKEN"],
     ["of an unknown key", { header: { kid: "unknown" } }, "INVALID_TOKEN"],
+    ["of a key whose name no database takes", { header: { kid: "a\0b" } }, "INVALID_TOKEN"],
     ["without a kid", { header: { kid: undefined } }, "INVALID_TOKEN"],
     ["with a kid that is not a string", { header: { kid: 1 as never } }, "INVALID_TOKEN"],
     ["of another type", { header: { typ: "JWT" } }, "INVALID_TOKEN"],

@@ -53,6 +53,7 @@ describe.each(DATABASES)("login on %s", (database) => {
     expect(decodeJwt(accessToken)).toEqual({
       iss: "http://localhost:4000",
       aud: "latchkey",
+      client_id: "latchkey",
       sub: user.id,
       sid: expect.any(String),
       jti: expect.any(String),
@@ -77,6 +78,7 @@ describe.each(DATABASES)("login on %s", (database) => {
 
     const answers = await Promise.all([
       app.send(LOGIN, { username: "nobody", password: PASSWORD }),
+      app.send(LOGIN, { username: "two words", password: PASSWORD }),
       app.send(LOGIN, { username: "alice", password: `${PASSWORD}!` }),
       app.send(LOGIN, { username: "passwordless", password: PASSWORD }),
       app.send(LOGIN, { username: "alice", password: "" }),

@@ -99,10 +99,12 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       await expectRefused(second.refreshToken);
       const sessionId = sidOf(first.accessToken);
       const events = await auditEventsOf(app.latchkey.db, first.user.id);
-      expect(events.map(({ type }) => type)).toEqual([
-        "LOGIN_SUCCEEDED",
-        "TOKEN_REFRESHED",
-        "REFRESH_TOKEN_REUSED",
+      expect(events.map(({ type, details }) => [type, details])).toEqual([
+        ["LOGIN_SUCCEEDED", {}],
+        ["TOKEN_REFRESHED", {}],
+        ["TOKEN_REFRESHED", { repeated: true }],
+        ["TOKEN_REFRESHED", { repeated: true }],
+        ["REFRESH_TOKEN_REUSED", {}],
       ]);
       expect(events.every((event) => event.sessionId === sessionId)).toBe(true);
     });
@@ -118,18 +120,31 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       await expectRefused(last);
     });
 
-    test("past the grace nothing is kept that an old token would open", async () => {
+    test("three tabs: one that is two refreshes late gets the newest token, not a spent one", async () => {
       const first = await signIn();
       const second = await refresh(first.refreshToken);
+      app.clock.advance(3 * SECOND);
+      const third = await refresh(second.refreshToken);
+      app.clock.advance(3 * SECOND);
+      expect((await refresh(first.refreshToken)).refreshToken).toBe(third.refreshToken);
       app.clock.advance(60 * SECOND);
-      await refresh(second.refreshToken);
-      const sealed = await app.latchkey.db
-        .selectFrom("refresh_tokens")
-        .select("sealed_successor")
-        .where("session_id", "=", sidOf(first.accessToken))
-        .where("sealed_successor", "is not", null)
-        .execute();
-      expect(sealed).toHaveLength(1);
+      await refresh(third.refreshToken);
+    });
+
+    test("past the grace nothing is kept that an old token would open", async () => {
+      const own = await makeApp({ database });
+      const first = await signIn(own);
+      await refresh(first.refreshToken, own);
+      const sealed = async () =>
+        (await own.latchkey.db.selectFrom("refresh_tokens").select("sealed_successor").execute()).filter(
+          (row) => row.sealed_successor !== null,
+        ).length;
+      expect(await sealed()).toBe(1);
+      own.clock.advance(11 * SECOND);
+      await own.latchkey.jobs.runDue();
+      expect(await sealed()).toBe(0);
+      await expectRefused(first.refreshToken, own);
+      await own.close();
     });
 
     test("REFRESH_GRACE_SECONDS=0 turns the grace off", async () => {
@@ -282,6 +297,28 @@ describe.each(DATABASES)("sessions on %s", (database) => {
     });
   });
 
+  test("a login that is under way when the password is set, or the user disabled, starts no session", async () => {
+    for (const act of ["set the password", "disable"] as const) {
+      const { username, user } = await signIn();
+      const { db, accounts } = app.latchkey;
+      const password = "another long password";
+      const [login] = await Promise.all([
+        app.send(LOGIN, { username, password: PASSWORD }),
+        act === "disable" ? accounts.disable(username) : accounts.setPassword(username, password),
+      ]);
+      const live = await db
+        .selectFrom("sessions")
+        .select("id")
+        .where("user_id", "=", user.id)
+        .where("ended_at", "is", null)
+        .execute();
+      expect(live).toEqual([]);
+      if (login.data) expect(await reasonFor(login.data.login.accessToken)).toBeDefined();
+      const revoked = (await auditEventsOf(db, user.id)).filter(({ type }) => type === "SESSION_REVOKED");
+      expect(revoked.length).toBe(login.data ? 2 : 1);
+    }
+  });
+
   test("logins are audited: who succeeded, which account one failed for, never what was typed", async () => {
     const { username, user } = await signIn();
     await app.send(LOGIN, { username, password: "wrong" });
@@ -291,6 +328,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
     expect(events.map(({ type, actorId, details }) => [type, actorId, details])).toEqual([
       ["LOGIN_SUCCEEDED", user.id, {}],
       ["LOGIN_FAILED", null, { reason: "INVALID_CREDENTIALS" }],
+      ["SESSION_REVOKED", null, {}],
       ["LOGIN_FAILED", null, { reason: "ACCOUNT_DISABLED" }],
     ]);
     await app.send(LOGIN, { username: PASSWORD, password: "a password in the wrong field" });

@@ -85,6 +85,12 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       "invalid_grant",
       "The username or the password is wrong.",
     ],
+    [
+      "a NUL in the username",
+      passwordGrant({ username: "a\0b" }),
+      "invalid_grant",
+      "The username or the password is wrong.",
+    ],
     ["no grant type", { username: "alice" }, "invalid_request", "grant_type is missing."],
     ["no username", { grant_type: "password", password: "x" }, "invalid_request", "username is missing."],
     ["no password", { grant_type: "password", username: "alice" }, "invalid_request", "password is missing."],
@@ -120,8 +126,10 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       400,
       { error: "invalid_grant", error_description: "This account has been disabled. Ask an administrator." },
     ]);
-    const asJson = await post("/token", JSON.stringify(passwordGrant()), { "content-type": "text/plain" });
-    expect([asJson.status, asJson.json.error]).toEqual([415, "invalid_request"]);
+    for (const type of ["application/json", "text/plain"]) {
+      const asJson = await post("/token", JSON.stringify(passwordGrant()), { "content-type": type });
+      expect([asJson.status, asJson.json.error]).toEqual([415, "invalid_request"]);
+    }
     const empty = await app.request("/token", { method: "POST" });
     expect([empty.status, JSON.parse(empty.text).error]).toEqual([400, "invalid_request"]);
   });
@@ -174,8 +182,9 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       roles: ["USER"],
       username: "alice",
     });
+    const kidWithNul = Buffer.from('{"alg":"ES256","typ":"at+jwt","kid":"a\\u0000b"}').toString("base64url");
     await own.send(LOGOUT, {}, { token: accessToken });
-    for (const token of [accessToken, refreshToken, "garbage"]) {
+    for (const token of [accessToken, refreshToken, "garbage", `${kidWithNul}.e30.AA`]) {
       expect(await introspect(token)).toMatchObject({ status: 200, text: '{"active":false}' });
     }
     for (const headers of [
@@ -188,6 +197,30 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       expect(refused.headers.get("www-authenticate")).toBe('Basic realm="introspection"');
     }
     await own.close();
+  });
+
+  test("the introspection secret may be sent as HTTP Basic has it, or as OAuth encodes it", async () => {
+    for (const password of [
+      INTROSPECTION_SECRET,
+      encodeURIComponent(INTROSPECTION_SECRET).replaceAll("%20", "+"),
+    ]) {
+      const authorization = `Basic ${Buffer.from(`app:${password}`).toString("base64")}`;
+      const { json } = await post("/introspect", { token: "garbage" }, { authorization });
+      expect(json).toEqual({ active: false });
+    }
+  });
+
+  test("an issuer with a path has its metadata where RFC 8414 says", async () => {
+    const under = await makeApp({
+      databaseUrl: app.databaseUrl,
+      env: { PUBLIC_URL: "https://example.com/auth" },
+    });
+    const { text } = await under.request("/.well-known/oauth-authorization-server/auth");
+    expect(JSON.parse(text)).toMatchObject({
+      issuer: "https://example.com/auth",
+      token_endpoint: "https://example.com/auth/token",
+    });
+    await under.close();
   });
 
   test("without INTROSPECTION_SECRET there is no introspection", async () => {
@@ -234,6 +267,9 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       audience: "latchkey",
     });
     expect(payload.sub).toEqual(expect.any(String));
+    const asBearer = new Request(PUBLIC_URL, { headers: { authorization: `Bearer ${token.access_token}` } });
+    const claims = await oauth.validateJwtAccessToken(server, asBearer, "latchkey", insecure);
+    expect(claims.sub).toBe(payload.sub);
 
     const refreshed = await oauth.processRefreshTokenResponse(
       server,

@@ -192,6 +192,11 @@ describe("in development", () => {
     expect(lines[0].req).toEqual({ method: "POST", path: "/graphql", ip: "127.0.0.1" });
   });
 
+  test("refuses a malformed path without quoting it", async () => {
+    const { status, text } = await app.request("/%zzquoted");
+    expect([status, text]).toEqual([400, '{"error":"The path is malformed."}']);
+  });
+
   test("answers probes", async () => {
     expect(await app.request("/healthz")).toMatchObject({ status: 200, text: '{"status":"ok"}' });
     expect(await app.request("/readyz")).toMatchObject({ status: 200, text: '{"status":"ok"}' });
