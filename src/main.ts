@@ -21,9 +21,9 @@ async function start(config: Config): Promise<void> {
   await latchkey.keys.signingKey();
   const stopJobs = latchkey.jobs.start(JOB_PERIOD, (err) => logger.error({ err }, "a job failed"));
   const server = await composeServer(config, latchkey, { logger });
-  const address = await blame("HOST and PORT", server.listen({ host: config.host, port: config.port }));
 
   let stopping = false;
+  let welcomed: Promise<void> | undefined;
   const stop = async (signal: NodeJS.Signals) => {
     if (stopping) return;
     stopping = true;
@@ -41,7 +41,13 @@ async function start(config: Config): Promise<void> {
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
 
-  const welcomed = config.production ? undefined : welcome(`${address}/graphql`, latchkey);
+  const address = await blame("HOST and PORT", server.listen({ host: config.host, port: config.port })).catch(
+    (error: unknown) => {
+      if (!stopping) throw error;
+    },
+  );
+  if (address === undefined) return;
+  if (!config.production) welcomed = welcome(`${address}/graphql`, latchkey);
   await welcomed;
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import bcrypt from "bcrypt";
 import { systemClock } from "../src/clock.js";
-import { type App, makeApp, PASSWORD } from "./support/app.js";
+import { type App, makeApp, PASSWORD, SECRET_KEY } from "./support/app.js";
 import { DATABASES, emptyDatabaseUrl } from "./support/databases.js";
 import { LOGIN, ME } from "./support/operations.js";
 import { runCli, startBuilt } from "./support/program.js";
@@ -97,7 +97,7 @@ async function usernamesOf(app: App): Promise<string[]> {
   return usernames;
 }
 
-/** The table that `user list` prints. */
+/** The table that a list prints. */
 const rowsOf = ({ stdout }: { stdout: string }) =>
   stdout
     .trimEnd()
@@ -174,52 +174,6 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
     await app.login("bob", newPassword);
   });
 
-  describe.each(Object.entries(FILES))("user import of %s", (name, lines) => {
-    let imported: App;
-    let importInto: typeof cli;
-    let path: string;
-    const stderr = lines
-      .flatMap(([, problem], i) => (problem ? [`line ${i + 1}: ${problem}\n`] : []))
-      .join("");
-    const failed = lines.filter(([, problem]) => problem).length;
-    beforeAll(async () => {
-      // One line is not UTF-8: "é" is a single byte there.
-      const text = lines.map(([line]) => line).join("\r\n");
-      path = file(name, Buffer.concat([Buffer.from("\uFEFF"), Buffer.from(text, "latin1")]));
-      imported = await makeApp({ database });
-      importInto = cliOn(imported.databaseUrl);
-    });
-    afterAll(() => imported.close());
-
-    test("writes the good lines and reports the others by number", async () => {
-      expect(await importInto(["user", "import", path])).toEqual({
-        code: 1,
-        stdout: `Created 3, already there 0, failed ${failed}.\n`,
-        stderr,
-      });
-      expect(await usernamesOf(imported)).toEqual(["anna", "ben", "cleo"]);
-    });
-
-    test("lets the users log in with the passwords they had", async () => {
-      expect((await imported.login("anna")).user).toMatchObject({ fullName: "Doe, Anna", disabled: false });
-      expect((await imported.login("ben@example.com")).user).toMatchObject({ fullName: 'Ben "B" Doe' });
-      expect((await imported.send(LOGIN, { username: "cleo", password: PASSWORD })).status).toBe(403);
-      await imported.latchkey.accounts.enable("cleo");
-      await imported.login("cleo");
-    });
-
-    test("changes nothing that is there when it is run again", async () => {
-      await imported.latchkey.accounts.setPassword("ben", `another ${PASSWORD}`);
-      expect(await importInto(["user", "import", path])).toEqual({
-        code: 1,
-        stdout: `Created 0, already there 3, failed ${failed}.\n`,
-        stderr,
-      });
-      await imported.login("ben", `another ${PASSWORD}`);
-      await imported.login("cleo");
-    });
-  });
-
   test("user import and list are at ease with thousands", async () => {
     const databaseUrl = await emptyDatabaseUrl(database);
     const many = cliOn(databaseUrl);
@@ -239,6 +193,54 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
   });
 });
 
+describe.each([
+  ["users.csv", "sqlite"],
+  ["users.jsonl", "postgres"],
+] as const)("user import of %s on %s", (name, database) => {
+  const lines: (readonly [string, string?])[] = FILES[name];
+  let imported: App;
+  let importInto: ReturnType<typeof cliOn>;
+  let path: string;
+  const stderr = lines.flatMap(([, problem], i) => (problem ? [`line ${i + 1}: ${problem}\n`] : [])).join("");
+  const failed = lines.filter(([, problem]) => problem).length;
+  beforeAll(async () => {
+    // One line is not UTF-8: "é" is a single byte there.
+    const text = lines.map(([line]) => line).join("\r\n");
+    path = file(name, Buffer.concat([Buffer.from("\uFEFF"), Buffer.from(text, "latin1")]));
+    imported = await makeApp({ database });
+    importInto = cliOn(imported.databaseUrl);
+  });
+  afterAll(() => imported.close());
+
+  test("writes the good lines and reports the others by number", async () => {
+    expect(await importInto(["user", "import", path])).toEqual({
+      code: 1,
+      stdout: `Created 3, already there 0, failed ${failed}.\n`,
+      stderr,
+    });
+    expect(await usernamesOf(imported)).toEqual(["anna", "ben", "cleo"]);
+  });
+
+  test("lets the users log in with the passwords they had", async () => {
+    expect((await imported.login("anna")).user).toMatchObject({ fullName: "Doe, Anna", disabled: false });
+    expect((await imported.login("ben@example.com")).user).toMatchObject({ fullName: 'Ben "B" Doe' });
+    expect((await imported.send(LOGIN, { username: "cleo", password: PASSWORD })).status).toBe(403);
+    await imported.latchkey.accounts.enable("cleo");
+    await imported.login("cleo");
+  });
+
+  test("changes nothing that is there when it is run again", async () => {
+    await imported.latchkey.accounts.setPassword("ben", `another ${PASSWORD}`);
+    expect(await importInto(["user", "import", path])).toEqual({
+      code: 1,
+      stdout: `Created 0, already there 3, failed ${failed}.\n`,
+      stderr,
+    });
+    await imported.login("ben", `another ${PASSWORD}`);
+    await imported.login("cleo");
+  });
+});
+
 describe("the operator's commands, whatever the database", () => {
   let app: App;
   let cli: ReturnType<typeof cliOn>;
@@ -252,14 +254,12 @@ describe("the operator's commands, whatever the database", () => {
     const create = ["user", "create", "new", "--email", "new@example.com"];
     expect(
       await Promise.all([
-        cli([...create, PASSWORD], PASSWORD),
+        cli([...create, `${PASSWORD}: two\nlines.`], PASSWORD),
         cli([...create, `--password=${PASSWORD}`], PASSWORD),
-        cli(["user", "set-password", "nobody", `${PASSWORD}: two\nlines.`], PASSWORD),
       ]),
     ).toEqual([
       refused("error: too many arguments for 'create'. Expected 1 argument but got 2…"),
       refused("error: unknown option '--password…"),
-      refused("error: too many arguments for 'set-password'. Expected 1 argument but got 2…"),
     ]);
     expect(await usernamesOf(app)).toEqual([]);
   });
@@ -284,24 +284,32 @@ describe("the operator's commands, whatever the database", () => {
     ]);
     expect(await usernamesOf(app)).toEqual([]);
   });
-  test("keys rotate makes another key sign, and keys retire removes only what does not sign", async () => {
-    const { stdout: before } = await cli(["keys", "list"]);
-    expect(before).toMatch(/^\S{43} {2}ES256 {2}made \S+Z {2}signs\n$/);
-    const { stdout: rotated } = await cli(["keys", "rotate"]);
-    const [first, second] = [before, rotated].map((text) => text.slice(0, 43)) as [string, string];
-    expect(rotated).toBe(`${second} signs from now on.\n`);
+  test("keys rotate announces the next key, and keys retire removes only what does not sign", async () => {
+    const keys = (command: string[], ALGORITHM = "ES256") =>
+      runCli(["keys", ...command], { env: { DATABASE_URL: app.databaseUrl, SECRET_KEY, ALGORITHM } });
+    const { kid: old } = await app.latchkey.keys.signingKey();
+    // By the app's clock, which to the commands is the past.
+    const { kid: current } = await app.latchkey.signingKeys!.rotate();
+    const { code, stdout } = await keys(["rotate"]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^Made \S{43}, which signs from 20\S+Z\.\n$/)]);
+    const next = stdout.slice(5, 48);
+    const list = [
+      [
+        current,
+        "ES256",
+        expect.stringMatching(/^made \S+Z$/),
+        expect.stringMatching(/^verifies until \S+Z$/),
+      ],
+      [next, "ES256", expect.stringMatching(/^made \S+Z$/), "newest"],
+    ];
+    expect(rowsOf(await keys(["list"]))).toEqual(list);
     expect(
-      await Promise.all([
-        cli(["keys", "list"]),
-        cli(["keys", "retire", second]),
-        runCli(["keys", "list"], { env: { DATABASE_URL: app.databaseUrl, ALGORITHM: "HS256" } }),
-      ]),
+      await Promise.all([keys(["retire", old]), keys(["retire", current]), keys(["list"], "HS256")]),
     ).toEqual([
-      ok(expect.stringMatching(/^\S{43} {2}ES256 {2}.* verifies until \S+Z\n\S{43} {2}.* signs\n$/)),
-      refused("latchkey: There is no such key, or it is the one that signs: rotate first."),
+      ok(`Retired ${old}.\n`),
+      refused("latchkey: There is no such key, or it still signs: rotate, and retire it a minute later."),
       refused("latchkey: With ALGORITHM=HS256 the one key is SECRET_KEY: change that instead"),
     ]);
-    expect(await cli(["keys", "retire", first])).toEqual(ok(`Retired ${first}.\n`));
   });
 
   test("schema print prints schema.graphql, and leaves nothing behind", async () => {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { ApolloClient, HttpLink, InMemoryCache } from "@apollo/client";
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
@@ -179,7 +179,8 @@ describe("the README's `npm start`", () => {
 
 test("a signal while the first account is being made stops it in order", async () => {
   const server = startServer({ ...AS_IT_COMES, DATABASE_URL: fileUrl().databaseUrl });
-  await server.printed(/Server listening/);
+  const [, address] = await server.printed(/Server listening at (http:\S+)/);
+  await fetch(`${address}/healthz`);
   server.child.kill("SIGTERM");
   const { code, stdout, stderr } = await server.ended;
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -334,7 +335,7 @@ describe("a wrong configuration ends the start with one line that names the vari
     ],
     [
       "a file that is no database",
-      () => ({ DATABASE_URL: "sqlite:package.json" }),
+      () => ({ DATABASE_URL: `sqlite:${resolve("package.json")}` }),
       /^DATABASE_URL cannot be used: file is not a database$/,
     ],
     [

@@ -1,8 +1,12 @@
 // Runs in a worker thread, where blocking harms nobody. Only erasable TypeScript here: the tests have Node
 // load this file as it is.
-import bcrypt from "bcrypt";
+//
+// bcrypt is loaded by the first task and not with the thread: a thread that is ended while it loads native code
+// takes the whole process along.
+const loadBcrypt = async () => (await import("bcrypt")).default;
 
-export function hash({ password, cost }: { password: string; cost: number }): string {
+export async function hash({ password, cost }: { password: string; cost: number }): Promise<string> {
+  const bcrypt = await loadBcrypt();
   return bcrypt.hashSync(password, cost);
 }
 
@@ -10,7 +14,16 @@ export function hash({ password, cost }: { password: string; cost: number }): st
  * Compares, and when the hash is cheaper than `cost` does the missing rounds too: a wrong password takes
  * the same work whatever the hash was made with. (2^n = 2^c + 2^c + 2^(c+1) + … + 2^(n-1).)
  */
-export function verify({ password, hash, cost }: { password: string; hash: string; cost: number }): boolean {
+export async function verify({
+  password,
+  hash,
+  cost,
+}: {
+  password: string;
+  hash: string;
+  cost: number;
+}): Promise<boolean> {
+  const bcrypt = await loadBcrypt();
   const right = bcrypt.compareSync(password, hash);
   if (!right) {
     for (let done = Number(hash.slice(4, 6)); done < cost; done++) {

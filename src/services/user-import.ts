@@ -105,8 +105,8 @@ function text(record: Record<string, unknown>, field: string): string {
 
 function flag(record: Record<string, unknown>, field: string): boolean {
   const value = record[field] ?? "";
-  if (typeof value === "boolean") return value;
-  if (value === "" || value === "0" || value === "false" || value === "False") return false;
-  if (value === "1" || value === "true" || value === "True") return true;
+  const text = String(value).toLowerCase();
+  if (["", "0", "f", "false"].includes(text)) return false;
+  if (["1", "t", "true"].includes(text)) return true;
   throw invalidInput([{ field, rule: "flag", message: `${field} must be true or false` }]);
 }

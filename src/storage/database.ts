@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import BetterSqlite3 from "better-sqlite3";
@@ -60,10 +60,11 @@ export async function ping(db: Database): Promise<void> {
 }
 
 async function openSqlite(file: string): Promise<BetterSqlite3.Database> {
-  // Password hashes live here: the directory is its owner's alone.
+  // Password hashes live here: they are their owner's alone to read.
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   // SQLite's own waiting would block the whole process, the holder of the lock with it.
   const sqlite = new BetterSqlite3(file, { timeout: 0 });
+  if (process.platform !== "win32") chmodSync(file, 0o600);
   await patiently(() => sqlite.pragma("journal_mode = WAL"));
   sqlite.pragma("synchronous = FULL");
   sqlite.pragma("foreign_keys = ON");

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 
 /** Enough for the built program to run, and nothing else of this process's own environment. */
@@ -37,9 +38,9 @@ export interface ProgramOptions {
   detached?: boolean;
 }
 
-/** Starts `dist/main.js` or `dist/cli.js` as a process of its own. */
+/** Starts `dist/main.js` or `dist/cli.js` as a process of its own, where no `.env` is. */
 export function startBuilt(name: "main" | "cli", args: string[] = [], options?: ProgramOptions): Program {
-  return startProgram(process.execPath, [resolve(`dist/${name}.js`), ...args], options);
+  return startProgram(process.execPath, [resolve(`dist/${name}.js`), ...args], { cwd: tmpdir(), ...options });
 }
 
 /** Starts any other command, such as `npm`. */
