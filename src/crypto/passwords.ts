@@ -65,8 +65,9 @@ export class Passwords {
     return costOf(storedHash) < this.#cost;
   }
 
+  /** Ends the threads once what they were given is done. */
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await this.#pool.close();
   }
 
   async #run(name: "hash", task: { password: string; cost: number }): Promise<string>;
