@@ -37,6 +37,8 @@ export class PrivateKeys {
     const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true });
     const publicJwk = await exportJWK(publicKey);
     const kid = await calculateJwkThumbprint(publicJwk);
+    // It would be taken for an option where an operator names it in a command.
+    if (kid.startsWith("-")) return this.generate(algorithm, now);
     const sealedPrivateKey = this.#sealer().seal(Buffer.from(await exportPKCS8(privateKey)), kid);
     return {
       kid,
