@@ -33,7 +33,8 @@ export async function createServer(options: {
     genReqId: () => randomUUID(),
     bodyLimit: BODY_LIMIT,
     requestTimeout: 8_000,
-    connectionTimeout: 20_000,
+    // Longer than a login may wait for its turn.
+    connectionTimeout: 60_000,
     keepAliveTimeout: 5_000,
     // Node would look at the timeouts only every 30 seconds.
     http: { maxHeaderSize: HEADER_LIMIT, headersTimeout: 8_000, connectionsCheckingInterval: 1_000 },
