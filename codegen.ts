@@ -12,7 +12,12 @@ const config: CodegenConfig = {
         useTypeImports: true,
         enumsAsTypes: true,
         strictScalars: true,
-        scalars: { DateTime: "string", EmailAddress: "string", JWT: "string" },
+        scalars: {
+          DateTime: "string",
+          EmailAddress: "string",
+          JWT: "string",
+          JSONObject: "Record<string, unknown>",
+        },
       },
     },
   },

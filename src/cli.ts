@@ -35,9 +35,11 @@ user
   .description("make a user; the password is asked for, or read from standard input")
   .requiredOption("--email <address>", "the user's e-mail address, which counts as verified")
   .option("--full-name <name>", "the name to show to people")
-  .action((username: string, options: { email: string; fullName?: string }) =>
+  .option("--admin", "let the user administer all users")
+  .action((username: string, options: { email: string; fullName?: string; admin?: true }) =>
     withDatabase(async ({ accounts }) => {
-      const account = { username, email: options.email, fullName: options.fullName ?? null };
+      const { email, fullName = null, admin } = options;
+      const account = { username, email, fullName, roles: admin && (["ADMIN"] as const) };
       const created = await accounts.create(account, await askForPassword());
       print(`Created ${created.username}.`);
     }),

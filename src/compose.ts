@@ -9,21 +9,37 @@ import { AccessTokens, type KeyRing, SecretKeyRing } from "./crypto/access-token
 import { Passwords } from "./crypto/passwords.js";
 import { loadOrCreateSecretKey } from "./crypto/secret-key.js";
 import { AccountResolver } from "./graphql/account.js";
-import { ItemResolver } from "./graphql/item.js";
+import { AdminResolver } from "./graphql/admin.js";
+import { ItemResolver, UserItemsResolver } from "./graphql/item.js";
+import { RegistrationResolver } from "./graphql/registration.js";
 import { createSchema } from "./graphql/schema.js";
 import { SessionResolver } from "./graphql/session.js";
 import { addGraphQL } from "./http/graphql.js";
+import { addMails } from "./http/mails.js";
 import { addOAuth } from "./http/oauth.js";
 import { addOperations } from "./http/operations.js";
 import { createServer } from "./http/server.js";
+import type { Mailer } from "./mail/mailer.js";
+import { NoMailer } from "./mail/none.js";
+import { PrintedMailer } from "./mail/printed.js";
+import { SmtpMailer } from "./mail/smtp.js";
+import { accountMails } from "./services/account-mails.js";
 import { Accounts } from "./services/accounts.js";
 import { Audit } from "./services/audit.js";
+import { AuditLog } from "./services/audit-log.js";
 import { cleanup } from "./services/cleanup.js";
 import { Items } from "./services/items.js";
 import { Jobs } from "./services/jobs.js";
 import { Login } from "./services/login.js";
+import { OneTimeTokens } from "./services/one-time-tokens.js";
+import { Outbox } from "./services/outbox.js";
+import { OwnAccount } from "./services/own-account.js";
+import { PasswordPolicy } from "./services/password-policy.js";
+import { PasswordRecovery } from "./services/password-recovery.js";
 import { PrivateKeys } from "./services/private-keys.js";
+import { Reauthentication } from "./services/reauthentication.js";
 import { Refresh } from "./services/refresh.js";
+import { Registration } from "./services/registration.js";
 import { Sessions } from "./services/sessions.js";
 import { SigningKeys } from "./services/signing-keys.js";
 import { UserImport } from "./services/user-import.js";
@@ -44,6 +60,8 @@ export interface Latchkey {
   /** Undefined with HS256, which has no keys but SECRET_KEY. */
   signingKeys: SigningKeys | undefined;
   jobs: Jobs;
+  outbox: Outbox;
+  mailer: Mailer;
   login: Login;
   refresh: Refresh;
   accounts: Accounts;
@@ -54,10 +72,17 @@ export interface Latchkey {
   close(): Promise<void>;
 }
 
-/** Builds the parts and joins them. Nothing is read or written before they are used. */
+/**
+ * Builds the parts and joins them. Nothing is read or written before they are used.
+ * @param deps.print where mails go in development when there is no mail server
+ */
 export function compose(
   config: Config,
-  { logger, clock = systemClock }: { logger: Logger; clock?: Clock },
+  {
+    logger,
+    clock = systemClock,
+    print = () => {},
+  }: { logger: Logger; clock?: Clock; print?: (text: string) => void },
 ): Latchkey {
   const newId = idsFrom(clock);
   const db = openDatabase(config.database, (err) => logger.warn({ err }, "lost an idle database connection"));
@@ -83,25 +108,47 @@ export function compose(
     lifetimeSeconds: accessTokenSeconds,
   });
   const passwords = new Passwords({ cost: config.bcryptCost });
+  const policy = new PasswordPolicy({ passwords, minLength: config.passwordMinLength });
   const lifetime = { idle: config.refreshTokenExpireDays * DAY, absolute: config.sessionExpireDays * DAY };
   const sessions = new Sessions({ db, accessTokens, audit, clock, newId, lifetime });
   const grace = config.refreshGraceSeconds * 1000;
   const refresh = new Refresh({ db, sessions, audit, clock, lifetime, grace });
   const login = new Login({ db, passwords, sessions, audit, clock });
-  const accounts = new Accounts({ db, passwords, audit, clock, newId });
   const items = new Items({ db, clock, newId });
+  const mailer = mailerOf(config, { clock, print });
+  const tokens = new OneTimeTokens({ clock });
+  const outbox = new Outbox({
+    db,
+    clock,
+    newId,
+    mailer,
+    compose: accountMails({ db, tokens, appUrl: config.appUrl }),
+    onFailure: ({ error: err, ...mail }) => logger.warn({ err, mail }, "a mail was not sent"),
+    onError: (err) => logger.error({ err }, "the outbox failed"),
+  });
+  const accountDeps = { db, clock, newId, audit, passwords, policy, sessions, tokens, outbox };
+  const registration = new Registration({ ...accountDeps, open: config.openRegistration });
+  const recovery = new PasswordRecovery(accountDeps);
+  const accounts = new Accounts(accountDeps);
   const userImport = new UserImport({ db, accounts });
-  const jobs = new Jobs({ db, clock, jobs: [cleanup({ db, clock, grace })] });
+  const reauthentication = new Reauthentication({ db, passwords, audit });
+  const ownAccount = new OwnAccount({ ...accountDeps, reauthentication });
+  const jobs = new Jobs({ db, clock, jobs: [cleanup({ db, clock, grace }), outbox.job()] });
   const schema = createSchema([
     new SessionResolver({ login, refresh, sessions }),
-    new AccountResolver(),
+    new AccountResolver(ownAccount),
+    new RegistrationResolver({ registration, recovery, policy }),
+    new AdminResolver({ accounts, auditLog: new AuditLog({ db }) }),
     new ItemResolver(items),
+    new UserItemsResolver(),
   ]);
   return {
     db,
     keys,
     signingKeys,
     jobs,
+    outbox,
+    mailer,
     login,
     refresh,
     accounts,
@@ -110,6 +157,7 @@ export function compose(
     userImport,
     schema,
     async close() {
+      await outbox.close();
       await passwords.close();
       await db.destroy();
     },
@@ -119,12 +167,12 @@ export function compose(
 /** The HTTP server over those parts; not yet listening. */
 export async function composeServer(
   config: Config,
-  { db, keys, schema, login, refresh, sessions }: Latchkey,
+  { db, keys, mailer, schema, login, refresh, sessions, items }: Latchkey,
   { logger }: { logger: Logger },
 ): Promise<FastifyInstance> {
   const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
   const server = await createServer({ logger, corsOrigins });
-  await addGraphQL(server, { schema, sessions, apolloSandbox: config.apolloSandbox });
+  await addGraphQL(server, { schema, sessions, items, apolloSandbox: config.apolloSandbox });
   await addOAuth(server, {
     keys,
     login,
@@ -134,7 +182,14 @@ export async function composeServer(
     introspectionSecret: config.introspectionSecret,
   });
   await addOperations(server, { db });
+  if (mailer instanceof PrintedMailer) await addMails(server, { mailer });
   return server;
+}
+
+function mailerOf(config: Config, deps: { clock: Clock; print: (text: string) => void }): Mailer {
+  const { smtpUrl, mailFrom, production } = config;
+  if (smtpUrl !== undefined) return new SmtpMailer({ url: smtpUrl, from: mailFrom });
+  return production ? new NoMailer() : new PrintedMailer(deps);
 }
 
 function secretKeyOf(config: Config, logger: Logger): string {

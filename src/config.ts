@@ -32,8 +32,17 @@ export interface Config {
   /** What a resource server must show to introspect tokens; undefined: nobody can. */
   readonly introspectionSecret: string | undefined;
   readonly bcryptCost: number;
+  /** The shortest password that can be set, in characters. */
+  readonly passwordMinLength: number;
   readonly corsOrigins: readonly string[];
   readonly apolloSandbox: boolean;
+  /** Whether anyone may register. */
+  readonly openRegistration: boolean;
+  /** What the links in mails start with. Without a trailing slash. */
+  readonly appUrl: string;
+  /** Undefined: mails are printed instead of sent, in development only. */
+  readonly smtpUrl: string | undefined;
+  readonly mailFrom: string;
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
@@ -96,7 +105,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       "PUBLIC_URL",
       `http://localhost:${port}`,
       "an http(s) URL without query or fragment",
-      parsePublicUrl,
+      parsePlainUrl,
     ),
     tokenAudience: read("TOKEN_AUDIENCE", "latchkey", "one word without spaces", (value) =>
       /^\S+$/.test(value) ? value : undefined,
@@ -110,6 +119,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     refreshGraceSeconds: integer("REFRESH_GRACE_SECONDS", 10, 0, 60),
     introspectionSecret: secret("INTROSPECTION_SECRET"),
     bcryptCost: integer("BCRYPT_COST", 12, 10, MAX_BCRYPT_COST),
+    passwordMinLength: integer("PASSWORD_MIN_LENGTH", 15, 8, 64),
     corsOrigins: read<readonly string[]>(
       "CORS_ORIGINS",
       [],
@@ -117,10 +127,32 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       parseOrigins,
     ),
     apolloSandbox: oneOf("APOLLO_SANDBOX", production ? "false" : "true", ["true", "false"]) === "true",
+    openRegistration: oneOf("REGISTRATION", production ? "closed" : "open", ["open", "closed"]) === "open",
+    appUrl: read(
+      "APP_URL",
+      "http://localhost:3000",
+      "an http(s) URL without query or fragment",
+      parsePlainUrl,
+    ),
+    smtpUrl: read<string | undefined>(
+      "SMTP_URL",
+      undefined,
+      "smtp://USER:PASSWORD@HOST:PORT or smtps://…",
+      (value) => (/^smtps?:$/.test(URL.parse(value)?.protocol ?? "") ? value : undefined),
+    ),
+    mailFrom: read(
+      "MAIL_FROM",
+      "Latchkey <latchkey@localhost>",
+      "an e-mail address, or NAME <ADDRESS>",
+      (value) => (/^[^\r\n<>]*<?[^\s<>@]+@[^\s<>@]+>?$/.test(value) ? value : undefined),
+    ),
     logLevel: oneOf("LOG_LEVEL", "info", LOG_LEVELS),
   };
   if (production && !env["SECRET_KEY"]) {
     problems.push("SECRET_KEY must be set in production: 32 bytes or more, e.g. from `openssl rand -hex 32`");
+  }
+  if (production && config.openRegistration && config.smtpUrl === undefined) {
+    problems.push("SMTP_URL must be set in production, or REGISTRATION=closed: who registers is sent a mail");
   }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return Object.freeze(config);
@@ -133,7 +165,7 @@ function parseDatabaseUrl(value: string): DatabaseConfig | undefined {
   return file === undefined || file === ":memory:" ? undefined : { kind: "sqlite", file: resolve(file) };
 }
 
-function parsePublicUrl(value: string): string | undefined {
+function parsePlainUrl(value: string): string | undefined {
   const url = URL.parse(value);
   const plain =
     url && /^https?:$/.test(url.protocol) && !url.search && !url.hash && !url.username && !url.password;

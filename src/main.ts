@@ -13,13 +13,15 @@ const JOB_PERIOD = 60_000;
 
 async function start(config: Config): Promise<void> {
   const logger = createLogger(config);
-  const latchkey = compose(config, { logger });
+  const latchkey = compose(config, { logger, print: (text) => process.stdout.write(text) });
   await blame("DATABASE_URL", ping(latchkey.db));
   const { applied } = await migrate(latchkey.db);
   if (applied.length > 0) logger.info({ applied }, "migrated the database");
   // A wrong SECRET_KEY stops the start here, not the first login.
   await latchkey.keys.signingKey();
   const stopJobs = latchkey.jobs.start(JOB_PERIOD, (err) => logger.error({ err }, "a job failed"));
+  // Mails that were left when the last process stopped.
+  latchkey.outbox.wake();
   const server = await composeServer(config, latchkey, { logger });
 
   let stopping = false;

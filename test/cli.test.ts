@@ -131,6 +131,14 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
     expect(user).toMatchObject({ username: "spaced", email: "spaced@example.com", fullName: "Spaced Out" });
   });
 
+  test("user create --admin makes the first administrator, whom the operator cannot disable", async () => {
+    const create = ["user", "create", "root", "--email", "root@example.com", "--admin"];
+    expect(await cli(create, PASSWORD)).toEqual(ok("Created root.\n"));
+    expect((await app.login("root")).user.roles).toEqual(["USER", "ADMIN"]);
+    const last = "latchkey: This is the last administrator: make another one first.";
+    expect(await cli(["user", "disable", "root"])).toEqual(refused(last));
+  });
+
   test("user create says what to do about what it refuses", async () => {
     await app.createUser("taken");
     const create = (username: string, email: string, input = PASSWORD) =>

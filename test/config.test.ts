@@ -22,6 +22,11 @@ describe("the configuration", () => {
       refreshGraceSeconds: 10,
       introspectionSecret: undefined,
       bcryptCost: 12,
+      passwordMinLength: 15,
+      openRegistration: true,
+      appUrl: "http://localhost:3000",
+      smtpUrl: undefined,
+      mailFrom: "Latchkey <latchkey@localhost>",
       corsOrigins: [],
       apolloSandbox: true,
       logLevel: "info",
@@ -46,6 +51,11 @@ describe("the configuration", () => {
       REFRESH_GRACE_SECONDS: "0",
       INTROSPECTION_SECRET: `introspect ${SECRET}`,
       BCRYPT_COST: "13",
+      PASSWORD_MIN_LENGTH: "8",
+      REGISTRATION: "open",
+      APP_URL: "https://app.example.com/",
+      SMTP_URL: "smtps://user:password@smtp.example.com:465",
+      MAIL_FROM: "Example <no-reply@example.com>",
       CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
       LOG_LEVEL: "warn",
     });
@@ -65,6 +75,11 @@ describe("the configuration", () => {
       refreshGraceSeconds: 0,
       introspectionSecret: `introspect ${SECRET}`,
       bcryptCost: 13,
+      passwordMinLength: 8,
+      openRegistration: true,
+      appUrl: "https://app.example.com",
+      smtpUrl: "smtps://user:password@smtp.example.com:465",
+      mailFrom: "Example <no-reply@example.com>",
       corsOrigins: ["https://app.example.com", "http://localhost:3000"],
       apolloSandbox: false,
       logLevel: "warn",
@@ -93,6 +108,7 @@ describe("the configuration", () => {
     ["PUBLIC_URL", "auth.example.com", "PUBLIC_URL must be an http(s) URL without query or fragment"],
     ["PUBLIC_URL", "https://x.example/?a=b", "PUBLIC_URL must be an http(s) URL without query or fragment"],
     ["TOKEN_AUDIENCE", "two words", "TOKEN_AUDIENCE must be one word without spaces"],
+    ["PASSWORD_MIN_LENGTH", "7", "PASSWORD_MIN_LENGTH must be a whole number from 8 to 64"],
     ["SECRET_KEY", "x".repeat(31), "SECRET_KEY must be 32 bytes or more"],
     ["ALGORITHM", "RS256", "ALGORITHM must be one of ES256, EdDSA, HS256"],
     ["ACCESS_TOKEN_EXPIRE_MINUTES", "0", "ACCESS_TOKEN_EXPIRE_MINUTES must be a whole number from 1 to 1440"],
@@ -107,6 +123,10 @@ describe("the configuration", () => {
       "https://a.example/",
       "CORS_ORIGINS must be origins such as https://app.example.com, separated by commas",
     ],
+    ["REGISTRATION", "yes", "REGISTRATION must be one of open, closed"],
+    ["APP_URL", "app.example.com", "APP_URL must be an http(s) URL without query or fragment"],
+    ["SMTP_URL", "smtp.example.com", "SMTP_URL must be smtp://USER:PASSWORD@HOST:PORT or smtps://…"],
+    ["MAIL_FROM", "nobody", "MAIL_FROM must be an e-mail address, or NAME <ADDRESS>"],
     ["APOLLO_SANDBOX", "yes", "APOLLO_SANDBOX must be one of true, false"],
     ["LOG_LEVEL", "loud", "LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent"],
   ])("refuses %s=%s in one line without the value", (name, value, message) => {
@@ -119,5 +139,14 @@ describe("the configuration", () => {
         "SECRET_KEY must be set in production: 32 bytes or more, e.g. from `openssl rand -hex 32`",
       ),
     );
+  });
+
+  test("refuses production with open registration but without a mail server", () => {
+    expect(() => loadConfig({ NODE_ENV: "production", SECRET_KEY: SECRET, REGISTRATION: "open" })).toThrow(
+      new ConfigError(
+        "SMTP_URL must be set in production, or REGISTRATION=closed: who registers is sent a mail",
+      ),
+    );
+    expect(loadConfig({ NODE_ENV: "production", SECRET_KEY: SECRET }).openRegistration).toBe(false);
   });
 });

@@ -1,9 +1,12 @@
 // Runs in a worker thread, where blocking harms nobody. Only erasable TypeScript here: the tests have Node
 // load this file as it is.
-//
+import type { ZxcvbnFactory } from "@zxcvbn-ts/core";
+
 // bcrypt is loaded by the first task and not with the thread: a thread that is ended while it loads native code
 // takes the whole process along.
 const loadBcrypt = async () => (await import("bcrypt")).default;
+
+let zxcvbn: Promise<ZxcvbnFactory> | undefined;
 
 export async function hash({ password, cost }: { password: string; cost: number }): Promise<string> {
   const bcrypt = await loadBcrypt();
@@ -31,4 +34,19 @@ export async function verify({
     }
   }
   return right;
+}
+
+/** @param context words an attacker would try first: the user's names, the service's */
+export async function estimate({ password, context }: { password: string; context: string[] }) {
+  zxcvbn ??= loadZxcvbn();
+  const { score, feedback } = (await zxcvbn).check(password, context);
+  return { score, warning: feedback.warning ?? null, suggestions: feedback.suggestions };
+}
+
+/** Its word lists are large: they are read when the first password is set. */
+async function loadZxcvbn(): Promise<ZxcvbnFactory> {
+  const { ZxcvbnFactory } = await import("@zxcvbn-ts/core");
+  const { adjacencyGraphs, dictionary: common } = await import("@zxcvbn-ts/language-common");
+  const { dictionary: english, translations } = await import("@zxcvbn-ts/language-en");
+  return new ZxcvbnFactory({ dictionary: { ...common, ...english }, graphs: adjacencyGraphs, translations });
 }

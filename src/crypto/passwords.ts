@@ -18,6 +18,14 @@ const BCRYPT_HASH = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 /** A well-formed hash of nothing anyone knows, to work on when there is none. */
 const DUMMY_SALT_AND_HASH = "2b0/CkJBjlLZxLnPTKTyXOSWq3T3gYwOJ1Z8mBBeVXV0nhTZn6uTm";
 
+export interface PasswordEstimate {
+  /** From 0, guessed at once, to 4, very hard to guess. */
+  score: number;
+  /** What is wrong with it, or null. Neither this nor a suggestion quotes it. */
+  warning: string | null;
+  suggestions: string[];
+}
+
 /**
  * Hashes and checks passwords with bcrypt, in worker threads behind one bounded queue, so that reading a
  * token never waits behind a password.
@@ -65,6 +73,14 @@ export class Passwords {
     return costOf(storedHash) < this.#cost;
   }
 
+  /**
+   * How hard the password is to guess, by zxcvbn.
+   * @param context words an attacker would try first: the user's names, the service's
+   */
+  async estimate(password: string, context: string[]): Promise<PasswordEstimate> {
+    return this.#run("estimate", { password, context });
+  }
+
   /** Ends the threads once what they were given is done. */
   async close(): Promise<void> {
     await this.#pool.close();
@@ -72,6 +88,7 @@ export class Passwords {
 
   async #run(name: "hash", task: { password: string; cost: number }): Promise<string>;
   async #run(name: "verify", task: { password: string; hash: string; cost: number }): Promise<boolean>;
+  async #run(name: "estimate", task: { password: string; context: string[] }): Promise<PasswordEstimate>;
   async #run(name: string, task: object): Promise<unknown> {
     try {
       return await this.#pool.run(task, { name });

@@ -1,64 +1,135 @@
-import { GraphQLEmailAddress } from "graphql-scalars";
-import { Ctx, Field, ID, ObjectType, Query, Resolver, registerEnumType } from "type-graphql";
-import { ROLES, type Role, type User } from "../storage/users.js";
+import { ValidateIf, ValidateNested } from "class-validator";
+import { Args, ArgsType, Ctx, Field, InputType, Mutation, Query, Resolver } from "type-graphql";
+import type { OwnAccount } from "../services/own-account.js";
 import { Auth } from "./auth-checker.js";
 import { type Context, signedIn } from "./context.js";
+import { TokenType, toTokenType } from "./token.js";
+import { toUserType, UserType } from "./user.js";
+import { IsText } from "./validation.js";
 
-const RoleEnum = Object.fromEntries(ROLES.map((role) => [role, role])) as { [R in Role]: R };
-registerEnumType(RoleEnum, {
-  name: "Role",
-  description: "What a user may do.",
-  valuesConfig: {
-    USER: { description: "Use the API for oneself. Every user has this role." },
-    ADMIN: { description: "Administer all users." },
-  },
-});
-
-@ObjectType("User", { description: "A person with an account." })
-export class UserType {
-  @Field(() => ID, { description: "Stays the same for as long as the account exists." })
-  id!: string;
-
-  @Field(() => String, { description: "The name to log in with, in lower case." })
-  username!: string;
-
-  @Field(() => GraphQLEmailAddress, { description: "The e-mail address, which one can log in with too." })
-  email!: string;
-
-  @Field(() => Boolean, { description: "Whether the e-mail address is known to be the user's." })
-  emailVerified!: boolean;
-
-  @Field(() => String, { nullable: true, description: "The name to show to people." })
-  fullName!: string | null;
-
-  @Field(() => Boolean, { description: "Whether the account is shut: a disabled user cannot log in." })
-  disabled!: boolean;
-
-  @Field(() => [RoleEnum], { description: "What the user may do." })
-  roles!: Role[];
-
-  @Field(() => Date, { description: "When the account was made." })
-  createdAt!: Date;
+@InputType({ description: "What to change of one's profile. What is left out stays as it is." })
+class UpdateProfileInput {
+  @Field(() => String, { nullable: true, description: "The name to show to people; null removes it." })
+  @ValidateIf((_, fullName) => fullName != null)
+  @IsText(1, 200)
+  fullName?: string | null;
 }
 
-export function toUserType(user: User): UserType {
-  return {
-    id: user.id,
-    username: user.username,
-    email: user.email,
-    emailVerified: user.emailVerifiedAt !== null,
-    fullName: user.fullName,
-    disabled: user.disabledAt !== null,
-    roles: user.roles,
-    createdAt: new Date(user.createdAt),
-  };
+@ArgsType()
+class UpdateProfileArgs {
+  @Field(() => UpdateProfileInput, { description: "What to change." })
+  @ValidateNested()
+  input!: UpdateProfileInput;
+}
+
+@ArgsType()
+class ChangePasswordArgs {
+  // No rule for a current password: one that cannot be right is wrong like any other.
+  @Field(() => String, { description: "The password until now." })
+  currentPassword!: string;
+
+  @Field(() => String, { description: "The password from now on." })
+  @IsText(0, 1000)
+  newPassword!: string;
+}
+
+@ArgsType()
+class RequestEmailChangeArgs {
+  @Field(() => String, { description: "The address from now on, to which a link is sent." })
+  @IsText(1, 320)
+  newEmail!: string;
+
+  @Field(() => String, { description: "The password." })
+  currentPassword!: string;
+}
+
+@ArgsType()
+class ConfirmEmailChangeArgs {
+  @Field(() => String, { description: "The token from the link in the mail." })
+  @IsText(1, 200)
+  token!: string;
+}
+
+@ArgsType()
+class DeleteAccountArgs {
+  @Field(() => String, { description: "The password." })
+  password!: string;
 }
 
 @Resolver()
 export class AccountResolver {
+  readonly #ownAccount: OwnAccount;
+
+  constructor(ownAccount: OwnAccount) {
+    this.#ownAccount = ownAccount;
+  }
+
   @Auth()
   @Query(() => UserType, { description: "The signed-in user. Errors: `UNAUTHENTICATED`." })
   me(@Ctx() context: Context): UserType {
     return toUserType(signedIn(context).user);
+  }
+
+  @Auth()
+  @Mutation(() => UserType, {
+    description: "Changes the signed-in user's profile. Errors: `UNAUTHENTICATED`, `BAD_USER_INPUT`.",
+  })
+  async updateProfile(@Ctx() context: Context, @Args(() => UpdateProfileArgs) { input }: UpdateProfileArgs) {
+    const changes = input.fullName === undefined ? {} : { fullName: input.fullName };
+    return toUserType(await this.#ownAccount.updateProfile(signedIn(context).user, changes, context.client));
+  }
+
+  @Auth()
+  @Mutation(() => TokenType, {
+    description:
+      "Sets another password, ends all sessions of the user, and starts a new one. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS` (the current password is wrong), `BAD_USER_INPUT`, `OVERLOADED`.",
+  })
+  async changePassword(
+    @Ctx() context: Context,
+    @Args(() => ChangePasswordArgs) { currentPassword, newPassword }: ChangePasswordArgs,
+  ) {
+    const passwords = { currentPassword, newPassword };
+    return toTokenType(
+      await this.#ownAccount.changePassword(signedIn(context).user, passwords, context.client),
+    );
+  }
+
+  @Auth()
+  @Mutation(() => Boolean, {
+    description:
+      "Sends a link to the new address, if no account has it. Answers true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `BAD_USER_INPUT`, `OVERLOADED`.",
+  })
+  async requestEmailChange(
+    @Ctx() context: Context,
+    @Args(() => RequestEmailChangeArgs) { newEmail, currentPassword }: RequestEmailChangeArgs,
+  ) {
+    const change = { newEmail, currentPassword };
+    await this.#ownAccount.requestEmailChange(signedIn(context).user, change, context.client);
+    return true;
+  }
+
+  @Mutation(() => Boolean, {
+    description:
+      "Puts the new address in the place of the old, which is told, with the token from the mail. Answers true. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`.",
+  })
+  async confirmEmailChange(
+    @Ctx() { client }: Context,
+    @Args(() => ConfirmEmailChangeArgs) { token }: ConfirmEmailChangeArgs,
+  ) {
+    await this.#ownAccount.confirmEmailChange(token, client);
+    return true;
+  }
+
+  @Auth()
+  @Mutation(() => Boolean, {
+    description:
+      "Removes the signed-in user's account with its items, sessions and tokens, and answers true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `FORBIDDEN` (the last administrator), `NOT_FOUND`, `OVERLOADED`.",
+  })
+  async deleteAccount(
+    @Ctx() context: Context,
+    @Args(() => DeleteAccountArgs) { password }: DeleteAccountArgs,
+  ) {
+    await this.#ownAccount.delete(signedIn(context).user, password, context.client);
+    return true;
   }
 }

@@ -1,10 +1,12 @@
 import type { Client } from "../services/audit.js";
 import type { Sessions, Viewer } from "../services/sessions.js";
+import type { Loaders } from "./loaders.js";
 
-/** What every resolver is given: who asks, and from where. */
+/** What every resolver is given: who asks, from where, and how to read for many at once. */
 export interface Context {
   viewer: Viewer;
   client: Client;
+  loaders: Loaders;
 }
 
 /** RFC 6750, 2.1: one scheme in any case, one token. */

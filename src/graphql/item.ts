@@ -4,6 +4,7 @@ import {
   ArgsType,
   Ctx,
   Field,
+  FieldResolver,
   ID,
   InputType,
   Int,
@@ -11,13 +12,14 @@ import {
   ObjectType,
   Query,
   Resolver,
+  Root,
 } from "type-graphql";
+import { LatchkeyError } from "../errors.js";
 import type { Items } from "../services/items.js";
 import type { Item } from "../storage/items.js";
-import type { User } from "../storage/users.js";
-import { toUserType, UserType } from "./account.js";
 import { Auth } from "./auth-checker.js";
 import { type Context, signedIn } from "./context.js";
+import { toUserType, UserType } from "./user.js";
 import { IsText } from "./validation.js";
 
 const TITLE = [1, 200] as const;
@@ -45,12 +47,15 @@ class ItemType {
 }
 
 @ArgsType()
-class MyItemsArgs {
+class ItemsArgs {
   @Field(() => Int, { defaultValue: 50, description: "How many items to give at most, 1 to 100." })
   @Min(1)
   @Max(100)
   first!: number;
+}
 
+@ArgsType()
+class MyItemsArgs extends ItemsArgs {
   @Field(() => ID, { nullable: true, description: "The id of the last item of the page before." })
   @IsOptional()
   @IsUUID()
@@ -120,8 +125,9 @@ export class ItemResolver {
   })
   async myItems(@Ctx() context: Context, @Args(() => MyItemsArgs) { first, after }: MyItemsArgs) {
     const { user } = signedIn(context);
+    const owner = toUserType(user);
     const items = await this.#items.list(user.id, { first, after: after ?? undefined });
-    return items.map((item) => toItemType(item, user));
+    return items.map((item) => toItemType(item, owner));
   }
 
   @Auth()
@@ -131,7 +137,7 @@ export class ItemResolver {
   async createItem(@Ctx() context: Context, @Args(() => CreateItemArgs) { input }: CreateItemArgs) {
     const { user } = signedIn(context);
     const { title, description = null } = input;
-    return toItemType(await this.#items.create(user.id, { title, description }), user);
+    return toItemType(await this.#items.create(user.id, { title, description }), toUserType(user));
   }
 
   @Auth()
@@ -142,7 +148,7 @@ export class ItemResolver {
   async updateItem(@Ctx() context: Context, @Args(() => UpdateItemArgs) { id, input }: UpdateItemArgs) {
     const { user } = signedIn(context);
     const { title, description } = input;
-    return toItemType(await this.#items.update(user.id, id, { title, description }), user);
+    return toItemType(await this.#items.update(user.id, id, { title, description }), toUserType(user));
   }
 
   @Auth()
@@ -156,12 +162,32 @@ export class ItemResolver {
   }
 }
 
-function toItemType(item: Item, owner: User): ItemType {
+@Resolver(() => UserType)
+export class UserItemsResolver {
+  @Auth()
+  @FieldResolver(() => [ItemType], {
+    description:
+      "The user's items, oldest first; for the user and administrators. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `BAD_USER_INPUT`.",
+  })
+  async items(
+    @Root() owner: UserType,
+    @Ctx() context: Context,
+    @Args(() => ItemsArgs) { first }: ItemsArgs,
+  ): Promise<ItemType[]> {
+    const { user } = signedIn(context);
+    if (user.id !== owner.id && !user.roles.includes("ADMIN")) {
+      throw new LatchkeyError("FORBIDDEN", "These items are for their owner and administrators.");
+    }
+    return (await context.loaders.itemsOf(owner.id, first)).map((item) => toItemType(item, owner));
+  }
+}
+
+function toItemType(item: Item, owner: UserType): ItemType {
   return {
     id: item.id,
     title: item.title,
     description: item.description,
-    owner: toUserType(owner),
+    owner,
     createdAt: new Date(item.createdAt),
     updatedAt: new Date(item.updatedAt),
   };

@@ -1,13 +1,12 @@
 import { IsUUID } from "class-validator";
-import { GraphQLJWT } from "graphql-scalars";
 import { Args, ArgsType, Ctx, Field, ID, Int, Mutation, ObjectType, Query, Resolver } from "type-graphql";
 import type { Login } from "../services/login.js";
 import type { Refresh } from "../services/refresh.js";
-import type { IssuedToken, Sessions } from "../services/sessions.js";
+import type { Sessions } from "../services/sessions.js";
 import type { Session } from "../storage/sessions.js";
-import { toUserType, UserType } from "./account.js";
 import { Auth } from "./auth-checker.js";
 import { type Context, signedIn } from "./context.js";
+import { TokenType, toTokenType } from "./token.js";
 import { IsText } from "./validation.js";
 
 @ArgsType()
@@ -33,32 +32,6 @@ class SessionArgs {
   @Field(() => ID, { description: "Which session." })
   @IsUUID()
   id!: string;
-}
-
-@ObjectType("Token", { description: "What a client gets for signing in." })
-class TokenType {
-  @Field(() => GraphQLJWT, {
-    description: "The access token: send it as `Authorization: Bearer …`. Its form is RFC 9068's.",
-  })
-  accessToken!: string;
-
-  @Field(() => String, { description: "How to send the access token: always `bearer` (RFC 6750)." })
-  tokenType!: string;
-
-  @Field(() => Int, { description: "Seconds until the access token expires." })
-  expiresIn!: number;
-
-  @Field(() => Date, { description: "When the access token expires." })
-  expiresAt!: Date;
-
-  @Field(() => String, {
-    description:
-      "Gets the next token, once, by `refreshToken`. Keep it where no other site's script can read it.",
-  })
-  refreshToken!: string;
-
-  @Field(() => UserType, { description: "The user who signed in." })
-  user!: UserType;
 }
 
 @ObjectType("Session", { description: "One sign-in of a user, on one device." })
@@ -158,17 +131,6 @@ export class SessionResolver {
 function ownSession(context: Context) {
   const { user, sessionId } = signedIn(context);
   return { userId: user.id, sessionId, client: context.client };
-}
-
-function toTokenType({ accessToken, expiresIn, expiresAt, refreshToken, user }: IssuedToken): TokenType {
-  return {
-    accessToken,
-    tokenType: "bearer",
-    expiresIn,
-    expiresAt: new Date(expiresAt),
-    refreshToken,
-    user: toUserType(user),
-  };
 }
 
 function toSessionType(session: Session, currentId: string): SessionType {

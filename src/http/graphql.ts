@@ -10,15 +10,17 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
 import { type Context, readViewer } from "../graphql/context.js";
 import { createFormatError, httpHeadOf } from "../graphql/format-error.js";
+import { createLoaders } from "../graphql/loaders.js";
+import type { Items } from "../services/items.js";
 import type { Sessions } from "../services/sessions.js";
 import { clientOf } from "./client.js";
 
 /** Serves the schema at `/graphql`, GraphQL over HTTP's way. */
 export async function addGraphQL(
   server: FastifyInstance,
-  options: { schema: GraphQLSchema; sessions: Sessions; apolloSandbox: boolean },
+  options: { schema: GraphQLSchema; sessions: Sessions; items: Items; apolloSandbox: boolean },
 ): Promise<void> {
-  const { schema, sessions, apolloSandbox } = options;
+  const { schema, sessions, items, apolloSandbox } = options;
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: apolloSandbox,
@@ -42,6 +44,7 @@ export async function addGraphQL(
     context: async (request) => ({
       viewer: await readViewer(sessions, request.headers.authorization),
       client: clientOf(request),
+      loaders: createLoaders({ items }),
     }),
   });
   await server.register(async (scope) => {

@@ -37,6 +37,7 @@ class OAuthError extends Error {
 const OAUTH_ERRORS: Partial<Record<ErrorCode, { error: string; status: number }>> = {
   INVALID_CREDENTIALS: { error: "invalid_grant", status: 400 },
   ACCOUNT_DISABLED: { error: "invalid_grant", status: 400 },
+  EMAIL_NOT_VERIFIED: { error: "invalid_grant", status: 400 },
   INVALID_TOKEN: { error: "invalid_grant", status: 400 },
   BAD_USER_INPUT: { error: "invalid_request", status: 400 },
   OVERLOADED: { error: "temporarily_unavailable", status: 503 },

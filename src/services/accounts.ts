@@ -1,40 +1,81 @@
 import type { Clock, NewId } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
 import { invalidInput, LatchkeyError } from "../errors.js";
+import type { AuditEventType } from "../storage/audit.js";
 import { setPasswordHash } from "../storage/credentials.js";
-import type { Database } from "../storage/database.js";
+import { type Database, isUniqueViolation } from "../storage/database.js";
+import { deleteOneTimeTokens } from "../storage/one-time-tokens.js";
 import { endSessions } from "../storage/sessions.js";
 import {
+  deleteUser,
+  findUserById,
+  findUserByLogin,
   findUserByUsername,
   hasUsers,
   insertUser,
+  listUserPage,
   listUsers,
   lockUser,
-  setUserDisabled,
+  ROLES,
+  type Role,
   type User,
+  type UserFilter,
+  updateUser,
 } from "../storage/users.js";
-import type { Audit } from "./audit.js";
+import { keepAnAdministrator } from "./administrators.js";
+import type { Audit, Client } from "./audit.js";
 import { emailViolations, fullNameViolations, normalizeLogin, usernameViolations } from "./identifiers.js";
-import { passwordViolations } from "./password-policy.js";
+import type { Outbox } from "./outbox.js";
+import type { PasswordPolicy } from "./password-policy.js";
 
 export interface NewAccount {
   username: string;
   email: string;
   fullName: string | null;
+  /** USER is always among them. */
+  roles?: readonly Role[] | undefined;
 }
 
-/** What an operator does with accounts. */
+/** What is left undefined stays as it is. */
+export interface AccountChanges {
+  username?: string | undefined;
+  email?: string | undefined;
+  fullName?: string | null | undefined;
+}
+
+/** The administrator who acts, and from where. Without one it is the operator, at the machine itself. */
+export interface Actor {
+  id: string;
+  client: Client;
+}
+
+/**
+ * What an operator or an administrator does with others' accounts. `who` is an id or a username: none can be taken
+ * for the other, as an id is longer than any username.
+ */
 export class Accounts {
   readonly #db: Database;
   readonly #passwords: Passwords;
+  readonly #policy: PasswordPolicy;
   readonly #audit: Audit;
+  readonly #outbox: Outbox;
   readonly #clock: Clock;
   readonly #newId: NewId;
 
-  constructor(deps: { db: Database; passwords: Passwords; audit: Audit; clock: Clock; newId: NewId }) {
+  constructor(deps: {
+    db: Database;
+    passwords: Passwords;
+    policy: PasswordPolicy;
+    audit: Audit;
+    outbox: Outbox;
+    clock: Clock;
+    newId: NewId;
+  }) {
     this.#db = deps.db;
     this.#passwords = deps.passwords;
+    this.#policy = deps.policy;
     this.#audit = deps.audit;
+    this.#outbox = deps.outbox;
     this.#clock = deps.clock;
     this.#newId = deps.newId;
   }
@@ -45,20 +86,32 @@ export class Accounts {
    */
   async create(account: NewAccount, password: string): Promise<User> {
     const user = this.newUser(account);
-    this.#refuseBadPassword(password);
+    await this.#policy.check(password, user);
     const hash = await this.#passwords.hash(password);
     await this.#db.transaction().execute(async (transaction) => {
-      if (!(await insertUser(transaction, user))) {
-        const field = (await findUserByUsername(transaction, user.username)) ? "username" : "email";
-        throw new LatchkeyError("CONFLICT", `This ${field} is already in use.`, { field });
-      }
+      await this.#insert(transaction, user);
       await setPasswordHash(transaction, user.id, hash, user.createdAt);
     });
     return user;
   }
 
+  /**
+   * Makes an account without a password, and sends an invitation to set one, which proves the address.
+   * @throws BAD_USER_INPUT, CONFLICT (which field is taken)
+   */
+  async invite(account: NewAccount, actor: Actor): Promise<User> {
+    const user: User = { ...this.newUser(account), emailVerifiedAt: null };
+    await this.#db.transaction().execute(async (transaction) => {
+      if (await findUserByLogin(transaction, user.email)) throw taken("email");
+      await this.#insert(transaction, user, actor);
+      await this.#outbox.enqueue(transaction, { kind: "INVITATION", email: user.email, userId: user.id });
+    });
+    this.#outbox.wake();
+    return user;
+  }
+
   /** A user as `create` would write it, not yet written. @throws BAD_USER_INPUT */
-  newUser({ username, email, fullName }: NewAccount): User {
+  newUser({ username, email, fullName, roles = [] }: NewAccount): User {
     const now = this.#clock.now();
     const user: User = {
       id: this.#newId(),
@@ -67,16 +120,11 @@ export class Accounts {
       emailVerifiedAt: now,
       fullName,
       disabledAt: null,
-      roles: ["USER"],
+      roles: withUser(roles),
       createdAt: now,
       updatedAt: now,
     };
-    const violations = [
-      ...usernameViolations(user.username),
-      ...emailViolations(user.email),
-      ...fullNameViolations(fullName),
-    ];
-    if (violations.length > 0) throw invalidInput(violations);
+    checkIdentity(user);
     return user;
   }
 
@@ -89,50 +137,204 @@ export class Accounts {
     return listUsers(this.#db);
   }
 
-  /** Refuses the user from now on and ends their sessions. @throws NOT_FOUND */
-  async disable(username: string): Promise<void> {
-    const user = await this.#find(username);
-    const now = this.#clock.now();
-    await this.#db.transaction().execute(async (transaction) => {
-      await lockUser(transaction, user.id);
-      await setUserDisabled(transaction, user.id, user.disabledAt ?? now, now);
-      await this.#endSessions(transaction, user.id, now);
+  /** Oldest first; the page after the user `after`, or the first. */
+  async page(page: { first: number; after: string | undefined }, filter: UserFilter): Promise<User[]> {
+    return listUserPage(this.#db, page, filter);
+  }
+
+  /** @throws NOT_FOUND */
+  async get(who: string): Promise<User> {
+    const name = normalizeLogin(who);
+    const byId = isId(name);
+    const user = await (byId ? findUserById(this.#db, name) : findUserByUsername(this.#db, name));
+    return user ?? noSuchUser(byId ? "id" : "username");
+  }
+
+  /**
+   * Changes what is known of a user, whose sessions stay. Whoever changes the address vouches for it: it counts as
+   * verified.
+   * @throws NOT_FOUND, BAD_USER_INPUT, CONFLICT (which field is taken)
+   */
+  async update(who: string, changes: AccountChanges, actor?: Actor): Promise<User> {
+    const username = changes.username === undefined ? undefined : normalizeLogin(changes.username);
+    const email = changes.email === undefined ? undefined : normalizeLogin(changes.email);
+    const wanted = { username, email, fullName: changes.fullName };
+    checkIdentity(wanted);
+    const update = this.#change(who, async (transaction, user, now) => {
+      const changed = (["username", "email", "fullName"] as const).filter(
+        (field) => wanted[field] !== undefined && wanted[field] !== user[field],
+      );
+      if (changed.length === 0) return user;
+      const emailChanged = changed.includes("email");
+      const emailVerifiedAt = emailChanged ? now : undefined;
+      // What was sent to the old address must not open the account any more.
+      if (emailChanged) await deleteOneTimeTokens(transaction, user.id);
+      await this.#record(transaction, "USER_UPDATED", user, actor, { changed });
+      return updateUser(transaction, user.id, { ...wanted, emailVerifiedAt }, now);
+    });
+    return update.catch(async (error: unknown) => {
+      if (!isUniqueViolation(error)) throw error;
+      const holder = username === undefined ? undefined : await findUserByUsername(this.#db, username);
+      throw taken(holder && holder.id !== (await this.get(who)).id ? "username" : "email");
+    });
+  }
+
+  /**
+   * Refuses the user from now on and ends their sessions.
+   * @throws NOT_FOUND; FORBIDDEN for the last administrator
+   */
+  async disable(who: string, actor?: Actor): Promise<User> {
+    return this.#changeAdministrators(who, actor, async (transaction, user, now) => {
+      if (user.disabledAt !== null) return user;
+      await this.#record(transaction, "USER_DISABLED", user, actor);
+      await this.#endSessions(transaction, user, now, actor);
+      return updateUser(transaction, user.id, { disabledAt: now }, now);
     });
   }
 
   /** @throws NOT_FOUND */
-  async enable(username: string): Promise<void> {
-    const user = await this.#find(username);
-    await setUserDisabled(this.#db, user.id, null, this.#clock.now());
-  }
-
-  /** Sets the password and ends all sessions of the user. @throws NOT_FOUND, BAD_USER_INPUT */
-  async setPassword(username: string, password: string): Promise<void> {
-    const user = await this.#find(username);
-    this.#refuseBadPassword(password);
-    const hash = await this.#passwords.hash(password);
-    const now = this.#clock.now();
-    await this.#db.transaction().execute(async (transaction) => {
-      await lockUser(transaction, user.id);
-      await setPasswordHash(transaction, user.id, hash, now);
-      await this.#endSessions(transaction, user.id, now);
+  async enable(who: string, actor?: Actor): Promise<User> {
+    return this.#change(who, async (transaction, user, now) => {
+      if (user.disabledAt === null) return user;
+      await this.#record(transaction, "USER_ENABLED", user, actor);
+      return updateUser(transaction, user.id, { disabledAt: null }, now);
     });
   }
 
-  async #endSessions(transaction: Database, userId: string, now: number): Promise<void> {
-    for (const sessionId of await endSessions(transaction, userId, now)) {
-      await this.#audit.record(transaction, "SESSION_REVOKED", { subjectId: userId, sessionId });
+  /** USER is kept whatever is asked for. @throws NOT_FOUND; FORBIDDEN for the last administrator */
+  async setRoles(who: string, roles: readonly Role[], actor?: Actor): Promise<User> {
+    return this.#changeAdministrators(who, actor, async (transaction, user, now) => {
+      const to = withUser(roles);
+      const from = withUser(user.roles);
+      if (String(from) === String(to)) return user;
+      await this.#record(transaction, "USER_ROLES_SET", user, actor, { from, to });
+      return updateUser(transaction, user.id, { roles: to }, now);
+    });
+  }
+
+  /** Removes the user with everything of theirs. @throws NOT_FOUND; FORBIDDEN for the last administrator */
+  async delete(who: string, actor?: Actor): Promise<void> {
+    await this.#changeAdministrators(who, actor, async (transaction, user) => {
+      await this.#record(transaction, "ACCOUNT_DELETED", user, actor, { username: user.username });
+      await deleteUser(transaction, user.id);
+      return user;
+    });
+  }
+
+  /** Ends all sessions of the user. @returns how many @throws NOT_FOUND */
+  async revokeSessions(who: string, actor?: Actor): Promise<number> {
+    let ended = 0;
+    await this.#change(who, async (transaction, user, now) => {
+      ended = await this.#endSessions(transaction, user, now, actor);
+      return user;
+    });
+    return ended;
+  }
+
+  /** Sets the password and ends all sessions of the user: only for the operator. @throws NOT_FOUND, BAD_USER_INPUT */
+  async setPassword(who: string, password: string): Promise<void> {
+    const user = await this.get(who);
+    await this.#policy.check(password, user);
+    const hash = await this.#passwords.hash(password);
+    await this.#change(user.id, async (transaction, user, now) => {
+      await setPasswordHash(transaction, user.id, hash, now);
+      await deleteOneTimeTokens(transaction, user.id, "PASSWORD_RESET");
+      await deleteOneTimeTokens(transaction, user.id, "INVITATION");
+      await this.#record(transaction, "PASSWORD_CHANGED", user, undefined);
+      await this.#endSessions(transaction, user, now, undefined);
+      return user;
+    });
+  }
+
+  async #insert(transaction: Database, user: User, actor?: Actor): Promise<void> {
+    if (!(await insertUser(transaction, user))) {
+      throw taken((await findUserByUsername(transaction, user.username)) ? "username" : "email");
     }
+    await this.#record(transaction, "USER_CREATED", user, actor, {
+      username: user.username,
+      roles: user.roles,
+    });
   }
 
-  #refuseBadPassword(password: string): void {
-    const violations = passwordViolations(password);
-    if (violations.length > 0) throw invalidInput(violations);
+  /** A change of a user, whom nothing else changes meanwhile. @returns the user as they are then */
+  async #change(
+    who: string,
+    work: (transaction: Database, user: User, now: number) => Promise<User | undefined>,
+    around: typeof keepAnAdministrator = (_transaction, work) => work(),
+  ): Promise<User> {
+    const { id } = await this.get(who);
+    return this.#db.transaction().execute((transaction) =>
+      around(transaction, async () => {
+        const user = (await lockUser(transaction, id)) ?? noSuchUser("id");
+        return (await work(transaction, user, this.#clock.now())) ?? user;
+      }),
+    );
   }
 
-  async #find(username: string): Promise<User> {
-    const user = await findUserByUsername(this.#db, normalizeLogin(username));
-    if (user === undefined) throw new LatchkeyError("NOT_FOUND", "There is no user with this username.");
-    return user;
+  /** As `#change`, of what may take an administrator away, by one who still is one. */
+  async #changeAdministrators(
+    who: string,
+    actor: Actor | undefined,
+    work: (transaction: Database, user: User, now: number) => Promise<User | undefined>,
+  ): Promise<User> {
+    const workOfAdministrator: typeof work = async (transaction, user, now) => {
+      const administrator = actor && (await findUserById(transaction, actor.id));
+      // Of two who demote each other, the second was let in as an administrator, and is none by now.
+      if (actor && (administrator?.disabledAt !== null || !administrator.roles.includes("ADMIN"))) {
+        throw new LatchkeyError("FORBIDDEN", "You do not administer any more.");
+      }
+      return work(transaction, user, now);
+    };
+    return this.#change(who, workOfAdministrator, keepAnAdministrator);
   }
+
+  async #endSessions(transaction: Database, user: User, now: number, actor?: Actor): Promise<number> {
+    const ended = await endSessions(transaction, user.id, now);
+    for (const sessionId of ended) {
+      await this.#audit.record(transaction, "SESSION_REVOKED", {
+        actorId: actor?.id,
+        client: actor?.client,
+        subjectId: user.id,
+        sessionId,
+      });
+    }
+    return ended.length;
+  }
+
+  async #record(
+    transaction: Database,
+    type: AuditEventType,
+    subject: User,
+    actor: Actor | undefined,
+    details: Record<string, unknown> = {},
+  ): Promise<void> {
+    const { id: actorId, client } = actor ?? {};
+    await this.#audit.record(transaction, type, { actorId, client, subjectId: subject.id, details });
+  }
+}
+
+/** Every user has the role USER; the order is always the same. */
+function withUser(roles: readonly Role[]): Role[] {
+  return ROLES.filter((role) => role === "USER" || roles.includes(role));
+}
+
+function isId(who: string): boolean {
+  return who.length === 36;
+}
+
+function checkIdentity({ username, email, fullName }: AccountChanges): void {
+  const violations = [
+    ...(username === undefined ? [] : usernameViolations(username)),
+    ...(email === undefined ? [] : emailViolations(email)),
+    ...fullNameViolations(fullName ?? null),
+  ];
+  if (violations.length > 0) throw invalidInput(violations);
+}
+
+function taken(field: "username" | "email"): LatchkeyError<"CONFLICT"> {
+  return new LatchkeyError("CONFLICT", `This ${field} is already in use.`, { field });
+}
+
+function noSuchUser(by: "id" | "username"): never {
+  throw new LatchkeyError("NOT_FOUND", `There is no user with this ${by}.`);
 }

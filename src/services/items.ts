@@ -7,6 +7,7 @@ import {
   type ItemChanges,
   insertItem,
   listItems,
+  listItemsOfOwners,
   updateItem,
 } from "../storage/items.js";
 
@@ -25,6 +26,11 @@ export class Items {
   /** Oldest first; the page after the item `after`, or the first. */
   async list(ownerId: string, page: { first: number; after: string | undefined }): Promise<Item[]> {
     return listItems(this.#db, ownerId, page);
+  }
+
+  /** The oldest items of each of the users, up to `first` of each, by user. */
+  async listOf(ownerIds: readonly string[], first: number): Promise<Map<string, Item[]>> {
+    return listItemsOfOwners(this.#db, ownerIds, first);
   }
 
   async create(ownerId: string, input: { title: string; description: string | null }): Promise<Item> {

@@ -8,6 +8,11 @@ import type { Audit, Client } from "./audit.js";
 import { isLogin, normalizeLogin } from "./identifiers.js";
 import type { IssuedToken, Sessions } from "./sessions.js";
 
+const REFUSALS = {
+  ACCOUNT_DISABLED: "This account has been disabled. Ask an administrator.",
+  EMAIL_NOT_VERIFIED: "Open the link in the mail we sent you first, or ask for another.",
+};
+
 /** Signing in with a password. */
 export class Login {
   readonly #db: Database;
@@ -27,7 +32,7 @@ export class Login {
   /**
    * Starts a session for the user with this username or e-mail address and password.
    * @throws INVALID_CREDENTIALS the same, after the same work, for an unknown user and a wrong password
-   * @throws ACCOUNT_DISABLED only to who knows the password
+   * @throws ACCOUNT_DISABLED, EMAIL_NOT_VERIFIED only to who knows the password
    * @throws OVERLOADED too many passwords are being checked
    */
   async login(username: string, password: string, client: Client): Promise<IssuedToken> {
@@ -45,7 +50,10 @@ export class Login {
       const user = await lockUser(transaction, candidate.id);
       // Checking the password took a while: what it was checked against must still hold.
       if (user === undefined || (await findPasswordHash(transaction, user.id)) !== hash) return undefined;
-      if (user.disabledAt !== null) return { refused: user };
+      if (user.disabledAt !== null)
+        return { kind: "refused" as const, user, code: "ACCOUNT_DISABLED" as const };
+      if (user.emailVerifiedAt === null)
+        return { kind: "refused" as const, user, code: "EMAIL_NOT_VERIFIED" as const };
       if (betterHash !== undefined) {
         await replacePasswordHash(transaction, user.id, {
           from: hash,
@@ -56,13 +64,13 @@ export class Login {
       const started = await this.#sessions.start(transaction, user, client);
       const event = { actorId: user.id, subjectId: user.id, sessionId: started.session.id, client };
       await this.#audit.record(transaction, "LOGIN_SUCCEEDED", event);
-      return { ...started, user };
+      return { kind: "started" as const, ...started, user };
     });
     // The password was changed meanwhile, or hashed anew by another login: check it against what is there now.
     if (started === undefined) return this.login(username, password, client);
-    if ("refused" in started) {
-      await this.#refused("ACCOUNT_DISABLED", started.refused, client);
-      throw new LatchkeyError("ACCOUNT_DISABLED", "This account has been disabled. Ask an administrator.");
+    if (started.kind === "refused") {
+      await this.#refused(started.code, started.user, client);
+      throw new LatchkeyError(started.code, REFUSALS[started.code]);
     }
     return this.#sessions.issueToken(started.session, started.user, started.refreshToken);
   }

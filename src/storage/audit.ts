@@ -1,4 +1,6 @@
+import type { Selectable } from "kysely";
 import type { Database } from "./database.js";
+import type { AuditEventRow } from "./tables.js";
 
 /** What an audit event is about. The list grows; a name never changes. */
 export const AUDIT_EVENT_TYPES = {
@@ -8,6 +10,20 @@ export const AUDIT_EVENT_TYPES = {
   REFRESH_TOKEN_REUSED: "A spent refresh token was used again: the session was ended.",
   LOGGED_OUT: "A user ended their own session.",
   SESSION_REVOKED: "A session was ended from elsewhere.",
+  ACCOUNT_REGISTERED: "Somebody signed up.",
+  EMAIL_VERIFIED: "A user verified their e-mail address.",
+  EMAIL_CHANGE_REQUESTED: "A user asked to change their e-mail address.",
+  EMAIL_CHANGED: "A user's e-mail address was changed.",
+  PASSWORD_RESET: "A user set a new password with a token from a mail; their sessions were ended.",
+  PASSWORD_CHANGED: "A password was changed; the user's other sessions were ended.",
+  PROFILE_UPDATED: "A user changed their profile.",
+  ACCOUNT_DELETED: "An account was deleted, with everything that belonged to it.",
+  INVITATION_ACCEPTED: "An invited user set their password.",
+  USER_CREATED: "An administrator or operator made an account.",
+  USER_UPDATED: "An administrator changed an account.",
+  USER_DISABLED: "An account was disabled; its sessions were ended.",
+  USER_ENABLED: "An account was enabled again.",
+  USER_ROLES_SET: "An administrator set a user's roles.",
   SIGNING_KEY_ROTATED: "A new key signs from now on.",
   SIGNING_KEY_RETIRED: "A key verifies no more.",
 } as const;
@@ -42,4 +58,42 @@ export async function insertAuditEvent(db: Database, event: AuditEvent): Promise
       details: JSON.stringify(event.details),
     })
     .execute();
+}
+
+/** Which events: all that fit everything that is not left undefined. */
+export interface AuditEventFilter {
+  /** Who did it, or to whom it was done. */
+  userId?: string | undefined;
+  type?: AuditEventType | undefined;
+  /** Epoch milliseconds. */
+  since?: number | undefined;
+}
+
+/** The events, newest first, starting behind the event `after`. */
+export async function listAuditEvents(
+  db: Database,
+  { first, after }: { first: number; after: string | undefined },
+  { userId, type, since }: AuditEventFilter,
+): Promise<AuditEvent[]> {
+  let query = db.selectFrom("audit_events").selectAll().orderBy("id", "desc").limit(first);
+  if (after !== undefined) query = query.where("id", "<", after);
+  if (type !== undefined) query = query.where("type", "=", type);
+  if (since !== undefined) query = query.where("at", ">=", since);
+  if (userId !== undefined) {
+    query = query.where((or) => or.or([or("subject_id", "=", userId), or("actor_id", "=", userId)]));
+  }
+  return (await query.execute()).map(toAuditEvent);
+}
+
+function toAuditEvent(row: Selectable<AuditEventRow>): AuditEvent {
+  return {
+    id: row.id,
+    at: row.at,
+    type: row.type as AuditEventType,
+    actorId: row.actor_id,
+    subjectId: row.subject_id,
+    sessionId: row.session_id,
+    ipAddress: row.ip_address,
+    details: JSON.parse(row.details) as Record<string, unknown>,
+  };
 }

@@ -59,6 +59,12 @@ export async function ping(db: Database): Promise<void> {
   await sql`select 1`.execute(db);
 }
 
+/** Whether a statement failed because a value that must be unique is taken. */
+export function isUniqueViolation(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === "23505" || code === "SQLITE_CONSTRAINT_UNIQUE";
+}
+
 async function openSqlite(file: string): Promise<BetterSqlite3.Database> {
   // Password hashes live here: they are their owner's alone to read.
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -68,6 +74,8 @@ async function openSqlite(file: string): Promise<BetterSqlite3.Database> {
   await patiently(() => sqlite.pragma("journal_mode = WAL"));
   sqlite.pragma("synchronous = FULL");
   sqlite.pragma("foreign_keys = ON");
+  // SQLite's own knows no letters but ASCII's.
+  sqlite.function("lower", { deterministic: true }, (text) => (text as string | null)?.toLowerCase());
   return sqlite;
 }
 

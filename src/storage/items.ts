@@ -54,6 +54,33 @@ export async function listItems(
   return (await query.execute()).map(toItem);
 }
 
+/** The oldest items of each of the owners, up to `first` of each, by owner. */
+export async function listItemsOfOwners(
+  db: Database,
+  ownerIds: readonly string[],
+  first: number,
+): Promise<Map<string, Item[]>> {
+  const rows = await db
+    .with("numbered", (query) =>
+      query
+        .selectFrom("items")
+        .selectAll()
+        .select((select) =>
+          select.fn
+            .agg<number>("row_number")
+            .over((over) => over.partitionBy("owner_id").orderBy("id"))
+            .as("position"),
+        )
+        .where("owner_id", "in", ownerIds),
+    )
+    .selectFrom("numbered")
+    .selectAll()
+    .where("position", "<=", first)
+    .orderBy("id")
+    .execute();
+  return Map.groupBy(rows.map(toItem), ({ ownerId }) => ownerId);
+}
+
 /** @returns undefined when the owner has no such item */
 export async function updateItem(
   db: Database,

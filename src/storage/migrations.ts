@@ -12,7 +12,7 @@ export const migrations: Record<string, Migration> = {
         .createTable("users")
         .addColumn("id", "text", (c) => c.primaryKey())
         .addColumn("username", "text", (c) => c.notNull().unique())
-        .addColumn("email", "text", (c) => c.notNull().unique())
+        .addColumn("email", "text", (c) => c.notNull())
         .addColumn("email_verified_at", "bigint")
         .addColumn("full_name", "text")
         .addColumn("disabled_at", "bigint")
@@ -20,6 +20,11 @@ export const migrations: Record<string, Migration> = {
         .addColumn("created_at", "bigint", (c) => c.notNull())
         .addColumn("updated_at", "bigint", (c) => c.notNull())
         .execute();
+      // Anyone can claim an address; one account can have verified it.
+      await sql`create unique index users_verified_email on users (email) where email_verified_at is not null`.execute(
+        db,
+      );
+      await db.schema.createIndex("users_email").on("users").column("email").execute();
       await db.schema
         .createTable("credentials")
         .addColumn("user_id", "text", (c) => c.primaryKey().references("users.id").onDelete("cascade"))
@@ -113,6 +118,41 @@ export const migrations: Record<string, Migration> = {
         .addColumn("name", "text", (c) => c.primaryKey())
         .addColumn("locked_until", "bigint", (c) => c.notNull())
         .execute();
+    },
+  },
+  "0003_one_time_tokens_outbox": {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable("one_time_tokens")
+        .addColumn("token_hash", "text", (c) => c.primaryKey())
+        .addColumn("user_id", "text", (c) => c.notNull().references("users.id").onDelete("cascade"))
+        .addColumn("purpose", "text", (c) => c.notNull())
+        .addColumn("email", "text", (c) => c.notNull())
+        .addColumn("expires_at", "bigint", (c) => c.notNull())
+        .addColumn("used_at", "bigint")
+        .execute();
+      await db.schema
+        .createIndex("one_time_tokens_user_id_purpose")
+        .on("one_time_tokens")
+        .columns(["user_id", "purpose"])
+        .execute();
+      await db.schema
+        .createTable("outbox")
+        .addColumn("id", "text", (c) => c.primaryKey())
+        .addColumn("kind", "text", (c) => c.notNull())
+        .addColumn("email", "text", (c) => c.notNull())
+        .addColumn("user_id", "text")
+        .addColumn("created_at", "bigint", (c) => c.notNull())
+        .addColumn("next_attempt_at", "bigint", (c) => c.notNull())
+        .addColumn("attempts", "integer", (c) => c.notNull())
+        .execute();
+      // Rows to hold on to while a rule over several other rows is checked and kept.
+      await db.schema
+        .createTable("locks")
+        .addColumn("name", "text", (c) => c.primaryKey())
+        .execute();
+      await sql`insert into locks (name) values ('administrators')`.execute(db);
+      await db.schema.createIndex("outbox_next_attempt_at").on("outbox").column("next_attempt_at").execute();
     },
   },
 };

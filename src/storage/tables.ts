@@ -8,13 +8,16 @@ export interface Tables {
   refresh_tokens: RefreshTokenRow;
   audit_events: AuditEventRow;
   jobs: JobRow;
+  one_time_tokens: OneTimeTokenRow;
+  outbox: OutboxRow;
+  locks: { name: string };
 }
 
 export interface UserRow {
   id: string;
   /** Lower case; unique. */
   username: string;
-  /** Lower case; unique. */
+  /** Lower case; unique among those that are verified. */
   email: string;
   email_verified_at: number | null;
   full_name: string | null;
@@ -97,4 +100,27 @@ export interface JobRow {
   name: string;
   /** Until then no other process runs it. */
   locked_until: number;
+}
+
+export interface OneTimeTokenRow {
+  /** SHA-256 of the token, base64url. */
+  token_hash: string;
+  user_id: string;
+  purpose: string;
+  /** The address it was sent to, which using it proves to be the user's. */
+  email: string;
+  expires_at: number;
+  used_at: number | null;
+}
+
+/** A mail to be sent: what it is about, not yet what it says, so that no token is in it. */
+export interface OutboxRow {
+  id: string;
+  kind: string;
+  /** Whom to send it to. */
+  email: string;
+  user_id: string | null;
+  created_at: number;
+  next_attempt_at: number;
+  attempts: number;
 }

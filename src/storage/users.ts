@@ -1,4 +1,4 @@
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { Database } from "./database.js";
 import type { UserRow } from "./tables.js";
 
@@ -72,13 +72,14 @@ export async function findUserByUsername(db: Database, username: string): Promis
   return row && toUser(row);
 }
 
-/** @param login a username or an e-mail address, in lower case */
+/** @param login a username or a verified e-mail address, in lower case */
 export async function findUserByLogin(db: Database, login: string): Promise<User | undefined> {
   // A username has no @ in it, so at most one user matches.
   const row = await db
     .selectFrom("users")
     .selectAll()
     .where(login.includes("@") ? "email" : "username", "=", login)
+    .$if(login.includes("@"), (query) => query.where("email_verified_at", "is not", null))
     .executeTakeFirst();
   return row && toUser(row);
 }
@@ -105,12 +106,128 @@ export async function* listUsers(db: Database, pageSize = 500): AsyncGenerator<U
   }
 }
 
-/** @param at epoch milliseconds, or null to enable the user again */
-export async function setUserDisabled(
+/** Which users: all that fit everything that is not left undefined. */
+export interface UserFilter {
+  /** A part of the username, the e-mail address or the full name, in any case. */
+  search?: string | undefined;
+  disabled?: boolean | undefined;
+}
+
+/** The users by id, which is by age, starting behind the user `after`. */
+export async function listUserPage(
+  db: Database,
+  { first, after }: { first: number; after: string | undefined },
+  { search, disabled }: UserFilter,
+): Promise<User[]> {
+  let query = db.selectFrom("users").selectAll().orderBy("id").limit(first);
+  if (after !== undefined) query = query.where("id", ">", after);
+  if (disabled !== undefined) query = query.where("disabled_at", disabled ? "is not" : "is", null);
+  if (search !== undefined) {
+    const pattern = `%${search.toLowerCase().replace(/[!%_]/g, "!$&")}%`;
+    query = query.where(
+      sql<boolean>`(username like ${pattern} escape '!' or email like ${pattern} escape '!' or lower(full_name) like ${pattern} escape '!')`,
+    );
+  }
+  return (await query.execute()).map(toUser);
+}
+
+export async function findUserById(db: Database, id: string): Promise<User | undefined> {
+  const row = await db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
+  return row && toUser(row);
+}
+
+/** The newest account that claims the address without having verified it. */
+export async function findUnverifiedUserByEmail(db: Database, email: string): Promise<User | undefined> {
+  const row = await db
+    .selectFrom("users")
+    .selectAll()
+    .where("email", "=", email)
+    .where("email_verified_at", "is", null)
+    .orderBy("id", "desc")
+    .executeTakeFirst();
+  return row && toUser(row);
+}
+
+/** What to change of a user. What is left undefined stays as it is. */
+export interface UserChanges {
+  username?: string | undefined;
+  email?: string | undefined;
+  emailVerifiedAt?: number | null | undefined;
+  fullName?: string | null | undefined;
+  disabledAt?: number | null | undefined;
+  roles?: Role[] | undefined;
+}
+
+/**
+ * @returns undefined when there is no such user
+ * @throws the driver's error for a username or a verified address that is taken: see isUniqueViolation
+ */
+export async function updateUser(
   db: Database,
   id: string,
-  at: number | null,
+  changes: UserChanges,
   now: number,
-): Promise<void> {
-  await db.updateTable("users").set({ disabled_at: at, updated_at: now }).where("id", "=", id).execute();
+): Promise<User | undefined> {
+  const row = await db
+    .updateTable("users")
+    .set({
+      username: changes.username,
+      email: changes.email,
+      email_verified_at: changes.emailVerifiedAt,
+      full_name: changes.fullName,
+      disabled_at: changes.disabledAt,
+      roles: changes.roles && JSON.stringify(changes.roles),
+      updated_at: now,
+    })
+    .where("id", "=", id)
+    .returningAll()
+    .executeTakeFirst();
+  return row && toUser(row);
+}
+
+/** Removes the user with everything that belongs to them. @returns false when there is no such user */
+export async function deleteUser(db: Database, id: string): Promise<boolean> {
+  const result = await db.deleteFrom("users").where("id", "=", id).executeTakeFirst();
+  return result.numDeletedRows === 1n;
+}
+
+/** Removes up to `limit` accounts that never verified their address and were made before a time. */
+export async function deleteUnverifiedUsersBefore(
+  db: Database,
+  before: number,
+  limit: number,
+): Promise<number> {
+  const result = await db
+    .deleteFrom("users")
+    .where("id", "in", (query) =>
+      query
+        .selectFrom("users")
+        .select("id")
+        .where("email_verified_at", "is", null)
+        .where("created_at", "<", before)
+        .limit(limit),
+    )
+    .executeTakeFirst();
+  return Number(result.numDeletedRows);
+}
+
+/** Holds off, until the transaction ends, every other that changes who administers. */
+export async function lockAdministrators(transaction: Database): Promise<void> {
+  // Writing a row to itself locks it on either database.
+  await transaction
+    .updateTable("locks")
+    .set({ name: "administrators" })
+    .where("name", "=", "administrators")
+    .execute();
+}
+
+/** How many administrators can sign in. */
+export async function countAdministrators(db: Database): Promise<number> {
+  const { count } = await db
+    .selectFrom("users")
+    .select((select) => select.fn.countAll<number | bigint | string>().as("count"))
+    .where("roles", "like", '%"ADMIN"%')
+    .where("disabled_at", "is", null)
+    .executeTakeFirstOrThrow();
+  return Number(count);
 }

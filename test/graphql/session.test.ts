@@ -98,7 +98,8 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       expect(await reasonFor(second.accessToken)).toBe("SESSION_REVOKED");
       await expectRefused(second.refreshToken);
       const sessionId = sidOf(first.accessToken);
-      const events = await auditEventsOf(app.latchkey.db, first.user.id);
+      const [created, ...events] = await auditEventsOf(app.latchkey.db, first.user.id);
+      expect(created?.type).toBe("USER_CREATED");
       expect(events.map(({ type, details }) => [type, details])).toEqual([
         ["LOGIN_SUCCEEDED", {}],
         ["TOKEN_REFRESHED", {}],
@@ -326,8 +327,10 @@ describe.each(DATABASES)("sessions on %s", (database) => {
     await app.send(LOGIN, { username, password: PASSWORD });
     const events = await auditEventsOf(app.latchkey.db, user.id);
     expect(events.map(({ type, actorId, details }) => [type, actorId, details])).toEqual([
+      ["USER_CREATED", null, { username: user.username, roles: ["USER"] }],
       ["LOGIN_SUCCEEDED", user.id, {}],
       ["LOGIN_FAILED", null, { reason: "INVALID_CREDENTIALS" }],
+      ["USER_DISABLED", null, {}],
       ["SESSION_REVOKED", null, {}],
       ["LOGIN_FAILED", null, { reason: "ACCOUNT_DISABLED" }],
     ]);

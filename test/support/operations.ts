@@ -76,3 +76,77 @@ export const REVOKE_OTHER_SESSIONS = graphql(`
     revokeOtherSessions
   }
 `);
+
+export const REGISTER = graphql(`
+  mutation Register($input: RegisterInput!) {
+    register(input: $input) { username email }
+  }
+`);
+
+export const VERIFY_EMAIL = graphql(`
+  mutation VerifyEmail($token: String!) {
+    verifyEmail(token: $token)
+  }
+`);
+
+export const REQUEST_EMAIL_VERIFICATION = graphql(`
+  mutation RequestEmailVerification($email: String!) {
+    requestEmailVerification(email: $email)
+  }
+`);
+
+export const REQUEST_PASSWORD_RESET = graphql(`
+  mutation RequestPasswordReset($email: String!) {
+    requestPasswordReset(email: $email)
+  }
+`);
+
+export const RESET_PASSWORD = graphql(`
+  mutation ResetPassword($token: String!, $newPassword: String!) {
+    resetPassword(token: $token, newPassword: $newPassword)
+  }
+`);
+
+export const ACCEPT_INVITATION = graphql(`
+  mutation AcceptInvitation($token: String!, $password: String!) {
+    acceptInvitation(token: $token, password: $password)
+  }
+`);
+
+export const PASSWORD_STRENGTH = graphql(`
+  query PasswordStrength($password: String!) {
+    passwordStrength(password: $password) { score warning suggestions }
+  }
+`);
+
+export const UPDATE_PROFILE = graphql(`
+  mutation UpdateProfile($input: UpdateProfileInput!) {
+    updateProfile(input: $input) { username fullName }
+  }
+`);
+
+export const CHANGE_PASSWORD = graphql(`
+  mutation ChangePassword($currentPassword: String!, $newPassword: String!) {
+    changePassword(currentPassword: $currentPassword, newPassword: $newPassword) {
+      accessToken refreshToken user { username }
+    }
+  }
+`);
+
+export const REQUEST_EMAIL_CHANGE = graphql(`
+  mutation RequestEmailChange($newEmail: String!, $currentPassword: String!) {
+    requestEmailChange(newEmail: $newEmail, currentPassword: $currentPassword)
+  }
+`);
+
+export const CONFIRM_EMAIL_CHANGE = graphql(`
+  mutation ConfirmEmailChange($token: String!) {
+    confirmEmailChange(token: $token)
+  }
+`);
+
+export const DELETE_ACCOUNT = graphql(`
+  mutation DeleteAccount($password: String!) {
+    deleteAccount(password: $password)
+  }
+`);

@@ -1,0 +1,116 @@
+import { IsOptional, isUUID, Max, Min, ValidateBy } from "class-validator";
+import { ArgsType, type ClassType, Field, Int, ObjectType } from "type-graphql";
+
+/** Relay's cursor connections (https://relay.dev/graphql/connections.htm), forwards only. */
+@ObjectType("PageInfo", { description: "Where a page is among the others." })
+class PageInfoType {
+  @Field(() => Boolean, { description: "Whether there is a page after this one." })
+  hasNextPage!: boolean;
+
+  @Field(() => Boolean, { description: "Whether there is a page before this one." })
+  hasPreviousPage!: boolean;
+
+  @Field(() => String, { nullable: true, description: "The cursor of the first edge; null without edges." })
+  startCursor!: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: "The cursor of the last edge, for `after` to get the next page; null without edges.",
+  })
+  endCursor!: string | null;
+}
+
+@ArgsType()
+export class PageArgs {
+  @Field(() => Int, { defaultValue: 50, description: "How many to give at most, 1 to 100." })
+  @Min(1)
+  @Max(100)
+  first!: number;
+
+  @Field(() => String, { nullable: true, description: "The `endCursor` of the page before." })
+  @IsOptional()
+  @IsCursor()
+  after?: string | null;
+}
+
+interface Connection<Node> {
+  edges: { cursor: string; node: Node }[];
+  nodes: Node[];
+  pageInfo: PageInfoType;
+}
+
+/** The object types of a connection: `UserConnection` and `UserEdge` for `User`. */
+export function connectionTypeOf<Node extends object>(
+  name: string,
+  NodeType: ClassType<Node>,
+): ClassType<Connection<Node>> {
+  @ObjectType(`${name}Edge`, { description: `A place in a page of type ${name}.` })
+  class EdgeType {
+    @Field(() => String, { description: "The place, for `after`; opaque." })
+    cursor!: string;
+
+    @Field(() => NodeType, { description: "What is there." })
+    node!: Node;
+  }
+
+  @ObjectType(`${name}Connection`, { description: `A page of type ${name}.` })
+  class ConnectionType {
+    @Field(() => [EdgeType], { description: "What is on the page, with cursors." })
+    edges!: EdgeType[];
+
+    @Field(() => [NodeType], { description: "What is on the page." })
+    nodes!: Node[];
+
+    @Field(() => PageInfoType, { description: "Where the page is among the others." })
+    pageInfo!: PageInfoType;
+  }
+
+  return ConnectionType;
+}
+
+/**
+ * The page that was asked for.
+ * @param read gives up to `first` records behind the id `after`
+ */
+export async function readPage<Rec extends { id: string }, Node>(
+  { first, after }: PageArgs,
+  read: (page: { first: number; after: string | undefined }) => Promise<Rec[]>,
+  toNode: (record: Rec) => Node,
+): Promise<Connection<Node>> {
+  const previous = after == null ? undefined : idOf(after);
+  // One more than fits tells whether there is a next page.
+  const records = await read({ first: first + 1, after: previous });
+  const edges = records.slice(0, first).map((record) => ({
+    cursor: cursorOf(record.id),
+    node: toNode(record),
+  }));
+  return {
+    edges,
+    nodes: edges.map(({ node }) => node),
+    pageInfo: {
+      hasNextPage: records.length > first,
+      hasPreviousPage: previous !== undefined,
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  };
+}
+
+function cursorOf(id: string): string {
+  return Buffer.from(id).toString("base64url");
+}
+
+function idOf(cursor: string): string {
+  return Buffer.from(cursor, "base64url").toString();
+}
+
+function IsCursor(): PropertyDecorator {
+  return ValidateBy({
+    name: "cursor",
+    validator: {
+      validate: (value: unknown) =>
+        typeof value === "string" && isUUID(idOf(value)) && cursorOf(idOf(value)) === value,
+      defaultMessage: (args) => `${args?.property} must be the endCursor of a page`,
+    },
+  });
+}

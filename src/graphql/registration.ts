@@ -1,0 +1,196 @@
+import { ValidateIf, ValidateNested } from "class-validator";
+import { GraphQLEmailAddress } from "graphql-scalars";
+import {
+  Args,
+  ArgsType,
+  Ctx,
+  Field,
+  InputType,
+  Int,
+  Mutation,
+  ObjectType,
+  Query,
+  Resolver,
+} from "type-graphql";
+import type { PasswordEstimate } from "../crypto/passwords.js";
+import type { PasswordPolicy } from "../services/password-policy.js";
+import type { PasswordRecovery } from "../services/password-recovery.js";
+import type { Registration } from "../services/registration.js";
+import type { Context } from "./context.js";
+import { IsText } from "./validation.js";
+
+const TOKEN = [1, 200] as const;
+const EMAIL = [1, 320] as const;
+/** More than can be set, so that a form can say what is too long; zxcvbn's work grows with it. */
+const PASSWORD = [1, 128] as const;
+
+@InputType({ description: "Who signs up." })
+class RegisterInput {
+  @Field(() => String, {
+    description: "3 to 32 characters from a-z, 0-9, dot, underscore and hyphen; case does not count.",
+  })
+  @IsText(1, 100)
+  username!: string;
+
+  @Field(() => String, { description: "The e-mail address, to which a link is sent." })
+  @IsText(...EMAIL)
+  email!: string;
+
+  @Field(() => String, {
+    description: "At least 15 characters (a few words are easiest), at most 72 bytes, taken exactly as sent.",
+  })
+  @IsText(0, 1000)
+  password!: string;
+
+  @Field(() => String, { nullable: true, description: "The name to show to people." })
+  @ValidateIf((_, fullName) => fullName != null)
+  @IsText(1, 200)
+  fullName?: string | null;
+}
+
+@ArgsType()
+class RegisterArgs {
+  @Field(() => RegisterInput, { description: "Who signs up." })
+  @ValidateNested()
+  input!: RegisterInput;
+}
+
+@ArgsType()
+class EmailArgs {
+  @Field(() => String, { description: "The e-mail address to send to, if it has an account." })
+  @IsText(...EMAIL)
+  email!: string;
+}
+
+@ArgsType()
+class TokenArgs {
+  @Field(() => String, { description: "The token from the link in the mail." })
+  @IsText(...TOKEN)
+  token!: string;
+}
+
+@ArgsType()
+class ResetPasswordArgs extends TokenArgs {
+  @Field(() => String, { description: "The password from now on." })
+  @IsText(0, 1000)
+  newPassword!: string;
+}
+
+@ArgsType()
+class AcceptInvitationArgs extends TokenArgs {
+  @Field(() => String, { description: "The password from now on." })
+  @IsText(0, 1000)
+  password!: string;
+}
+
+@ArgsType()
+class PasswordStrengthArgs {
+  @Field(() => String, { description: "The password somebody thinks of, up to 128 characters." })
+  @IsText(...PASSWORD)
+  password!: string;
+}
+
+@ObjectType("Registration", { description: "A sign-up that waits for the link in the mail to be opened." })
+class RegistrationType {
+  @Field(() => String, { description: "The name to log in with, in lower case." })
+  username!: string;
+
+  @Field(() => GraphQLEmailAddress, { description: "Where the mail was sent to." })
+  email!: string;
+}
+
+@ObjectType("PasswordStrength", { description: "How hard a password is to guess." })
+class PasswordStrengthType implements PasswordEstimate {
+  @Field(() => Int, {
+    description: "From 0, guessed at once, to 4, very hard to guess. 3 is enough to be set.",
+  })
+  score!: number;
+
+  @Field(() => String, { nullable: true, description: "What is wrong with it." })
+  warning!: string | null;
+
+  @Field(() => [String], { description: "What would make it better." })
+  suggestions!: string[];
+}
+
+@Resolver()
+export class RegistrationResolver {
+  readonly #registration: Registration;
+  readonly #recovery: PasswordRecovery;
+  readonly #policy: PasswordPolicy;
+
+  constructor(deps: { registration: Registration; recovery: PasswordRecovery; policy: PasswordPolicy }) {
+    this.#registration = deps.registration;
+    this.#recovery = deps.recovery;
+    this.#policy = deps.policy;
+  }
+
+  @Mutation(() => RegistrationType, {
+    description:
+      "Signs somebody up, and sends a mail to the address: a link to verify it, or word that it has an account. The answer is the same. Errors: `CONFLICT` (the username is taken), `BAD_USER_INPUT`, `FORBIDDEN` (registration is closed), `OVERLOADED`.",
+  })
+  async register(@Ctx() { client }: Context, @Args(() => RegisterArgs) { input }: RegisterArgs) {
+    const { username, email, password, fullName = null } = input;
+    const user = await this.#registration.register({ username, email, password, fullName }, client);
+    return { username: user.username, email: user.email };
+  }
+
+  @Mutation(() => Boolean, {
+    description:
+      "Verifies an e-mail address with the token from the mail, and answers true. From then on its owner can log in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`.",
+  })
+  async verifyEmail(@Ctx() { client }: Context, @Args(() => TokenArgs) { token }: TokenArgs) {
+    await this.#registration.verifyEmail(token, client);
+    return true;
+  }
+
+  @Mutation(() => Boolean, {
+    description:
+      "Sends the mail to verify an address again, if it waits for it. Always answers true. Errors: `BAD_USER_INPUT`.",
+  })
+  async requestEmailVerification(@Args(() => EmailArgs) { email }: EmailArgs) {
+    await this.#registration.requestEmailVerification(email);
+    return true;
+  }
+
+  @Mutation(() => Boolean, {
+    description:
+      "Sends a mail to set a new password with, if the address has an account. Always answers true, and changes nothing. Errors: `BAD_USER_INPUT`.",
+  })
+  async requestPasswordReset(@Args(() => EmailArgs) { email }: EmailArgs) {
+    await this.#recovery.request(email);
+    return true;
+  }
+
+  @Mutation(() => Boolean, {
+    description:
+      "Sets a new password with the token from the mail, ends all sessions of the user, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `OVERLOADED`.",
+  })
+  async resetPassword(
+    @Ctx() { client }: Context,
+    @Args(() => ResetPasswordArgs) { token, newPassword }: ResetPasswordArgs,
+  ) {
+    await this.#recovery.reset(token, newPassword, client);
+    return true;
+  }
+
+  @Mutation(() => Boolean, {
+    description:
+      "Sets the first password of an invited user with the token from the mail, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `OVERLOADED`.",
+  })
+  async acceptInvitation(
+    @Ctx() { client }: Context,
+    @Args(() => AcceptInvitationArgs) { token, password }: AcceptInvitationArgs,
+  ) {
+    await this.#recovery.acceptInvitation(token, password, client);
+    return true;
+  }
+
+  @Query(() => PasswordStrengthType, {
+    description:
+      "How hard a password is to guess, for a form to choose one. Errors: `BAD_USER_INPUT`, `OVERLOADED`.",
+  })
+  async passwordStrength(@Args(() => PasswordStrengthArgs) { password }: PasswordStrengthArgs) {
+    return this.#policy.estimate(password);
+  }
+}

@@ -1,0 +1,10 @@
+import { type Mailer, PermanentMailError } from "./mailer.js";
+
+/** For production without a mail server: nothing is sent, and a token is never printed there. */
+export class NoMailer implements Mailer {
+  async send(): Promise<void> {
+    throw new PermanentMailError("the mail was not sent: SMTP_URL is not set");
+  }
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,79 @@
+import { createTransport } from "nodemailer";
+import { type Mail, MailError, type Mailer, PermanentMailError } from "./mailer.js";
+
+const CONNECTION_TIMEOUT = 10_000;
+const GREETING_TIMEOUT = 10_000;
+const SOCKET_TIMEOUT = 20_000;
+/** For a mail altogether: a server that says a little now and then never meets the timeouts above. */
+const SEND_TIMEOUT = 40_000;
+const MAX_CONNECTIONS = 5;
+
+/** What nodemailer says of a failure. */
+interface SmtpFailure {
+  code?: string;
+  command?: string;
+  responseCode?: number;
+  permanent?: boolean;
+}
+
+/** Sends mails through a mail server. */
+export class SmtpMailer implements Mailer {
+  readonly #transport: ReturnType<typeof createSmtpTransport>;
+  readonly #from: string;
+
+  /**
+   * @param options.url `smtp://` or `smtps://`, with the credentials in it
+   * @param options.from an address, or NAME <ADDRESS>
+   */
+  constructor({ url, from }: { url: string; from: string }) {
+    this.#transport = createSmtpTransport(url);
+    this.#from = from;
+  }
+
+  async send({ to, subject, text, html }: Mail): Promise<void> {
+    if (/[\r\n\0]/.test(to + subject)) throw new PermanentMailError("a mail's header has a line break in it");
+    try {
+      await this.#transport.sendMail({
+        from: this.#from,
+        // As an object it is one address whatever is in it, never a list.
+        to: { name: "", address: to },
+        subject,
+        text,
+        html,
+        // RFC 3834: no out-of-office notes, please.
+        headers: { "Auto-Submitted": "auto-generated" },
+        signal: AbortSignal.timeout(SEND_TIMEOUT),
+      });
+    } catch (error) {
+      throw toMailError(error as SmtpFailure);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#transport.close({ force: true });
+  }
+}
+
+function createSmtpTransport(url: string) {
+  return createTransport({
+    url,
+    pool: true,
+    maxConnections: MAX_CONNECTIONS,
+    // Enough for a connection that the server has dropped between two mails; the outbox does the rest.
+    maxRequeues: 1,
+    connectionTimeout: CONNECTION_TIMEOUT,
+    greetingTimeout: GREETING_TIMEOUT,
+    socketTimeout: SOCKET_TIMEOUT,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+}
+
+/** Says where it failed and how, in words of ours: the server's own often repeat the address. */
+function toMailError({ code, command, responseCode, permanent }: SmtpFailure): MailError {
+  const answer = responseCode === undefined ? (code ?? "no answer") : `${responseCode}`;
+  const message = `the mail was not sent: ${command ?? "SMTP"}: ${answer}`;
+  // A 5xx before the recipient is about us (the password, the sender) and ends when the operator mends it.
+  const aboutThisMail = command === "RCPT TO" || command === "DATA";
+  return permanent && aboutThisMail ? new PermanentMailError(message) : new MailError(message);
+}

@@ -1,0 +1,88 @@
+import type { Clock } from "../clock.js";
+import { hashOpaqueToken } from "../crypto/opaque-tokens.js";
+import type { Passwords } from "../crypto/passwords.js";
+import { setPasswordHash } from "../storage/credentials.js";
+import { type Database, isUniqueViolation } from "../storage/database.js";
+import { findOneTimeToken, type TokenPurpose } from "../storage/one-time-tokens.js";
+import { endSessions } from "../storage/sessions.js";
+import { findUserById, lockUser, updateUser } from "../storage/users.js";
+import type { Audit, Client } from "./audit.js";
+import { invalidOneTimeToken, type OneTimeTokens } from "./one-time-tokens.js";
+import type { Outbox } from "./outbox.js";
+import type { PasswordPolicy } from "./password-policy.js";
+import { requestMail } from "./registration.js";
+
+/** Setting a password with a token from a mail: who has forgotten theirs, and who was invited. */
+export class PasswordRecovery {
+  readonly #db: Database;
+  readonly #clock: Clock;
+  readonly #audit: Audit;
+  readonly #passwords: Passwords;
+  readonly #policy: PasswordPolicy;
+  readonly #tokens: OneTimeTokens;
+  readonly #outbox: Outbox;
+
+  constructor(deps: {
+    db: Database;
+    clock: Clock;
+    audit: Audit;
+    passwords: Passwords;
+    policy: PasswordPolicy;
+    tokens: OneTimeTokens;
+    outbox: Outbox;
+  }) {
+    this.#db = deps.db;
+    this.#clock = deps.clock;
+    this.#audit = deps.audit;
+    this.#passwords = deps.passwords;
+    this.#policy = deps.policy;
+    this.#tokens = deps.tokens;
+    this.#outbox = deps.outbox;
+  }
+
+  /** Sends a mail when the address has an account. Changes nothing of it. @throws BAD_USER_INPUT */
+  async request(email: string): Promise<void> {
+    await requestMail(this.#db, this.#outbox, "PASSWORD_RESET", email);
+  }
+
+  /** Sets a new password and ends all sessions; does not sign in. @throws INVALID_TOKEN, BAD_USER_INPUT, OVERLOADED */
+  async reset(token: string, newPassword: string, client: Client): Promise<void> {
+    await this.#setPassword("PASSWORD_RESET", token, { password: newPassword, field: "newPassword" }, client);
+  }
+
+  /** Sets the first password of an invited user, whose address it proves. @throws as reset */
+  async acceptInvitation(token: string, password: string, client: Client): Promise<void> {
+    const accept = this.#setPassword("INVITATION", token, { password, field: "password" }, client);
+    // Another account has verified the address since.
+    await accept.catch((error: unknown) => {
+      throw isUniqueViolation(error) ? invalidOneTimeToken() : error;
+    });
+  }
+
+  async #setPassword(
+    purpose: Extract<TokenPurpose, "PASSWORD_RESET" | "INVITATION">,
+    token: string,
+    { password, field }: { password: string; field: string },
+    client: Client,
+  ): Promise<void> {
+    // A password that is refused must not cost the token: it is spent when all else is well.
+    const known = await findOneTimeToken(this.#db, hashOpaqueToken(token), purpose, this.#clock.now());
+    const owner = known && (await findUserById(this.#db, known.userId));
+    if (owner === undefined) throw invalidOneTimeToken();
+    await this.#policy.check(password, owner, field);
+    const hash = await this.#passwords.hash(password);
+    await this.#db.transaction().execute(async (transaction) => {
+      const { userId, email } = await this.#tokens.spend(transaction, purpose, token);
+      const user = await lockUser(transaction, userId);
+      if (user?.email !== email) throw invalidOneTimeToken();
+      const now = this.#clock.now();
+      await updateUser(transaction, userId, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
+      await setPasswordHash(transaction, userId, hash, now);
+      await endSessions(transaction, userId, now);
+      const type = purpose === "INVITATION" ? "INVITATION_ACCEPTED" : "PASSWORD_RESET";
+      await this.#audit.record(transaction, type, { actorId: userId, subjectId: userId, client });
+      await this.#outbox.enqueue(transaction, { kind: "PASSWORD_CHANGED", email, userId });
+    });
+    this.#outbox.wake();
+  }
+}

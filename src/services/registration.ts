@@ -1,0 +1,134 @@
+import type { Clock, NewId } from "../clock.js";
+import type { Passwords } from "../crypto/passwords.js";
+import { invalidInput, LatchkeyError } from "../errors.js";
+import { setPasswordHash } from "../storage/credentials.js";
+import { type Database, isUniqueViolation } from "../storage/database.js";
+import { insertUser, lockUser, type User, updateUser } from "../storage/users.js";
+import type { Audit, Client } from "./audit.js";
+import { emailViolations, fullNameViolations, normalizeLogin, usernameViolations } from "./identifiers.js";
+import { invalidOneTimeToken, type OneTimeTokens } from "./one-time-tokens.js";
+import type { Outbox } from "./outbox.js";
+import type { PasswordPolicy } from "./password-policy.js";
+
+export interface NewRegistration {
+  username: string;
+  email: string;
+  password: string;
+  fullName: string | null;
+}
+
+/**
+ * Signing up. Whether an address has an account is told to its owner alone, by mail: anyone can claim an address,
+ * and who verifies it first has it.
+ */
+export class Registration {
+  readonly #db: Database;
+  readonly #clock: Clock;
+  readonly #newId: NewId;
+  readonly #audit: Audit;
+  readonly #passwords: Passwords;
+  readonly #policy: PasswordPolicy;
+  readonly #tokens: OneTimeTokens;
+  readonly #outbox: Outbox;
+  readonly #open: boolean;
+
+  constructor(deps: {
+    db: Database;
+    clock: Clock;
+    newId: NewId;
+    audit: Audit;
+    passwords: Passwords;
+    policy: PasswordPolicy;
+    tokens: OneTimeTokens;
+    outbox: Outbox;
+    open: boolean;
+  }) {
+    this.#db = deps.db;
+    this.#clock = deps.clock;
+    this.#newId = deps.newId;
+    this.#audit = deps.audit;
+    this.#passwords = deps.passwords;
+    this.#policy = deps.policy;
+    this.#tokens = deps.tokens;
+    this.#outbox = deps.outbox;
+    this.#open = deps.open;
+  }
+
+  /** @throws FORBIDDEN when registration is closed; BAD_USER_INPUT; CONFLICT for a taken username; OVERLOADED */
+  async register(input: NewRegistration, client: Client): Promise<User> {
+    if (!this.#open) throw new LatchkeyError("FORBIDDEN", "Registration is closed. Ask an administrator.");
+    const now = this.#clock.now();
+    const user: User = {
+      id: this.#newId(),
+      username: normalizeLogin(input.username),
+      email: normalizeLogin(input.email),
+      emailVerifiedAt: null,
+      fullName: input.fullName,
+      disabledAt: null,
+      roles: ["USER"],
+      createdAt: now,
+      updatedAt: now,
+    };
+    const violations = [
+      ...usernameViolations(user.username),
+      ...emailViolations(user.email),
+      ...fullNameViolations(user.fullName),
+    ];
+    if (violations.length > 0) {
+      throw invalidInput(
+        violations.map((violation) => ({ ...violation, field: `input.${violation.field}` })),
+      );
+    }
+    await this.#policy.check(input.password, user, "input.password");
+    const hash = await this.#passwords.hash(input.password);
+    await this.#db.transaction().execute(async (transaction) => {
+      if (!(await insertUser(transaction, user))) {
+        throw new LatchkeyError("CONFLICT", "This username is already in use.", { field: "input.username" });
+      }
+      await setPasswordHash(transaction, user.id, hash, now);
+      await this.#audit.record(transaction, "ACCOUNT_REGISTERED", {
+        actorId: user.id,
+        subjectId: user.id,
+        client,
+      });
+      await this.#outbox.enqueue(transaction, { kind: "REGISTRATION", email: user.email, userId: user.id });
+    });
+    this.#outbox.wake();
+    return user;
+  }
+
+  /** @throws INVALID_TOKEN */
+  async verifyEmail(token: string, client: Client): Promise<void> {
+    const verify = this.#db.transaction().execute(async (transaction) => {
+      const { userId, email } = await this.#tokens.spend(transaction, "EMAIL_VERIFICATION", token);
+      const user = await lockUser(transaction, userId);
+      if (user?.email !== email) throw invalidOneTimeToken();
+      const now = this.#clock.now();
+      await updateUser(transaction, userId, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
+      await this.#audit.record(transaction, "EMAIL_VERIFIED", { actorId: userId, subjectId: userId, client });
+    });
+    // Another account has verified the address since.
+    await verify.catch((error: unknown) => {
+      throw isUniqueViolation(error) ? invalidOneTimeToken() : error;
+    });
+  }
+
+  /** Sends the mail again, when there is an account that waits for it. @throws BAD_USER_INPUT */
+  async requestEmailVerification(email: string): Promise<void> {
+    await requestMail(this.#db, this.#outbox, "EMAIL_VERIFICATION", email);
+  }
+}
+
+/** Notes that somebody asked for a mail. Whether there is anything to send is found out later, out of their sight. */
+export async function requestMail(
+  db: Database,
+  outbox: Outbox,
+  kind: "EMAIL_VERIFICATION" | "PASSWORD_RESET",
+  email: string,
+): Promise<void> {
+  const normalized = normalizeLogin(email);
+  const violations = emailViolations(normalized);
+  if (violations.length > 0) throw invalidInput(violations);
+  await outbox.enqueue(db, { kind, email: normalized });
+  outbox.wake();
+}

@@ -1,0 +1,78 @@
+import type { Database } from "./database.js";
+
+export type TokenPurpose = "EMAIL_VERIFICATION" | "PASSWORD_RESET" | "INVITATION" | "EMAIL_CHANGE";
+
+/** A token that was sent by mail, as it is kept: its hash only. */
+export interface OneTimeToken {
+  tokenHash: string;
+  userId: string;
+  purpose: TokenPurpose;
+  /** The address it was sent to. */
+  email: string;
+  expiresAt: number;
+}
+
+/** Writes the token in the place of those the user has for the purpose: only the latest is good. */
+export async function replaceOneTimeToken(db: Database, token: OneTimeToken): Promise<void> {
+  await deleteOneTimeTokens(db, token.userId, token.purpose);
+  await db
+    .insertInto("one_time_tokens")
+    .values({
+      token_hash: token.tokenHash,
+      user_id: token.userId,
+      purpose: token.purpose,
+      email: token.email,
+      expires_at: token.expiresAt,
+      used_at: null,
+    })
+    .execute();
+}
+
+export async function deleteOneTimeTokens(
+  db: Database,
+  userId: string,
+  purpose?: TokenPurpose,
+): Promise<void> {
+  let query = db.deleteFrom("one_time_tokens").where("user_id", "=", userId);
+  if (purpose !== undefined) query = query.where("purpose", "=", purpose);
+  await query.execute();
+}
+
+/** @returns undefined when it is unknown, spent or expired: of any number of callers at once, one gets it */
+export async function spendOneTimeToken(
+  db: Database,
+  { tokenHash, purpose, now }: { tokenHash: string; purpose: TokenPurpose; now: number },
+): Promise<{ userId: string; email: string } | undefined> {
+  const row = await db
+    .updateTable("one_time_tokens")
+    .set({ used_at: now })
+    .where("token_hash", "=", tokenHash)
+    .where("purpose", "=", purpose)
+    .where("used_at", "is", null)
+    .where("expires_at", ">", now)
+    .returning(["user_id", "email"])
+    .executeTakeFirst();
+  return row && { userId: row.user_id, email: row.email };
+}
+
+export async function deleteOneTimeTokensExpiredBefore(db: Database, before: number): Promise<void> {
+  await db.deleteFrom("one_time_tokens").where("expires_at", "<", before).execute();
+}
+
+/** Whose unspent token this is; it stays unspent. */
+export async function findOneTimeToken(
+  db: Database,
+  tokenHash: string,
+  purpose: TokenPurpose,
+  now: number,
+): Promise<{ userId: string } | undefined> {
+  const row = await db
+    .selectFrom("one_time_tokens")
+    .select("user_id")
+    .where("token_hash", "=", tokenHash)
+    .where("purpose", "=", purpose)
+    .where("used_at", "is", null)
+    .where("expires_at", ">", now)
+    .executeTakeFirst();
+  return row && { userId: row.user_id };
+}

@@ -1,0 +1,92 @@
+import type { Selectable } from "kysely";
+import type { Database } from "./database.js";
+import type { OutboxRow } from "./tables.js";
+
+/** A mail to be sent: what it is about, not yet what it says. */
+export interface OutboxMail {
+  id: string;
+  kind: string;
+  email: string;
+  userId: string | null;
+  createdAt: number;
+  nextAttemptAt: number;
+  /** How often sending it was begun. */
+  attempts: number;
+}
+
+function toOutboxMail(row: Selectable<OutboxRow>): OutboxMail {
+  return {
+    id: row.id,
+    kind: row.kind,
+    email: row.email,
+    userId: row.user_id,
+    createdAt: row.created_at,
+    nextAttemptAt: row.next_attempt_at,
+    attempts: row.attempts,
+  };
+}
+
+export async function insertOutboxMail(db: Database, mail: OutboxMail): Promise<void> {
+  await db
+    .insertInto("outbox")
+    .values({
+      id: mail.id,
+      kind: mail.kind,
+      email: mail.email,
+      user_id: mail.userId,
+      created_at: mail.createdAt,
+      next_attempt_at: mail.nextAttemptAt,
+      attempts: mail.attempts,
+    })
+    .execute();
+}
+
+/** Those to be sent now, the one that has waited longest first. */
+export async function listDueOutboxMails(db: Database, now: number, limit: number): Promise<OutboxMail[]> {
+  const rows = await db
+    .selectFrom("outbox")
+    .selectAll()
+    .where("next_attempt_at", "<=", now)
+    .orderBy("next_attempt_at")
+    .orderBy("id")
+    .limit(limit)
+    .execute();
+  return rows.map(toOutboxMail);
+}
+
+/** When the next mail is to be sent, epoch milliseconds; undefined when there is none at all. */
+export async function findNextOutboxAttempt(db: Database): Promise<number | undefined> {
+  const row = await db
+    .selectFrom("outbox")
+    .select("next_attempt_at")
+    .orderBy("next_attempt_at")
+    .limit(1)
+    .executeTakeFirst();
+  return row?.next_attempt_at;
+}
+
+/**
+ * Takes a mail that is due, and counts the attempt. Until a time it is then nobody else's.
+ * @returns whether it is ours: of any number of callers at once, one gets true
+ */
+export async function takeOutboxMail(
+  db: Database,
+  { id, nextAttemptAt }: OutboxMail,
+  until: number,
+): Promise<boolean> {
+  const result = await db
+    .updateTable("outbox")
+    .set((row) => ({ next_attempt_at: until, attempts: row("attempts", "+", 1) }))
+    .where("id", "=", id)
+    .where("next_attempt_at", "=", nextAttemptAt)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+export async function rescheduleOutboxMail(db: Database, id: string, nextAttemptAt: number): Promise<void> {
+  await db.updateTable("outbox").set({ next_attempt_at: nextAttemptAt }).where("id", "=", id).execute();
+}
+
+export async function deleteOutboxMail(db: Database, id: string): Promise<void> {
+  await db.deleteFrom("outbox").where("id", "=", id).execute();
+}

@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import {
+  type GraphQLArgument,
+  type GraphQLField,
+  type GraphQLInputType,
+  getNamedType,
+  isEnumType,
+  isInputObjectType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+} from "graphql";
+import { decodeJwt } from "jose";
+import { type App, makeApp } from "../support/app.js";
+import { CREATE_ITEM } from "../support/operations.js";
+
+/** Who may use each root field. A field that is not here fails the test until somebody has thought of it. */
+const ACCESS: Record<string, "everybody" | "users" | "administrators"> = {
+  "Query.me": "users",
+  "Query.myItems": "users",
+  "Query.mySessions": "users",
+  "Query.passwordStrength": "everybody",
+  "Query.users": "administrators",
+  "Query.user": "administrators",
+  "Query.auditEvents": "administrators",
+  "Mutation.login": "everybody",
+  "Mutation.refreshToken": "everybody",
+  "Mutation.logout": "users",
+  "Mutation.revokeSession": "users",
+  "Mutation.revokeOtherSessions": "users",
+  "Mutation.register": "everybody",
+  "Mutation.verifyEmail": "everybody",
+  "Mutation.requestEmailVerification": "everybody",
+  "Mutation.requestPasswordReset": "everybody",
+  "Mutation.resetPassword": "everybody",
+  "Mutation.acceptInvitation": "everybody",
+  "Mutation.updateProfile": "users",
+  "Mutation.changePassword": "users",
+  "Mutation.requestEmailChange": "users",
+  "Mutation.confirmEmailChange": "everybody",
+  "Mutation.deleteAccount": "users",
+  "Mutation.createItem": "users",
+  "Mutation.updateItem": "users",
+  "Mutation.deleteItem": "users",
+  "Mutation.createUser": "administrators",
+  "Mutation.updateUser": "administrators",
+  "Mutation.disableUser": "administrators",
+  "Mutation.enableUser": "administrators",
+  "Mutation.setUserRoles": "administrators",
+  "Mutation.deleteUser": "administrators",
+  "Mutation.revokeUserSessions": "administrators",
+};
+
+const ACTORS = [
+  "anonymous",
+  "expired",
+  "disabled",
+  "unverified",
+  "user",
+  "other user",
+  "administrator",
+] as const;
+type Actor = (typeof ACTORS)[number];
+
+const REASONS: Partial<Record<Actor, string>> = {
+  anonymous: "MISSING_TOKEN",
+  expired: "TOKEN_EXPIRED",
+  disabled: "ACCOUNT_DISABLED",
+  // Without a verified address there is no login, hence no token.
+  unverified: "MISSING_TOKEN",
+};
+
+describe("who may use what", () => {
+  let app: App;
+  /** What belongs to `user`, by the field that another might try it at. */
+  let ids: Record<string, string> = {};
+  beforeAll(async () => {
+    app = await makeApp();
+    for (const name of ["expired", "disabled", "user", "other"]) await app.createUser(name);
+    const { accessToken } = await app.login("user");
+    const { data } = await app.send(CREATE_ITEM, { input: { title: "mine" } }, { token: accessToken });
+    const item = data!.createItem.id;
+    ids = { updateItem: item, deleteItem: item, revokeSession: decodeJwt(accessToken)["sid"] as string };
+    const admin = await app.createUser("administrator");
+    await app.latchkey.db
+      .updateTable("users")
+      .set({ roles: '["USER","ADMIN"]' })
+      .where("id", "=", admin.id)
+      .execute();
+  });
+  afterAll(() => app.close());
+
+  const rootFields = () =>
+    [app.latchkey.schema.getQueryType()!, app.latchkey.schema.getMutationType()!].flatMap((type) =>
+      Object.values(type.getFields()).map((field) => ({ name: `${type.name}.${field.name}`, type, field })),
+    );
+
+  async function headersOf(actor: Actor): Promise<Record<string, string>> {
+    if (actor === "anonymous" || actor === "unverified") return {};
+    const { accessToken } = await app.login(actor === "other user" ? "other" : actor);
+    if (actor === "expired") app.clock.advance(16 * 60_000);
+    if (actor === "disabled") await app.latchkey.accounts.disable("disabled");
+    return { authorization: `Bearer ${accessToken}` };
+  }
+
+  async function call(
+    operation: string,
+    field: GraphQLField<unknown, unknown>,
+    headers: Record<string, string>,
+    id = "0190a0a0-0000-7000-8000-000000000000",
+  ) {
+    const selection = isLeafType(getNamedType(field.type)) ? "" : " { __typename }";
+    const { errors } = await app.post(
+      { query: `${operation} { ${field.name}${argumentsOf(field.args, id)}${selection} }` },
+      { headers },
+    );
+    return errors?.[0]?.extensions;
+  }
+
+  test("every root field has its row, and says so in the schema", () => {
+    expect(
+      rootFields()
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(Object.keys(ACCESS).sort());
+    const roles = { everybody: undefined, users: "USER", administrators: "ADMIN" };
+    for (const { name, field } of rootFields()) {
+      const directives = field.extensions["directives"] as { auth?: { role: string } } | undefined;
+      expect([name, directives?.auth?.role]).toEqual([name, roles[ACCESS[name]!]]);
+    }
+  });
+
+  test.each(ACTORS)("%s", async (actor) => {
+    for (const { name, type, field } of rootFields()) {
+      const access = ACCESS[name]!;
+      if (actor === "disabled") await app.latchkey.accounts.enable("disabled");
+      const headers = await headersOf(actor);
+      const id = actor === "other user" ? ids[field.name] : undefined;
+      const { code, reason } = (await call(type.name.toLowerCase(), field, headers, id)) ?? {};
+      const refused = access !== "everybody" && REASONS[actor] !== undefined;
+      if (refused) expect([name, code, reason]).toEqual([name, "UNAUTHENTICATED", REASONS[actor]]);
+      else if (access === "administrators" && actor !== "administrator")
+        expect([name, code]).toEqual([name, "FORBIDDEN"]);
+      else if (id !== undefined) expect([name, code]).toEqual([name, "NOT_FOUND"]);
+      else
+        expect([
+          name,
+          ["UNAUTHENTICATED", "FORBIDDEN", "INTERNAL_SERVER_ERROR"].includes(code as string),
+        ]).toEqual([name, false]);
+    }
+  });
+});
+
+/** Arguments that fit the schema. */
+function argumentsOf(args: readonly GraphQLArgument[], id: string): string {
+  const given = args.filter(({ type, defaultValue }) => isNonNullType(type) && defaultValue === undefined);
+  return given.length === 0
+    ? ""
+    : `(${given.map(({ name, type }) => `${name}: ${literalOf(name, type, id)}`).join(", ")})`;
+}
+
+function literalOf(name: string, type: GraphQLInputType, id: string): string {
+  if (isNonNullType(type)) return literalOf(name, type.ofType, id);
+  if (isListType(type)) return `[${literalOf(name, type.ofType, id)}]`;
+  if (isEnumType(type)) return type.getValues()[0]!.name;
+  if (isInputObjectType(type)) {
+    const fields = Object.values(type.getFields()).filter((field) => isNonNullType(field.type));
+    return `{${fields.map((field) => `${field.name}: ${literalOf(field.name, field.type, id)}`).join(", ")}}`;
+  }
+  if (type.name === "ID") return `"${id}"`;
+  if (/email/i.test(name)) return '"nobody@example.com"';
+  return '"something"';
+}
