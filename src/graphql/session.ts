@@ -2,7 +2,7 @@ import { IsUUID } from "class-validator";
 import { Args, ArgsType, Ctx, Field, ID, Int, Mutation, ObjectType, Query, Resolver } from "type-graphql";
 import type { Login } from "../services/login.js";
 import type { Refresh } from "../services/refresh.js";
-import type { Sessions } from "../services/sessions.js";
+import type { SessionInHand, Sessions } from "../services/sessions.js";
 import type { Session } from "../storage/sessions.js";
 import { Auth } from "./auth-checker.js";
 import { type Context, signedIn } from "./context.js";
@@ -128,7 +128,7 @@ export class SessionResolver {
   }
 }
 
-function ownSession(context: Context) {
+function ownSession(context: Context): SessionInHand {
   const { user, sessionId } = signedIn(context);
   return { userId: user.id, sessionId, client: context.client };
 }

@@ -31,6 +31,13 @@ export interface IssuedToken {
   user: User;
 }
 
+/** A session of a user, and where the request about it comes from. */
+export interface SessionInHand {
+  userId: string;
+  sessionId: string;
+  client: Client;
+}
+
 /** How long a session lasts, in milliseconds: without being refreshed, and at all. */
 export interface SessionLifetime {
   idle: number;
@@ -127,42 +134,18 @@ export class Sessions {
   }
 
   /** Ends the session the user is in. */
-  async logout({
-    userId,
-    sessionId,
-    client,
-  }: {
-    userId: string;
-    sessionId: string;
-    client: Client;
-  }): Promise<void> {
+  async logout({ userId, sessionId, client }: SessionInHand): Promise<void> {
     await this.#end("LOGGED_OUT", { userId, client, which: { only: sessionId } });
   }
 
   /** @throws NOT_FOUND when the user has no such live session */
-  async revoke({
-    userId,
-    sessionId,
-    client,
-  }: {
-    userId: string;
-    sessionId: string;
-    client: Client;
-  }): Promise<void> {
+  async revoke({ userId, sessionId, client }: SessionInHand): Promise<void> {
     const ended = await this.#end("SESSION_REVOKED", { userId, client, which: { only: sessionId } });
     if (ended === 0) throw new LatchkeyError("NOT_FOUND", "You have no session with this id.");
   }
 
   /** Ends all the user's sessions but this one. @returns how many */
-  async revokeOthers({
-    userId,
-    sessionId,
-    client,
-  }: {
-    userId: string;
-    sessionId: string;
-    client: Client;
-  }): Promise<number> {
+  async revokeOthers({ userId, sessionId, client }: SessionInHand): Promise<number> {
     return this.#end("SESSION_REVOKED", { userId, client, which: { except: sessionId } });
   }
 
