@@ -130,7 +130,7 @@ export function compose(
   const registration = new Registration({ ...accountDeps, open: config.openRegistration });
   const recovery = new PasswordRecovery(accountDeps);
   const accounts = new Accounts(accountDeps);
-  const userImport = new UserImport({ db, accounts });
+  const userImport = new UserImport({ db, accounts, audit });
   const reauthentication = new Reauthentication({ db, passwords, audit });
   const ownAccount = new OwnAccount({ ...accountDeps, reauthentication });
   const jobs = new Jobs({ db, clock, jobs: [cleanup({ db, clock, grace }), outbox.job()] });

@@ -4,6 +4,7 @@ import { setPasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
 import { findUserByUsername, insertUser, type User } from "../storage/users.js";
 import type { Accounts } from "./accounts.js";
+import type { Audit } from "./audit.js";
 
 /** One line of a file: its number, and what it holds or why it could not be read. */
 export type ImportLine = { line: number } & ({ record: Record<string, unknown> } | { unreadable: string });
@@ -22,10 +23,12 @@ const BATCH = 200;
 export class UserImport {
   readonly #db: Database;
   readonly #accounts: Accounts;
+  readonly #audit: Audit;
 
-  constructor(deps: { db: Database; accounts: Accounts }) {
+  constructor(deps: { db: Database; accounts: Accounts; audit: Audit }) {
     this.#db = deps.db;
     this.#accounts = deps.accounts;
+    this.#audit = deps.audit;
   }
 
   /**
@@ -74,6 +77,10 @@ export class UserImport {
     const { user, passwordHash } = this.#read(entry.record);
     if (await insertUser(transaction, user)) {
       await setPasswordHash(transaction, user.id, passwordHash, user.createdAt);
+      await this.#audit.record(transaction, "USER_CREATED", {
+        subjectId: user.id,
+        details: { imported: true },
+      });
       return "created";
     }
     const taken = await findUserByUsername(transaction, user.username);

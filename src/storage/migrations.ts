@@ -146,6 +146,11 @@ export const migrations: Record<string, Migration> = {
         .addColumn("next_attempt_at", "bigint", (c) => c.notNull())
         .addColumn("attempts", "integer", (c) => c.notNull())
         .execute();
+      await db.schema
+        .createIndex("audit_events_actor_id")
+        .on("audit_events")
+        .columns(["actor_id", "id"])
+        .execute();
       // Rows to hold on to while a rule over several other rows is checked and kept.
       await db.schema
         .createTable("locks")

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import {
   AUDIT_EVENTS,
   CREATE_USER,
@@ -537,6 +537,9 @@ describe.each(DATABASES)("User.items on %s", (database) => {
 });
 
 describe.each(DATABASES)("two administrators at once on %s", (database) => {
+  let app: App;
+  afterEach(() => app.close());
+
   // Asked of the service, where nothing but the rule itself puts them in a row.
   test.each([
     ["demote", "alone", "USER_ROLES_SET", "setRoles"],
@@ -544,11 +547,13 @@ describe.each(DATABASES)("two administrators at once on %s", (database) => {
     ["disable", "alone", "USER_DISABLED", "disable"],
     ["delete", "alone", "ACCOUNT_DELETED", "delete"],
   ] as const)("%s each other %s, ten times each: one of them succeeds", async (_what, company, type, act) => {
-    const app = await makeApp({ database });
+    app = await makeApp({ database });
     const { accounts, db } = app.latchkey;
     const one = await makeUser(app, "one", ["ADMIN"]);
     const two = await makeUser(app, "two", ["ADMIN"]);
     if (company === "with a third") await makeUser(app, "three", ["ADMIN"]);
+    // Opens the connections, so that they start together.
+    await Promise.all(Array.from({ length: 20 }, () => accounts.get(one.id)));
     const attempts = await Promise.all(
       Array.from({ length: 20 }, async (_, n) => {
         const [by, whom] = n % 2 ? [one, two] : [two, one];
@@ -572,6 +577,5 @@ describe.each(DATABASES)("two administrators at once on %s", (database) => {
     expect((await app.send(USERS, {}, winner)).errors).toBeUndefined();
     const events = await Promise.all([one, two].map(({ id }) => auditEventsOf(db, id)));
     expect(events.flat().filter((event) => event.type === type)).toMatchObject([{ actorId: winner!.id }]);
-    await app.close();
   });
 });
