@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.js";
 import { hashOpaqueToken, newOpaqueToken } from "../crypto/opaque-tokens.js";
 import { LatchkeyError } from "../errors.js";
-import type { Database } from "../storage/database.js";
+import { type Database, isUniqueViolation } from "../storage/database.js";
 import { replaceOneTimeToken, spendOneTimeToken, type TokenPurpose } from "../storage/one-time-tokens.js";
 
 const MINUTE = 60_000;
@@ -55,4 +55,13 @@ export class OneTimeTokens {
 
 export function invalidOneTimeToken(): LatchkeyError<"INVALID_TOKEN"> {
   return new LatchkeyError("INVALID_TOKEN", "The token is unknown, used or expired. Ask for a new mail.");
+}
+
+/** Awaits what verifies an address. @throws INVALID_TOKEN when another account has verified it since the mail was sent */
+export async function unlessTaken(verifying: Promise<void>): Promise<void> {
+  try {
+    await verifying;
+  } catch (error) {
+    throw isUniqueViolation(error) ? invalidOneTimeToken() : error;
+  }
 }

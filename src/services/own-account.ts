@@ -2,14 +2,14 @@ import type { Clock } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
 import { invalidInput, LatchkeyError } from "../errors.js";
 import { setPasswordHash } from "../storage/credentials.js";
-import { type Database, isUniqueViolation } from "../storage/database.js";
+import type { Database } from "../storage/database.js";
 import { deleteOneTimeTokens } from "../storage/one-time-tokens.js";
 import { endSessions } from "../storage/sessions.js";
 import { deleteUser, lockUser, type User, type UserChanges, updateUser } from "../storage/users.js";
 import { keepAnAdministrator } from "./administrators.js";
 import type { Audit, Client } from "./audit.js";
 import { emailViolations, fullNameViolations, normalizeLogin } from "./identifiers.js";
-import { invalidOneTimeToken, type OneTimeTokens } from "./one-time-tokens.js";
+import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
 import type { Reauthentication } from "./reauthentication.js";
@@ -144,10 +144,7 @@ export class OwnAccount {
       await this.#audit.record(transaction, "EMAIL_CHANGED", { actorId: userId, subjectId: userId, client });
       await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGED", email: user.email, userId });
     });
-    // Another account has verified the address since.
-    await change.catch((error: unknown) => {
-      throw isUniqueViolation(error) ? invalidOneTimeToken() : error;
-    });
+    await unlessTaken(change);
     this.#outbox.wake();
   }
 

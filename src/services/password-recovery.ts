@@ -2,12 +2,12 @@ import type { Clock } from "../clock.js";
 import { hashOpaqueToken } from "../crypto/opaque-tokens.js";
 import type { Passwords } from "../crypto/passwords.js";
 import { setPasswordHash } from "../storage/credentials.js";
-import { type Database, isUniqueViolation } from "../storage/database.js";
+import type { Database } from "../storage/database.js";
 import { findOneTimeToken, type TokenPurpose } from "../storage/one-time-tokens.js";
 import { endSessions } from "../storage/sessions.js";
 import { findUserById, lockUser, updateUser } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
-import { invalidOneTimeToken, type OneTimeTokens } from "./one-time-tokens.js";
+import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
 import { requestMail } from "./registration.js";
@@ -53,10 +53,7 @@ export class PasswordRecovery {
   /** Sets the first password of an invited user, whose address it proves. @throws as reset */
   async acceptInvitation(token: string, password: string, client: Client): Promise<void> {
     const accept = this.#setPassword("INVITATION", token, { password, field: "password" }, client);
-    // Another account has verified the address since.
-    await accept.catch((error: unknown) => {
-      throw isUniqueViolation(error) ? invalidOneTimeToken() : error;
-    });
+    await unlessTaken(accept);
   }
 
   async #setPassword(

@@ -2,11 +2,11 @@ import type { Clock, NewId } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
 import { invalidInput, LatchkeyError } from "../errors.js";
 import { setPasswordHash } from "../storage/credentials.js";
-import { type Database, isUniqueViolation } from "../storage/database.js";
+import type { Database } from "../storage/database.js";
 import { insertUser, lockUser, type User, updateUser } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
 import { emailViolations, fullNameViolations, normalizeLogin, usernameViolations } from "./identifiers.js";
-import { invalidOneTimeToken, type OneTimeTokens } from "./one-time-tokens.js";
+import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
 
@@ -107,10 +107,7 @@ export class Registration {
       await updateUser(transaction, userId, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
       await this.#audit.record(transaction, "EMAIL_VERIFIED", { actorId: userId, subjectId: userId, client });
     });
-    // Another account has verified the address since.
-    await verify.catch((error: unknown) => {
-      throw isUniqueViolation(error) ? invalidOneTimeToken() : error;
-    });
+    await unlessTaken(verify);
   }
 
   /** Sends the mail again, when there is an account that waits for it. @throws BAD_USER_INPUT */
