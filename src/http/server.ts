@@ -1,7 +1,13 @@
 import { randomUUID } from "node:crypto";
 import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from "fastify";
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from "fastify";
+import { addressOf } from "./client.js";
 
 /** The largest body that is read, in bytes. */
 const BODY_LIMIT = 64 * 1024;
@@ -11,10 +17,12 @@ const HEADER_LIMIT = 16 * 1024;
  * The edge: limits, security headers, CORS, request ids and logs. Routes are added to it.
  * `close()` stops accepting, finishes what is in flight, and answers 503 to what still arrives.
  * @param options.corsOrigins browsers' origins that may read answers
+ * @param options.trustedProxies proxies whose `X-Forwarded-For` is believed
  */
 export async function createServer(options: {
   logger: FastifyBaseLogger;
   corsOrigins: readonly string[];
+  trustedProxies: readonly string[];
 }): Promise<FastifyInstance> {
   const server = fastify({
     loggerInstance: options.logger.child(
@@ -22,14 +30,15 @@ export async function createServer(options: {
       {
         serializers: {
           // Not the query string nor any header: either may hold a token.
-          req: ({ method, url, ip }: { method: string; url: string; ip: string }) => ({
-            method,
-            path: url.split("?", 1)[0],
-            ip,
+          req: (request: FastifyRequest) => ({
+            method: request.method,
+            path: request.url.split("?", 1)[0],
+            ip: addressOf(request),
           }),
         },
       },
     ),
+    trustProxy: options.trustedProxies.length > 0 && [...options.trustedProxies],
     genReqId: () => randomUUID(),
     bodyLimit: BODY_LIMIT,
     requestTimeout: 8_000,
