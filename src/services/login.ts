@@ -46,6 +46,8 @@ export class Login {
    * @throws RATE_LIMITED too many failed attempts; OVERLOADED too many passwords are being checked
    */
   async login(username: string, password: string, client: Client): Promise<IssuedToken> {
+    // Before anything is asked of the database: a flood is to cost as little as can be.
+    this.#passwords.admit({ priority: true });
     const name = normalizeLogin(username);
     const candidate = isLogin(name) ? await findUserByLogin(this.#db, name) : undefined;
     const attempter = await this.#throttle.identify(client, { userId: candidate?.id, name });
