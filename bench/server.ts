@@ -36,6 +36,7 @@ export async function startServer({ users = 0 } = {}): Promise<Server> {
     ...options,
     stdio: ["ignore", "pipe", "inherit"],
   });
+  process.once("exit", () => child.kill());
   let url: string | undefined;
   let password: string | undefined;
   for await (const line of createInterface({ input: child.stdout })) {
