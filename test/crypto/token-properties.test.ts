@@ -21,7 +21,7 @@ const SETUPS = [
 
 const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/** The same runs every time: a failure names its seed and path. */
+/** The same runs every time: what is found once is found again. */
 const runs = (numRuns: number) => ({ seed: 20260101, numRuns });
 
 const character = fc.oneof(
@@ -106,7 +106,7 @@ describe.each(SETUPS)("tokens of %s on %s, changed in any way (rows 22, 27, 30)"
   test("one character: refused, or the same token", async () => {
     await fc.assert(
       fc.asyncProperty(edit, async (how) => refusedUnlessSame(edited(token, how))),
-      runs(400),
+      runs(250),
     );
   });
 
@@ -114,7 +114,7 @@ describe.each(SETUPS)("tokens of %s on %s, changed in any way (rows 22, 27, 30)"
     const edits = fc.array(edit, { minLength: 2, maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(edits, async (all) => refusedUnlessSame(all.reduce(edited, token))),
-      runs(100),
+      runs(60),
     );
   });
 
@@ -122,13 +122,12 @@ describe.each(SETUPS)("tokens of %s on %s, changed in any way (rows 22, 27, 30)"
     app.clock.advance(1000);
     const { token: second } = await issue(app, "alice");
     const parts = [...token.split("."), ...second.split("."), "", "e30"];
-    const arrangement = fc.array(fc.constantFrom(...parts), { maxLength: 6 }).filter((chosen) => {
-      const joined = chosen.join(".");
-      return joined !== second;
-    });
+    const arrangement = fc
+      .array(fc.constantFrom(...parts), { maxLength: 6 })
+      .filter((chosen) => chosen.join(".") !== second);
     await fc.assert(
       fc.asyncProperty(arrangement, async (chosen) => refusedUnlessSame(chosen.join("."))),
-      runs(150),
+      runs(100),
     );
   });
 
@@ -140,7 +139,7 @@ describe.each(SETUPS)("tokens of %s on %s, changed in any way (rows 22, 27, 30)"
         const newPayload = which === 0 ? payload : encoded(changed(claims, ofClaims));
         await refusedUnlessSame(`${newHead}.${newPayload}.${signature}`);
       }),
-      runs(200),
+      runs(150),
     );
   });
 
@@ -179,14 +178,13 @@ describe.each(SETUPS)("tokens of %s on %s, changed in any way (rows 22, 27, 30)"
           const head = ofHeader ? changed(header, ofHeader) : header;
           const said = ofClaims ? changed(claims, ofClaims) : claims;
           const { status, json } = await introspect(app, await signedLike(app, head, said));
-          // What is read again is not what was written where a name is a number, which JSON puts first.
-          const good = isGood(head, said) && !Object.keys(said).some((name) => /^\d+$/.test(name));
+          const good = isGood(head, said);
           expect({ status, active: json.active }).toEqual({ status: 200, active: good });
           if (good) expect(json).toMatchObject({ sub: claims["sub"], sid: claims["sid"], username: "alice" });
           outcomes[good ? "good" : "bad"]++;
         },
       ),
-      runs(300),
+      runs(250),
     );
     // Both happened often enough to mean something.
     expect(Math.min(outcomes.good, outcomes.bad)).toBeGreaterThan(20);
@@ -205,7 +203,7 @@ describe.each(SETUPS)("tokens of %s on %s, changed in any way (rows 22, 27, 30)"
           readable ? [200, "INVALID_TOKEN"] : [400, "BAD_USER_INPUT"],
         );
       }),
-      runs(100),
+      runs(60),
     );
     expect((await app.send(REFRESH, { refreshToken })).data).toBeTruthy();
   });

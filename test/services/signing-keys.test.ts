@@ -20,7 +20,7 @@ const VERIFIER = `
 
 describe.each(DATABASES)("signing keys on %s", (database) => {
   test.each(["ES256", "EdDSA"] as const)(
-    "a token signed with %s verifies elsewhere by the key set",
+    "a token signed with %s verifies elsewhere by the key set (row 24)",
     async (algorithm) => {
       const app = await makeApp({ database, config: { algorithm } });
       await app.createUser("alice");
@@ -77,7 +77,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     await Promise.all(apps.map((app) => app.close()));
   });
 
-  test("the private key is kept sealed; another SECRET_KEY does not open it and overwrites nothing", async () => {
+  test("the private key is kept sealed (row 33); another SECRET_KEY does not open it and overwrites nothing", async () => {
     const app = await makeApp({ database });
     await app.latchkey.keys.signingKey();
     const rows = () => app.latchkey.db.selectFrom("signing_keys").selectAll().execute();
@@ -98,7 +98,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     await app.close();
   });
 
-  test("a change of ALGORITHM is a rotation", async () => {
+  test("a change of ALGORITHM is a rotation (row 33)", async () => {
     const before = await makeApp({ database, config: { algorithm: "ES256" } });
     await before.createUser("alice");
     const { accessToken } = await before.login("alice");
@@ -117,7 +117,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     await after.close();
   });
 
-  describe("rotation", () => {
+  describe("rotation (row 33)", () => {
     /** Two processes on one database, as far as they can tell. */
     async function twoApps() {
       const here = await makeApp({ database });
