@@ -1,10 +1,18 @@
 import { expect } from "@jest/globals";
 import { decodeJwt, decodeProtectedHeader } from "jose";
-import type { App } from "./app.js";
+import { type App, makeApp } from "./app.js";
+import type { DatabaseKind } from "./databases.js";
 import { ME } from "./operations.js";
 
 /** One that can be sent as a bearer too. */
 export const INTROSPECTION_SECRET = "an-introspection-secret-of-the-tests";
+
+/** Every algorithm, and both databases: `describe.each(TOKEN_SETUPS)`. */
+export const TOKEN_SETUPS = [
+  ["ES256", "postgres"],
+  ["EdDSA", "sqlite"],
+  ["HS256", "sqlite"],
+] as const;
 
 type Json = Record<string, unknown>;
 /** What is not text is written as JSON; a member that is undefined is left out. */
@@ -27,6 +35,13 @@ export async function signedLike(app: App, header: Part, payload: Part | Buffer)
   const input = `${encoded(header)}.${encoded(payload)}`;
   const signature = await crypto.subtle.sign(SIGNING[algorithm], sign, Buffer.from(input));
   return `${input}.${Buffer.from(signature).toString("base64url")}`;
+}
+
+/** An app that signs with the algorithm, and an access token of its user alice. */
+export async function makeTokenApp(ALGORITHM: string, database: DatabaseKind) {
+  const app = await makeApp({ database, env: { ALGORITHM, INTROSPECTION_SECRET } });
+  await app.createUser("alice");
+  return { app, ...(await issue(app, "alice")) };
 }
 
 /** A fresh access token of a user, and what it says. */
