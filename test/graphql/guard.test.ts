@@ -115,7 +115,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     ["of an unknown user", { claims: { sub: "0190a0a0-0000-7000-8000-000000000000" } }, "INVALID_TOKEN"],
     ["of an unknown session", { claims: { sid: "0190a0a0-0000-7000-8000-000000000000" } }, "INVALID_TOKEN"],
     ["without a session", { claims: { sid: undefined } }, "INVALID_TOKEN"],
-  ])("refuses a token %s (rows 22, 23, 25 to 29)", async (_what, parts, reason) => {
+  ])("refuses a token %s (rows 22, 23, 25 to 29, 52)", async (_what, parts, reason) => {
     await expectRefused(`Bearer ${await tokenWith(parts)}`, reason);
   });
 

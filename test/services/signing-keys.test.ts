@@ -9,6 +9,9 @@ import { ME, REFRESH } from "../support/operations.js";
 
 const MINUTE = 60_000;
 
+/** Both of 128 bits of security. */
+const CURVES = { ES256: "P-256", EdDSA: "Ed25519" };
+
 /** Another service, in another process, that knows the address of the key set and nothing else. */
 const VERIFIER = `
   import { createRemoteJWKSet, jwtVerify } from "jose";
@@ -31,7 +34,12 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
       expect(jwks.headers.get("cache-control")).toBe("public, max-age=30");
       const { keys } = JSON.parse(jwks.text);
       expect(keys).toEqual([
-        expect.objectContaining({ alg: algorithm, use: "sig", kid: expect.any(String) }),
+        expect.objectContaining({
+          alg: algorithm,
+          use: "sig",
+          kid: expect.any(String),
+          crv: CURVES[algorithm],
+        }),
       ]);
       expect(keys[0]).not.toHaveProperty("d");
 
@@ -84,7 +92,10 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     const before = await rows();
     expect(before).toHaveLength(1);
     const sealed = Buffer.from(before[0]!.sealed_private_key!, "base64url").toString("latin1");
+    await app.request("/.well-known/jwks.json");
     expect(JSON.stringify(before) + sealed).not.toContain("PRIVATE KEY");
+    expect(app.seen.join()).not.toMatch(/PRIVATE KEY|"d":/);
+    expect(app.seen.join()).not.toContain(before[0]!.sealed_private_key);
 
     const stranger = await makeApp({
       databaseUrl: app.databaseUrl,
