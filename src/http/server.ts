@@ -8,6 +8,7 @@ import fastify, {
   type FastifyRequest,
 } from "fastify";
 import { addressOf } from "./client.js";
+import { refuseTwoAuthorizations } from "./one-authorization.js";
 
 /** The largest body that is read, in bytes. */
 const BODY_LIMIT = 64 * 1024;
@@ -67,6 +68,7 @@ export async function createServer(options: {
       maxAge: 600,
     });
   }
+  refuseTwoAuthorizations(server);
   server.addHook("onSend", async (request, reply) => {
     reply.header("x-request-id", request.id);
     if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");

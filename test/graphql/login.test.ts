@@ -24,7 +24,7 @@ describe.each(DATABASES)("login on %s", (database) => {
   // So that what one test fails at does not count in the next.
   afterEach(() => app.clock.advance(DAY));
 
-  test("answers a bearer token for the right password", async () => {
+  test("answers a bearer token for the right password (row 55)", async () => {
     const { status, headers, data } = await app.send(LOGIN, { username: "alice", password: PASSWORD });
     expect(status).toBe(200);
     expect(headers.get("cache-control")).toBe("no-store");
