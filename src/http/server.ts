@@ -1,7 +1,12 @@
 import { randomUUID } from "node:crypto";
 import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from "fastify";
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from "fastify";
 
 /** The largest body that is read, in bytes. */
 const BODY_LIMIT = 64 * 1024;
@@ -21,10 +26,10 @@ export async function createServer(options: {
       {},
       {
         serializers: {
-          // Not the query string nor any header: either may hold a token.
-          req: ({ method, url, ip }: { method: string; url: string; ip: string }) => ({
+          // The route, not what was asked for: a path, a query string and a header may all hold a token.
+          req: ({ method, routeOptions, ip }: FastifyRequest) => ({
             method,
-            path: url.split("?", 1)[0],
+            path: routeOptions?.url ?? "(unknown)",
             ip,
           }),
         },
