@@ -29,6 +29,7 @@ describe("the configuration", () => {
       mailFrom: "Latchkey <latchkey@localhost>",
       corsOrigins: [],
       apolloSandbox: true,
+      persistedDocuments: undefined,
       logLevel: "info",
     });
     expect(Object.isFrozen(config)).toBe(true);
@@ -57,6 +58,7 @@ describe("the configuration", () => {
       SMTP_URL: "smtps://user:password@smtp.example.com:465",
       MAIL_FROM: "Example <no-reply@example.com>",
       CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
+      PERSISTED_DOCUMENTS: "/etc/latchkey/persisted-documents.json",
       LOG_LEVEL: "warn",
     });
     expect(config).toEqual({
@@ -82,6 +84,7 @@ describe("the configuration", () => {
       mailFrom: "Example <no-reply@example.com>",
       corsOrigins: ["https://app.example.com", "http://localhost:3000"],
       apolloSandbox: false,
+      persistedDocuments: "/etc/latchkey/persisted-documents.json",
       logLevel: "warn",
     });
   });

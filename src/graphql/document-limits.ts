@@ -35,7 +35,7 @@ const LIMITS: Record<keyof Size, [max: number, what: string]> = {
   listItems: [100, "items in a list"],
   depth: [20, "levels of selections"],
   rootFields: [20, "root fields"],
-  fields: [500, "fields, with those that fragments bring"],
+  fields: [300, "fields, with those that fragments bring"],
   // Two pages of 100, one within the other, with ten fields each.
   values: [100_000, "values in its answer, by the pages it asks for"],
   oncePerRequest: [1, "field with @oncePerRequest: send each in a request of its own"],
