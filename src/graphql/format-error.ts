@@ -27,7 +27,6 @@ const PLAIN_MESSAGES = [
 const MESSAGES_WITH_NAMES = [
   /^Cannot query field "\w+" on type "\w+"\./,
   /^Unknown (argument|type|fragment|directive|field) "@?\w+"[^:]*?\./,
-  /^Unknown operation named "\w+"\./,
   /^Field "[\w.]+"( argument "\w+")? of (required )?type "[\w![\]]+" (is required, but it was not provided|was not provided|must have a selection of subfields|must not have a selection)/,
   /^Field "\w+" must not have a selection since type "[\w![\]]+" has no subfields\./,
   /^Field "[\w.]+" is not defined by type "\w+"\./,
