@@ -42,7 +42,7 @@ export async function addGraphQL(
     persistedQueries: false,
     parseOptions: { maxTokens: MAX_TOKENS },
     validationRules: [documentLimits],
-    validationOptions: { maxErrors: MAX_ERRORS, hideSuggestions: !apolloSandbox },
+    validationOptions: { maxErrors: MAX_ERRORS },
     executionOptions: { maxCoercionErrors: MAX_ERRORS },
     stopOnTerminationSignals: false,
     logger: server.log,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { type App, makeApp } from "../support/app.js";
 
-const RUNS = { seed: 20_260_101, numRuns: 200 };
+const RUNS = { seed: 20_260_101, numRuns: 150 };
 
 /** What nobody but the client could have made up: a name in GraphQL, a word in JSON and in a header. */
 const marker = fc.stringMatching(/^[a-z]{4}[0-9]{4}$/).map((text) => `HUNTER${text}`);
@@ -242,6 +242,32 @@ describe.each([
         await expectNothingOf(app, [text], () => app.request(url, { method, headers }));
       }),
       RUNS,
+    );
+  });
+
+  test("a form's names and values", async () => {
+    const form = marker.chain((text) =>
+      fc.tuple(
+        fc.constant(text),
+        fc.constantFrom("/token", "/revoke", "/introspect"),
+        fc.constantFrom(
+          { grant_type: text },
+          { grant_type: "password", username: text, password: text },
+          { grant_type: "refresh_token", refresh_token: text },
+          { token: text, token_type_hint: text },
+          { [text]: text },
+        ),
+        fc.constantFrom("application/x-www-form-urlencoded", "application/json", "text/plain"),
+      ),
+    );
+    await fc.assert(
+      fc.asyncProperty(form, async ([text, url, fields, type]) => {
+        const body = String(new URLSearchParams(fields as Record<string, string>));
+        await expectNothingOf(app, [text], () =>
+          app.request(url, { method: "POST", body, headers: { "content-type": type, authorization: text } }),
+        );
+      }),
+      { ...RUNS, numRuns: 50 },
     );
   });
 
