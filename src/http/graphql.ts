@@ -10,7 +10,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
 import { type ErrorCode, LatchkeyError } from "../errors.js";
 import { type Context, readViewer } from "../graphql/context.js";
-import { documentLimits, MAX_ERRORS, MAX_TOKENS } from "../graphql/document-limits.js";
+import { checkAnswerSize, documentLimits, MAX_ERRORS, MAX_TOKENS } from "../graphql/document-limits.js";
 import { createFormatError, httpHeadOf } from "../graphql/format-error.js";
 import { createLoaders } from "../graphql/loaders.js";
 import { checkVariables } from "../graphql/variable-limits.js";
@@ -51,7 +51,7 @@ export async function addGraphQL(
       logInternalError: (err, errorId) => server.log.error({ err, errorId }, "operation failed"),
     }),
     plugins: [
-      variableLimits,
+      requestLimits,
       errorHead,
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
@@ -97,10 +97,15 @@ export async function addGraphQL(
   });
 }
 
-/** Variables are JSON: the document's limits do not hold for them. */
-const variableLimits: ApolloServerPlugin<Context> = {
+/** The limits that a document alone cannot be held to. */
+const requestLimits: ApolloServerPlugin<Context> = {
   async requestDidStart() {
-    return { didResolveOperation: async ({ request }) => checkVariables(request.variables) };
+    return {
+      async didResolveOperation({ request: { variables = {} }, document, operation, schema }) {
+        checkVariables(variables);
+        if (operation) checkAnswerSize(document, operation, schema, variables);
+      },
+    };
   },
 };
 

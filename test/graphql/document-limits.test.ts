@@ -95,20 +95,35 @@ describe("a document is refused with one error that names the limit: (row 61)", 
       "300 fields, with those that fragments bring",
     ],
     [
-      "pages within pages",
-      "{me{items{owner{items{owner{items{id}}}}}}}",
-      "100000 values in its answer, by the pages it asks for",
-    ],
-    [
-      "pages of a variable's size",
-      "query($n:Int!){users(first:$n){nodes{items(first:$n){id title description createdAt updatedAt owner{id username email disabled}}}}}",
-      "100000 values in its answer, by the pages it asks for",
+      "fields of a fragment that is nowhere spread",
+      `{me{id}}fragment f on User{${many(301, () => "id")}}`,
+      "300 fields, with those that fragments bring",
     ],
     ["the second of two operations", `query a{me{id}}query b{${many(21, () => "me{id}")}}`, "20 root fields"],
   ])("%s", async (_what, query, limit, code = "GRAPHQL_VALIDATION_FAILED") => {
     const answer = await app.post({ query });
     expect(answer).toMatchObject(REFUSED(code, `The document has more than ${limit}.`));
     expect(answer.errors).toHaveLength(1);
+  });
+
+  test.each<[string, string, object]>([
+    ["by default", "{me{items{owner{items{owner{items{id}}}}}}}", {}],
+    ["by literals", "{users(first:100){nodes{items(first:100){id title}}}}", {}],
+    ["by a variable", "query($n:Int!){users(first:$n){nodes{items(first:$n){id title}}}}", { n: 100 }],
+    ["by a variable's default", "query($n:Int=100){users(first:$n){nodes{items(first:$n){id title}}}}", {}],
+    [
+      "through a fragment",
+      "{users(first:100){nodes{...f}}}fragment f on User{items(first:100){id title}}",
+      {},
+    ],
+    ["by many small ones", `{${many(20, (n) => `a${n}:users(first:100){nodes{items(first:10){id}}}`)}}`, {}],
+  ])("pages within pages %s", async (_what, query, variables) => {
+    expect(await app.post({ query, variables })).toMatchObject(
+      REFUSED(
+        "GRAPHQL_VALIDATION_FAILED",
+        "The document has more than 20000 values in its answer, by the pages it asks for.",
+      ),
+    );
   });
 
   test("by GET too", async () => {
@@ -155,9 +170,14 @@ describe("what is within the limits passes:", () => {
     ["20 levels", `{me${"{items(first:1){owner".repeat(9)}{id}${"}}".repeat(9)}}`],
     ["20 root fields", `{${many(20, () => "me{id}")}}`],
     ["50 aliases", `{me{${many(50, (n) => `a${n}:id`)}}}`],
-    ["users with their items", "{users(first:100){nodes{id username email items(first:100){id title}}}}"],
+    ["users with their items", "{users{nodes{id username email items{id title createdAt}}}}"],
+    ["as many as fit", "{users(first:100){nodes{items(first:98){id title}}}}"],
+    [
+      "pages as large as a variable says",
+      "query($n:Int=100){users(first:$n){nodes{items(first:$n){id title description}}}}",
+    ],
   ])("%s", async (_what, query) => {
-    const { errors } = await app.post({ query });
+    const { errors } = await app.post({ query, variables: query.includes("$n") ? { n: 50 } : {} });
     expect(errors?.[0]?.extensions?.["code"]).toBe("UNAUTHENTICATED");
   });
 });
