@@ -103,7 +103,8 @@ function pageSize(
   if (value?.kind === Kind.INT) first = Number(value.value);
   else if (value?.kind === Kind.VARIABLE) first = variables[value.name.value];
   const size = Number(first ?? argument.defaultValue);
-  return size >= 1 && size <= MAX_PAGE ? size : MAX_PAGE;
+  // The field itself refuses another size, and gives nothing.
+  return size >= 1 && size <= MAX_PAGE ? size : 1;
 }
 
 function objectType(schema: GraphQLSchema, name: string): GraphQLObjectType | undefined {
