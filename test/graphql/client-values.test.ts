@@ -124,13 +124,13 @@ async function expectNothingOf(app: App, texts: string[], act: () => Promise<unk
 }
 
 describe.each([
-  ["development", {}],
-  ["production", { NODE_ENV: "production" }],
-])("in %s no answer and no log line has (row 65)", (environment, env) => {
+  ["development", "sqlite"],
+  ["production", "postgres"],
+] as const)("in %s on %s no answer and no log line has (row 65)", (environment, database) => {
   let app: App;
   let token: string;
   beforeAll(async () => {
-    app = await makeApp({ env });
+    app = await makeApp({ database, env: { NODE_ENV: environment } });
     await app.latchkey.accounts.create(
       { username: "alice", email: "alice@example.com", fullName: null, roles: ["ADMIN"] },
       "a password with nothing in it",
