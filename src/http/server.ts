@@ -7,6 +7,7 @@ import fastify, {
   type FastifyReply,
   type FastifyRequest,
 } from "fastify";
+import { addressOf } from "./client.js";
 
 /** The largest body that is read, in bytes. */
 const BODY_LIMIT = 64 * 1024;
@@ -16,10 +17,12 @@ const HEADER_LIMIT = 16 * 1024;
  * The edge: limits, security headers, CORS, request ids and logs. Routes are added to it.
  * `close()` stops accepting, finishes what is in flight, and answers 503 to what still arrives.
  * @param options.corsOrigins browsers' origins that may read answers
+ * @param options.trustedProxies proxies whose `X-Forwarded-For` is believed
  */
 export async function createServer(options: {
   logger: FastifyBaseLogger;
   corsOrigins: readonly string[];
+  trustedProxies: readonly string[];
 }): Promise<FastifyInstance> {
   const server = fastify({
     loggerInstance: options.logger.child(
@@ -27,14 +30,15 @@ export async function createServer(options: {
       {
         serializers: {
           // The route, not what was asked for: a path, a query string and a header may all hold a token.
-          req: ({ method, routeOptions, ip }: FastifyRequest) => ({
-            method,
-            path: routeOptions?.url ?? "(unknown)",
-            ip,
+          req: (request: FastifyRequest) => ({
+            method: request.method,
+            path: request.routeOptions?.url ?? "(unknown)",
+            ip: addressOf(request),
           }),
         },
       },
     ),
+    trustProxy: options.trustedProxies.length > 0 && [...options.trustedProxies],
     genReqId: () => randomUUID(),
     bodyLimit: BODY_LIMIT,
     requestTimeout: 8_000,

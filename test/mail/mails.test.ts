@@ -28,7 +28,7 @@ describe("mails in development", () => {
         printed += text;
       },
     });
-    server = await createServer({ logger: pino({ level: "silent" }), corsOrigins: [] });
+    server = await createServer({ logger: pino({ level: "silent" }), corsOrigins: [], trustedProxies: [] });
     await addMails(server, { mailer });
   });
   afterEach(() => server.close());
