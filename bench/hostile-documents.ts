@@ -3,12 +3,9 @@
  * the median of some answers of the server, and beside it what parsing and validating it takes without limits. It
  * fails when an answer is not a 4xx in 50 ms.
  */
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
+import { readFileSync } from "node:fs";
 import { buildSchema, parse, validate } from "graphql";
+import { median, startServer } from "./server.ts";
 
 const SAMPLES = 15;
 const LIMIT = 50;
@@ -33,30 +30,12 @@ const ATTACKS: Record<string, string> = {
   "pages within pages": "{me{items{owner{items{owner{items{owner{items{id}}}}}}}}}",
 };
 
-const directory = mkdtempSync(join(tmpdir(), "latchkey-bench-"));
-const server = spawn(process.execPath, [resolve("dist/main.js")], {
-  cwd: directory,
-  env: {
-    NODE_ENV: "production",
-    SECRET_KEY: "only of the benchmark, and of nothing else",
-    DATABASE_URL: `sqlite:${join(directory, "latchkey.db")}`,
-    HOST: "127.0.0.1",
-    PORT: "0",
-  },
-  stdio: ["ignore", "pipe", "inherit"],
-});
-const lines = createInterface({ input: server.stdout });
-const address = await new Promise<string>((found) => {
-  lines.on("line", (line) => {
-    const match = /Server listening at (http:[^"]+)/.exec(line);
-    if (match?.[1]) found(`${match[1]}/graphql`);
-  });
-});
+const { child, url } = await startServer();
 
 async function send(query: string): Promise<{ status: number; took: number }> {
   const body = JSON.stringify({ query });
   const started = performance.now();
-  const response = await fetch(address, {
+  const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body,
@@ -83,11 +62,11 @@ for (let n = 0; n < 200; n++) await send(`{me{id}}#${n}`);
 for (const [name, query] of Object.entries(ATTACKS)) {
   const answers: { status: number; took: number }[] = [];
   for (let n = 0; n < SAMPLES; n++) answers.push(await send(query));
-  const took = answers.map((answer) => answer.took).sort((a, b) => a - b)[Math.floor(SAMPLES / 2)] ?? 0;
+  const took = median(answers.map((answer) => answer.took));
   const status = answers[0]?.status ?? 0;
   console.log(
     `${name.padEnd(32)} ${status}  ${took.toFixed(1).padStart(5)} ms   without limits ${withoutLimits(query)}`,
   );
   if (status < 400 || status > 499 || took > LIMIT) process.exitCode = 1;
 }
-server.kill("SIGTERM");
+child.kill("SIGTERM");

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { type App, makeApp } from "../support/app.js";
 
-const RUNS = { seed: 20_260_101, numRuns: 150 };
+const RUNS = { seed: 20_260_101, numRuns: 100 };
 
 /** What nobody but the client could have made up: a name in GraphQL, a word in JSON and in a header. */
 const marker = fc.stringMatching(/^[a-z]{4}[0-9]{4}$/).map((text) => `HUNTER${text}`);
