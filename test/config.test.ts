@@ -30,6 +30,7 @@ describe("the configuration", () => {
       corsOrigins: [],
       trustedProxies: [],
       apolloSandbox: true,
+      persistedDocuments: undefined,
       logLevel: "info",
     });
     expect(Object.isFrozen(config)).toBe(true);
@@ -59,6 +60,7 @@ describe("the configuration", () => {
       MAIL_FROM: "Example <no-reply@example.com>",
       CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
       TRUST_PROXY: "loopback, 10.0.0.0/8,2001:db8::1",
+      PERSISTED_DOCUMENTS: "/etc/latchkey/persisted-documents.json",
       LOG_LEVEL: "warn",
     });
     expect(config).toEqual({
@@ -85,6 +87,7 @@ describe("the configuration", () => {
       corsOrigins: ["https://app.example.com", "http://localhost:3000"],
       trustedProxies: ["loopback", "10.0.0.0/8", "2001:db8::1"],
       apolloSandbox: false,
+      persistedDocuments: "/etc/latchkey/persisted-documents.json",
       logLevel: "warn",
     });
   });
