@@ -18,6 +18,7 @@ export default {
       },
     ],
   },
+  setupFiles: ["<rootDir>/test/support/record-answers.ts"],
   globalSetup: "<rootDir>/test/support/global-setup.ts",
   globalTeardown: "<rootDir>/test/support/global-teardown.ts",
   coverageProvider: "v8",

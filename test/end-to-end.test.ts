@@ -243,6 +243,8 @@ describe.each(["ES256", "EdDSA"])("in production, with %s", (ALGORITHM) => {
   });
 
   test("logs JSON, with the request's id on each of its lines and no secret in any", async () => {
+    // What was logged last is still on its way.
+    await setTimeout(200);
     const before = server.stdout().length;
     const token = await login(address, credentials);
     expect((await post(address, LOGIN, { ...credentials, username: "nobody" })).status).toBe(401);
@@ -255,7 +257,7 @@ describe.each(["ES256", "EdDSA"])("in production, with %s", (ALGORITHM) => {
       headers: { "content-type": "application/json" },
       body: `{ "password": "${PASSWORD}`,
     });
-    await setTimeout(100);
+    await setTimeout(200);
     const text = server.stdout().slice(before);
     const lines = text
       .trimEnd()

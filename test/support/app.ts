@@ -7,6 +7,7 @@ import { createLogger } from "../../src/logger.js";
 import { migrate } from "../../src/storage/database.js";
 import { type DatabaseKind, emptyDatabaseUrl } from "./databases.js";
 import { LOGIN } from "./operations.js";
+import { keepSeen, SECRETS } from "./seen.js";
 
 /** The one password of all tests: it must never be found in an answer or a log. */
 export const PASSWORD = "CANARY-correct-horse-battery";
@@ -55,7 +56,12 @@ export async function makeApp(
   };
   const clock = options.clock ?? new FrozenClock();
   const seen: string[] = [];
-  const logger = createLogger(config, { write: (line) => void seen.push(line) });
+  const logger = createLogger(config, {
+    write: (line) => {
+      seen.push(line);
+      keepSeen(line);
+    },
+  });
   const latchkey = compose(config, { logger, clock });
   await migrate(latchkey.db);
   const server = await composeServer(config, latchkey, { logger });
@@ -117,7 +123,7 @@ export async function makeApp(
     async close() {
       await server.close();
       await latchkey.close();
-      const leak = seen.find((text) => /CANARY|\$2[aby]\$\d\d\$/.test(text));
+      const leak = seen.find((text) => SECRETS.test(text));
       if (leak !== undefined) throw new Error(`a secret was logged or answered: ${leak}`);
     },
   };

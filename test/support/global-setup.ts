@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +21,8 @@ export default async function globalSetup(): Promise<void> {
   await postgres.initialise();
   await postgres.start();
   process.env["TEST_POSTGRES_URL"] = `postgres://latchkey:latchkey@127.0.0.1:${port}`;
+  process.env["TEST_SEEN"] = join(tmpdir(), `latchkey-seen-${randomUUID()}`);
+  writeFileSync(process.env["TEST_SEEN"], "");
   (globalThis as Record<string, unknown>)["stopPostgres"] = () => postgres.stop();
 }
 

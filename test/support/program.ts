@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { resolve } from "node:path";
+import { keepSeen, SECRETS } from "./seen.js";
 
 /** Enough for the built program to run, and nothing else of this process's own environment. */
 const ENVIRONMENT = {
@@ -10,9 +11,6 @@ const ENVIRONMENT = {
   SECRET_KEY: "CANARY, the secret key of the tests' programs",
   BCRYPT_COST: "10",
 };
-
-/** What no output may hold: see PASSWORD in app.ts, and ENVIRONMENT. */
-const SECRETS = /CANARY|\$2[aby]\$\d\d\$/;
 
 export interface Ended {
   /** Null when a signal ended it. */
@@ -60,6 +58,7 @@ export function startProgram(command: string, args: string[], options: ProgramOp
   });
   child.stdin.end(options.input);
   const ended = once(child, "close").then(([code]) => {
+    keepSeen(stdout + stderr);
     if (SECRETS.test(stdout + stderr)) throw new Error(`a secret was printed: ${stdout}${stderr}`);
     return { code, stdout, stderr };
   });
