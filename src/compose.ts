@@ -16,6 +16,7 @@ import { createSchema } from "./graphql/schema.js";
 import { SessionResolver } from "./graphql/session.js";
 import { addGraphQL } from "./http/graphql.js";
 import { addMails } from "./http/mails.js";
+import { addMetrics } from "./http/metrics.js";
 import { addOAuth } from "./http/oauth.js";
 import { addOperations } from "./http/operations.js";
 import { createServer } from "./http/server.js";
@@ -23,6 +24,7 @@ import type { Mailer } from "./mail/mailer.js";
 import { NoMailer } from "./mail/none.js";
 import { PrintedMailer } from "./mail/printed.js";
 import { SmtpMailer } from "./mail/smtp.js";
+import { Metrics } from "./metrics.js";
 import { accountMails } from "./services/account-mails.js";
 import { Accounts } from "./services/accounts.js";
 import { Audit } from "./services/audit.js";
@@ -55,6 +57,7 @@ const DAY = 24 * 3_600_000;
 
 /** The parts of one Latchkey. Several can live in one process. */
 export interface Latchkey {
+  metrics: Metrics;
   db: Database;
   keys: KeyRing;
   /** Undefined with HS256, which has no keys but SECRET_KEY. */
@@ -85,7 +88,11 @@ export function compose(
   }: { logger: Logger; clock?: Clock; print?: (text: string) => void },
 ): Latchkey {
   const newId = idsFrom(clock);
-  const db = openDatabase(config.database, (err) => logger.warn({ err }, "lost an idle database connection"));
+  const metrics = new Metrics();
+  const db = openDatabase(config.database, {
+    onIdleError: (err) => logger.warn({ err }, "lost an idle database connection"),
+    metrics,
+  });
   const audit = new Audit({ clock, newId });
   const secretKey = () => secretKeyOf(config, logger);
   const accessTokenSeconds = config.accessTokenExpireMinutes * 60;
@@ -107,13 +114,13 @@ export function compose(
     audience: config.tokenAudience,
     lifetimeSeconds: accessTokenSeconds,
   });
-  const passwords = new Passwords({ cost: config.bcryptCost });
+  const passwords = new Passwords({ cost: config.bcryptCost, metrics });
   const policy = new PasswordPolicy({ passwords, minLength: config.passwordMinLength });
   const lifetime = { idle: config.refreshTokenExpireDays * DAY, absolute: config.sessionExpireDays * DAY };
   const sessions = new Sessions({ db, accessTokens, audit, clock, newId, lifetime });
   const grace = config.refreshGraceSeconds * 1000;
   const refresh = new Refresh({ db, sessions, audit, clock, lifetime, grace });
-  const login = new Login({ db, passwords, sessions, audit, clock });
+  const login = new Login({ db, passwords, sessions, audit, clock, metrics });
   const items = new Items({ db, clock, newId });
   const mailer = mailerOf(config, { clock, print });
   const tokens = new OneTimeTokens({ clock });
@@ -143,6 +150,7 @@ export function compose(
     new UserItemsResolver(),
   ]);
   return {
+    metrics,
     db,
     keys,
     signingKeys,
@@ -160,6 +168,7 @@ export function compose(
       await outbox.close();
       await passwords.close();
       await db.destroy();
+      metrics.close();
     },
   };
 }
@@ -167,12 +176,12 @@ export function compose(
 /** The HTTP server over those parts; not yet listening. */
 export async function composeServer(
   config: Config,
-  { db, keys, mailer, schema, login, refresh, sessions, items }: Latchkey,
+  { metrics, db, keys, mailer, schema, login, refresh, sessions, items }: Latchkey,
   { logger }: { logger: Logger },
 ): Promise<FastifyInstance> {
   const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
-  const server = await createServer({ logger, corsOrigins });
-  await addGraphQL(server, { schema, sessions, items, apolloSandbox: config.apolloSandbox });
+  const server = await createServer({ logger, corsOrigins, metrics });
+  await addGraphQL(server, { schema, sessions, items, metrics, apolloSandbox: config.apolloSandbox });
   await addOAuth(server, {
     keys,
     login,
@@ -182,6 +191,8 @@ export async function composeServer(
     introspectionSecret: config.introspectionSecret,
   });
   await addOperations(server, { db });
+  if (config.metricsToken !== undefined || !config.production)
+    await addMetrics(server, { metrics, token: config.metricsToken });
   if (mailer instanceof PrintedMailer) await addMails(server, { mailer });
   return server;
 }

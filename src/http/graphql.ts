@@ -7,20 +7,28 @@ import {
 import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin/landingPage/default";
 import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { GraphQLSchema } from "graphql";
+import { type FragmentDefinitionNode, type GraphQLSchema, Kind, type SelectionSetNode } from "graphql";
 import { type Context, readViewer } from "../graphql/context.js";
 import { createFormatError, httpHeadOf } from "../graphql/format-error.js";
 import { createLoaders } from "../graphql/loaders.js";
+import type { Metrics } from "../metrics.js";
 import type { Items } from "../services/items.js";
 import type { Sessions } from "../services/sessions.js";
 import { clientOf } from "./client.js";
+import { landingPagePolicy } from "./landing-page.js";
 
 /** Serves the schema at `/graphql`, GraphQL over HTTP's way. */
 export async function addGraphQL(
   server: FastifyInstance,
-  options: { schema: GraphQLSchema; sessions: Sessions; items: Items; apolloSandbox: boolean },
+  options: {
+    schema: GraphQLSchema;
+    sessions: Sessions;
+    items: Items;
+    metrics: Metrics;
+    apolloSandbox: boolean;
+  },
 ): Promise<void> {
-  const { schema, sessions, items, apolloSandbox } = options;
+  const { schema, sessions, items, metrics, apolloSandbox } = options;
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: apolloSandbox,
@@ -32,6 +40,7 @@ export async function addGraphQL(
     formatError: createFormatError((err, errorId) => server.log.error({ err, errorId }, "operation failed")),
     plugins: [
       errorHead,
+      countRequests(metrics),
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
       apolloSandbox ? ApolloServerPluginLandingPageLocalDefault() : ApolloServerPluginLandingPageDisabled(),
@@ -59,14 +68,19 @@ export async function addGraphQL(
         reply.header("www-authenticate", 'Bearer error="invalid_request"');
         return refuse(reply, 400, "Send one Authorization header.");
       }
+      // The handler makes a URL of it.
+      if (!URL.canParse(`http://${request.hostname}/`))
+        return refuse(reply, 400, "Send a valid Host header.");
     });
     scope.route({
       method: ["GET", "POST"],
       url: "/graphql",
       handler: async function graphql(this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
-        // The landing page loads Apollo Sandbox, and brings a content policy of its own.
-        if (apolloSandbox && request.method === "GET") reply.removeHeader("content-security-policy");
-        return handler.call(this, request, reply);
+        const body = await handler.call(this, request, reply);
+        if (typeof body === "string" && String(reply.getHeader("content-type")).startsWith("text/html")) {
+          reply.header("content-security-policy", landingPagePolicy(body));
+        }
+        return body;
       },
     });
   });
@@ -86,6 +100,45 @@ const errorHead: ApolloServerPlugin<Context> = {
     };
   },
 };
+
+/** Tells operations apart by their root field, since their names are the client's to choose. */
+function countRequests(metrics: Metrics): ApolloServerPlugin<Context> {
+  return {
+    async requestDidStart() {
+      return {
+        async willSendResponse({ operation, document, response: { body } }) {
+          const fragments = new Map<string, FragmentDefinitionNode>();
+          for (const definition of document?.definitions ?? []) {
+            if (definition.kind === Kind.FRAGMENT_DEFINITION)
+              fragments.set(definition.name.value, definition);
+          }
+          const fields = operation ? rootFields(operation.selectionSet, fragments) : undefined;
+          const name = fields === undefined ? "invalid" : fields.size === 1 ? [...fields][0]! : "several";
+          const error = body.kind === "single" ? body.singleResult.errors?.[0] : undefined;
+          metrics.graphqlRequestAnswered(name, error ? String(error.extensions?.["code"]) : "OK");
+        },
+      };
+    },
+  };
+}
+
+/** Each fragment is looked into once. */
+function rootFields(
+  { selections }: SelectionSetNode,
+  fragments: Map<string, FragmentDefinitionNode>,
+  fields = new Set<string>(),
+): Set<string> {
+  for (const selection of selections) {
+    if (selection.kind === Kind.FIELD) {
+      fields.add(selection.name.value);
+      continue;
+    }
+    const inner = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
+    if (selection.kind === Kind.FRAGMENT_SPREAD) fragments.delete(selection.name.value);
+    if (inner) rootFields(inner.selectionSet, fragments, fields);
+  }
+  return fields;
+}
 
 /** A request that never became a GraphQL one is refused in GraphQL's form all the same. */
 function refuse(reply: FastifyReply, status: number, message: string): FastifyReply {

@@ -1,11 +1,23 @@
 import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
 import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from "fastify";
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  LogController,
+} from "fastify";
+import type { Metrics } from "../metrics.js";
 
 /** The largest body that is read, in bytes. */
 const BODY_LIMIT = 64 * 1024;
 const HEADER_LIMIT = 16 * 1024;
+/** Open at once. Those that only dawdle are closed after 8 seconds: it takes 1,250 new ones a second to use these up. */
+const MAX_CONNECTIONS = 10_000;
+
+/** Asked for every few seconds by those who watch: not worth a line in the log each time. */
+const PROBES = ["/healthz", "/readyz", "/metrics"];
 
 /**
  * The edge: limits, security headers, CORS, request ids and logs. Routes are added to it.
@@ -15,6 +27,7 @@ const HEADER_LIMIT = 16 * 1024;
 export async function createServer(options: {
   logger: FastifyBaseLogger;
   corsOrigins: readonly string[];
+  metrics: Metrics;
 }): Promise<FastifyInstance> {
   const server = fastify({
     loggerInstance: options.logger.child(
@@ -24,12 +37,13 @@ export async function createServer(options: {
           // Not the query string nor any header: either may hold a token.
           req: ({ method, url, ip }: { method: string; url: string; ip: string }) => ({
             method,
-            path: url.split("?", 1)[0],
+            path: printable(url.split("?", 1)[0]!),
             ip,
           }),
         },
       },
     ),
+    logController: new LogController({ disableRequestLogging: ({ url }) => PROBES.includes(url) }),
     genReqId: () => randomUUID(),
     bodyLimit: BODY_LIMIT,
     requestTimeout: 8_000,
@@ -44,6 +58,9 @@ export async function createServer(options: {
     },
   });
   server.removeContentTypeParser("text/plain");
+  server.server.maxConnections = MAX_CONNECTIONS;
+  server.server.on("drop", () => options.metrics.connectionDropped());
+  closeKeptAlive(server);
   await server.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
@@ -58,6 +75,16 @@ export async function createServer(options: {
       maxAge: 600,
     });
   }
+  server.addHook("onRequest", async ({ headers }, reply) => {
+    // What a few bytes unfold to has no limit.
+    if ((headers["content-encoding"] ?? "identity").toLowerCase() !== "identity") {
+      reply.headers({ "accept-encoding": "identity", connection: "close" });
+      throw new UnsupportedEncoding();
+    }
+  });
+  server.addHook("onResponse", async ({ routeOptions }, { statusCode }) =>
+    options.metrics.httpRequestAnswered(routeOptions.url ?? "none", statusCode),
+  );
   server.addHook("onSend", async (request, reply) => {
     reply.header("x-request-id", request.id);
     if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
@@ -73,4 +100,39 @@ export async function createServer(options: {
     reply.code(404).send({ error: "There is nothing at this path." }),
   );
   return server;
+}
+
+/** RFC 9110, 15.5.16. */
+class UnsupportedEncoding extends Error {
+  readonly statusCode = 415;
+
+  constructor() {
+    super("Send the body without a Content-Encoding.");
+  }
+}
+
+/** While stopping, a connection ends with its answer, and at once where nothing has been asked yet. */
+function closeKeptAlive(server: FastifyInstance): void {
+  const sockets = new Set<Socket>();
+  server.server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  let closing = false;
+  server.addHook("preClose", async () => {
+    closing = true;
+    // Browsers open some in advance; Node takes them for requests that have begun.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  });
+  server.addHook("onSend", async (_request, reply) => {
+    if (closing) reply.header("connection", "close");
+  });
+}
+
+/** With what could steer a terminal, or is not ASCII, escaped. */
+function printable(path: string): string {
+  return path.replace(
+    /[^\x21-\x7e]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 }

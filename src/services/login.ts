@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
 import { type ErrorCode, LatchkeyError } from "../errors.js";
+import type { Metrics } from "../metrics.js";
 import { findPasswordHash, replacePasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
 import { findUserByLogin, lockUser, type User } from "../storage/users.js";
@@ -20,13 +21,22 @@ export class Login {
   readonly #sessions: Sessions;
   readonly #audit: Audit;
   readonly #clock: Clock;
+  readonly #metrics: Metrics;
 
-  constructor(deps: { db: Database; passwords: Passwords; sessions: Sessions; audit: Audit; clock: Clock }) {
+  constructor(deps: {
+    db: Database;
+    passwords: Passwords;
+    sessions: Sessions;
+    audit: Audit;
+    clock: Clock;
+    metrics: Metrics;
+  }) {
     this.#db = deps.db;
     this.#passwords = deps.passwords;
     this.#sessions = deps.sessions;
     this.#audit = deps.audit;
     this.#clock = deps.clock;
+    this.#metrics = deps.metrics;
   }
 
   /**
@@ -36,6 +46,10 @@ export class Login {
    * @throws OVERLOADED too many passwords are being checked
    */
   async login(username: string, password: string, client: Client): Promise<IssuedToken> {
+    return this.#metrics.login(this.#login(username, password, client));
+  }
+
+  async #login(username: string, password: string, client: Client): Promise<IssuedToken> {
     const login = normalizeLogin(username);
     const candidate = isLogin(login) ? await findUserByLogin(this.#db, login) : undefined;
     const hash = await findPasswordHash(this.#db, candidate?.id ?? "");
@@ -67,7 +81,7 @@ export class Login {
       return { kind: "started" as const, ...started, user };
     });
     // The password was changed meanwhile, or hashed anew by another login: check it against what is there now.
-    if (started === undefined) return this.login(username, password, client);
+    if (started === undefined) return this.#login(username, password, client);
     if (started.kind === "refused") {
       await this.#refused(started.code, started.user, client);
       throw new LatchkeyError(started.code, REFUSALS[started.code]);

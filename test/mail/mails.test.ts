@@ -5,6 +5,7 @@ import { addMails } from "../../src/http/mails.js";
 import { createServer } from "../../src/http/server.js";
 import { PrintedMailer } from "../../src/mail/printed.js";
 import { resetPassword } from "../../src/mail/templates.js";
+import { Metrics } from "../../src/metrics.js";
 import { FrozenClock, makeApp } from "../support/app.js";
 
 const mail = (subject: string) => ({
@@ -19,6 +20,7 @@ describe("mails in development", () => {
   let printed: string;
   let mailer: PrintedMailer;
   let server: FastifyInstance;
+  let metrics: Metrics;
   beforeEach(async () => {
     clock = new FrozenClock();
     printed = "";
@@ -28,10 +30,14 @@ describe("mails in development", () => {
         printed += text;
       },
     });
-    server = await createServer({ logger: pino({ level: "silent" }), corsOrigins: [] });
+    metrics = new Metrics();
+    server = await createServer({ logger: pino({ level: "silent" }), corsOrigins: [], metrics });
     await addMails(server, { mailer });
   });
-  afterEach(() => server.close());
+  afterEach(async () => {
+    await server.close();
+    metrics.close();
+  });
 
   const load = () => server.inject({ method: "GET", url: "/mails" });
 
