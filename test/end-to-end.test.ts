@@ -219,8 +219,16 @@ describe.each(["ES256", "EdDSA"])("in production, with %s", (ALGORITHM) => {
     [, address = ""] = await server.printed(LISTENING);
   });
 
-  test("creates nobody", async () => {
+  test("creates nobody, and knows no account of development's or of habit (row 21)", async () => {
     expect(await runCli(["user", "list"], { env })).toEqual({ code: 0, stdout: "", stderr: "" });
+    for (const [username, password] of [
+      ["johndoe", "secret"],
+      ["admin", "admin"],
+      ["root", "root"],
+    ] as const) {
+      const { errors } = await post(address, LOGIN, { username, password });
+      expect(errors?.[0]?.extensions).toEqual({ code: "INVALID_CREDENTIALS" });
+    }
     const create = ["user", "create", "alice", "--email", "alice@example.com"];
     expect((await runCli(create, { env, input: PASSWORD })).code).toBe(0);
   });
