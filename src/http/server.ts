@@ -52,9 +52,17 @@ export async function createServer(options: {
     keepAliveTimeout: 5_000,
     // Node would look at the timeouts only every 30 seconds.
     http: { maxHeaderSize: HEADER_LIMIT, headersTimeout: 8_000, connectionsCheckingInterval: 1_000 },
-    // A path that is no path; the router's own answer would quote it.
-    frameworkErrors: (_error, _request, reply) => {
-      (reply as FastifyReply).code(400).send({ error: "The path is malformed." });
+    // A path that is no path; the router's own answer would quote it. No hook runs, not those for headers either.
+    frameworkErrors: (_error, request, reply) => {
+      (reply as FastifyReply)
+        .code(400)
+        .headers({
+          "content-security-policy": "default-src 'none';frame-ancestors 'none'",
+          "x-content-type-options": "nosniff",
+          "cache-control": "no-store",
+          "x-request-id": request.id,
+        })
+        .send({ error: "The path is malformed." });
     },
   });
   server.removeContentTypeParser("text/plain");
