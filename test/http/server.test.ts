@@ -235,24 +235,3 @@ describe("in production", () => {
     await open.close();
   });
 });
-
-test("is not ready while draining or without its database", async () => {
-  const app = await makeApp();
-  await app.latchkey.db.destroy();
-  expect(await app.request("/readyz")).toMatchObject({
-    status: 503,
-    text: '{"status":"unavailable","reason":"the database does not answer"}',
-  });
-  expect(await app.request("/healthz")).toMatchObject({ status: 200 });
-
-  // A connection that is in the middle of a request when the drain begins.
-  const answer = raw(app.address, ["GET /readyz HTTP/1.1", "host: localhost"], async (socket) => {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const closed = app.server.close();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    socket.write("\r\n\r\n");
-    await closed;
-  });
-  expect(await answer).toMatch(/^HTTP\/1\.1 503 /);
-  await app.close();
-});
