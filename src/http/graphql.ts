@@ -7,7 +7,7 @@ import {
 import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin/landingPage/default";
 import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type FragmentDefinitionNode, type GraphQLSchema, Kind, type SelectionSetNode } from "graphql";
+import type { GraphQLSchema } from "graphql";
 import { type Context, readViewer } from "../graphql/context.js";
 import { createFormatError, httpHeadOf } from "../graphql/format-error.js";
 import { createLoaders } from "../graphql/loaders.js";
@@ -15,6 +15,7 @@ import type { Metrics } from "../metrics.js";
 import type { Items } from "../services/items.js";
 import type { Sessions } from "../services/sessions.js";
 import { clientOf } from "./client.js";
+import { countRequests } from "./count-requests.js";
 import { landingPagePolicy } from "./landing-page.js";
 
 /** Serves the schema at `/graphql`, GraphQL over HTTP's way. */
@@ -100,45 +101,6 @@ const errorHead: ApolloServerPlugin<Context> = {
     };
   },
 };
-
-/** Tells operations apart by their root field, since their names are the client's to choose. */
-function countRequests(metrics: Metrics): ApolloServerPlugin<Context> {
-  return {
-    async requestDidStart() {
-      return {
-        async willSendResponse({ operation, document, response: { body } }) {
-          const fragments = new Map<string, FragmentDefinitionNode>();
-          for (const definition of document?.definitions ?? []) {
-            if (definition.kind === Kind.FRAGMENT_DEFINITION)
-              fragments.set(definition.name.value, definition);
-          }
-          const fields = operation ? rootFields(operation.selectionSet, fragments) : undefined;
-          const name = fields === undefined ? "invalid" : fields.size === 1 ? [...fields][0]! : "several";
-          const error = body.kind === "single" ? body.singleResult.errors?.[0] : undefined;
-          metrics.graphqlRequestAnswered(name, error ? String(error.extensions?.["code"]) : "OK");
-        },
-      };
-    },
-  };
-}
-
-/** Each fragment is looked into once. */
-function rootFields(
-  { selections }: SelectionSetNode,
-  fragments: Map<string, FragmentDefinitionNode>,
-  fields = new Set<string>(),
-): Set<string> {
-  for (const selection of selections) {
-    if (selection.kind === Kind.FIELD) {
-      fields.add(selection.name.value);
-      continue;
-    }
-    const inner = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
-    if (selection.kind === Kind.FRAGMENT_SPREAD) fragments.delete(selection.name.value);
-    if (inner) rootFields(inner.selectionSet, fragments, fields);
-  }
-  return fields;
-}
 
 /** A request that never became a GraphQL one is refused in GraphQL's form all the same. */
 function refuse(reply: FastifyReply, status: number, message: string): FastifyReply {

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { Socket } from "node:net";
 import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import fastify, {
@@ -9,6 +8,7 @@ import fastify, {
   LogController,
 } from "fastify";
 import type { Metrics } from "../metrics.js";
+import { closeKeptAlive } from "./draining.js";
 
 /** The largest body that is read, in bytes. */
 const BODY_LIMIT = 64 * 1024;
@@ -37,7 +37,7 @@ export async function createServer(options: {
           // Not the query string nor any header: either may hold a token.
           req: ({ method, url, ip }: { method: string; url: string; ip: string }) => ({
             method,
-            path: printable(url.split("?", 1)[0]!),
+            path: url.split("?", 1)[0],
             ip,
           }),
         },
@@ -117,30 +117,4 @@ class UnsupportedEncoding extends Error {
   constructor() {
     super("Send the body without a Content-Encoding.");
   }
-}
-
-/** While stopping, a connection ends with its answer, and at once where nothing has been asked yet. */
-function closeKeptAlive(server: FastifyInstance): void {
-  const sockets = new Set<Socket>();
-  server.server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
-  let closing = false;
-  server.addHook("preClose", async () => {
-    closing = true;
-    // Browsers open some in advance; Node takes them for requests that have begun.
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-  });
-  server.addHook("onSend", async (_request, reply) => {
-    if (closing) reply.header("connection", "close");
-  });
-}
-
-/** With what could steer a terminal, or is not ASCII, escaped. */
-function printable(path: string): string {
-  return path.replace(
-    /[^\x21-\x7e]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
 }

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { print } from "graphql";
+import { type App, makeApp } from "../support/app.js";
+import { emptyDatabaseUrl } from "../support/databases.js";
+import { LOGIN } from "../support/operations.js";
+import { type Program, startBuilt } from "../support/program.js";
+import { raw, rawGraphQL } from "../support/raw.js";
+
+/** Ends a line and begins one of the log's own form, then steers the terminal, in C0's way and C1's. */
+const INJECTION = 'x\r\n{"level":30,"msg":"forged"}\u001b[31m\u009b31m\u0007\u2028';
+
+/** Control characters: those that end a line, ring, or steer a terminal. */
+const CONTROL = /(?!\n)\p{Cc}/u;
+
+/** Everything a client says of itself without being asked. */
+async function attack(address: string): Promise<void> {
+  // A header may hold none of C0's but the tab.
+  const header = INJECTION.replace(/[^\x20-\uffff]/g, "\t");
+  const headers = [
+    "host: localhost",
+    `user-agent: ${header}`,
+    "x-request-id: chosen-by-the-client",
+    "request-id: chosen-by-the-client",
+    `x-forwarded-for: ${header}`,
+  ];
+  const variables = { username: INJECTION, password: INJECTION };
+  await raw(address, rawGraphQL({ query: print(LOGIN), variables }, headers));
+  await raw(address, rawGraphQL({ query: `{ ${INJECTION} }` }, headers));
+  for (const path of ["/%0d%0a%1b[31m%c2%9b31m", "/a%0a?%1b[31m", "/\t", "/%1b%zz", "//[31m", "/é\u009b"]) {
+    await raw(address, [`GET ${path} HTTP/1.1`, ...headers, "connection: close", "", ""]);
+  }
+}
+
+describe("what clients send does not forge the log (row 70)", () => {
+  let app: App;
+  beforeAll(async () => {
+    app = await makeApp();
+  });
+  afterAll(() => app.close());
+
+  test("each line is JSON, and has nothing that steers a terminal", async () => {
+    app.seen.length = 0;
+    await attack(app.address);
+    expect(app.seen.length).toBeGreaterThan(10);
+    for (const line of app.seen) {
+      expect(line.indexOf("\n")).toBe(line.length - 1);
+      expect(line).not.toMatch(CONTROL);
+      expect(JSON.parse(line)).toMatchObject({
+        time: expect.any(Number),
+        msg: expect.not.stringMatching("forged"),
+      });
+    }
+  });
+
+  test("a request's id is never the client's (row 70)", async () => {
+    app.seen.length = 0;
+    const headers = { "x-request-id": "chosen-by-the-client", "request-id": "chosen-by-the-client" };
+    const answer = await app.send(LOGIN, { username: "nobody", password: "wrong" }, { headers });
+    expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
+    expect(app.seen.join()).not.toContain("chosen-by-the-client");
+  });
+
+  test("of what probes ask there is no line (row 69)", async () => {
+    app.seen.length = 0;
+    for (const path of ["/healthz", "/readyz", "/metrics"]) await app.request(path);
+    expect(app.seen.filter((line) => line.includes('"reqId"'))).toEqual([]);
+  });
+});
+
+describe("the lines for people, in development", () => {
+  let program: Program;
+  let address: string;
+  beforeAll(async () => {
+    const env = {
+      NODE_ENV: "development",
+      DATABASE_URL: await emptyDatabaseUrl("sqlite"),
+      PORT: "0",
+      LOG_LEVEL: "trace",
+    };
+    program = startBuilt("main", [], { env });
+    [, address = ""] = await program.printed(/ready at (http:.*)\/graphql/);
+  });
+  afterAll(() => void program.child.kill("SIGTERM"));
+
+  test("have nothing that steers a terminal (row 70)", async () => {
+    const before = program.stdout().length;
+    await attack(address);
+    const last = await raw(address, ["GET /last HTTP/1.1", "host: localhost", "connection: close", "", ""]);
+    expect(last).toMatch(/^HTTP\/1\.1 404 /);
+    await program.printed(/"path": "\/last"[\s\S]*request completed/);
+    const lines = program.stdout().slice(before);
+    expect(lines).toContain('"path": "/graphql"');
+    expect(lines).not.toMatch(CONTROL);
+    expect(lines).not.toMatch(/forged|chosen-by-the-client/);
+  });
+});
