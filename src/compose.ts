@@ -33,6 +33,7 @@ import { cleanup } from "./services/cleanup.js";
 import { Items } from "./services/items.js";
 import { Jobs } from "./services/jobs.js";
 import { Login } from "./services/login.js";
+import { MailRequests } from "./services/mail-requests.js";
 import { OneTimeTokens } from "./services/one-time-tokens.js";
 import { Outbox } from "./services/outbox.js";
 import { OwnAccount } from "./services/own-account.js";
@@ -44,6 +45,7 @@ import { Refresh } from "./services/refresh.js";
 import { Registration } from "./services/registration.js";
 import { Sessions } from "./services/sessions.js";
 import { SigningKeys } from "./services/signing-keys.js";
+import { Throttle } from "./services/throttle.js";
 import { UserImport } from "./services/user-import.js";
 import { type Database, openDatabase } from "./storage/database.js";
 
@@ -115,12 +117,13 @@ export function compose(
     lifetimeSeconds: accessTokenSeconds,
   });
   const passwords = new Passwords({ cost: config.bcryptCost, metrics });
-  const policy = new PasswordPolicy({ passwords, minLength: config.passwordMinLength });
+  const throttle = new Throttle({ db, clock, audit, secretKey, metrics });
+  const policy = new PasswordPolicy({ throttle, passwords, minLength: config.passwordMinLength });
   const lifetime = { idle: config.refreshTokenExpireDays * DAY, absolute: config.sessionExpireDays * DAY };
   const sessions = new Sessions({ db, accessTokens, audit, clock, newId, lifetime });
   const grace = config.refreshGraceSeconds * 1000;
-  const refresh = new Refresh({ db, sessions, audit, clock, lifetime, grace });
-  const login = new Login({ db, passwords, sessions, audit, clock, metrics });
+  const refresh = new Refresh({ db, throttle, sessions, audit, clock, lifetime, grace });
+  const login = new Login({ db, throttle, passwords, sessions, audit, clock, metrics });
   const items = new Items({ db, clock, newId });
   const mailer = mailerOf(config, { clock, print });
   const tokens = new OneTimeTokens({ clock });
@@ -133,12 +136,25 @@ export function compose(
     onFailure: ({ error: err, ...mail }) => logger.warn({ err, mail }, "a mail was not sent"),
     onError: (err) => logger.error({ err }, "the outbox failed"),
   });
-  const accountDeps = { db, clock, newId, audit, passwords, policy, sessions, tokens, outbox };
+  const mailRequests = new MailRequests({ db, throttle, outbox });
+  const accountDeps = {
+    db,
+    clock,
+    newId,
+    audit,
+    throttle,
+    passwords,
+    policy,
+    sessions,
+    tokens,
+    mailRequests,
+    outbox,
+  };
   const registration = new Registration({ ...accountDeps, open: config.openRegistration });
   const recovery = new PasswordRecovery(accountDeps);
   const accounts = new Accounts(accountDeps);
   const userImport = new UserImport({ db, accounts, audit });
-  const reauthentication = new Reauthentication({ db, passwords, audit });
+  const reauthentication = new Reauthentication({ db, throttle, passwords, audit });
   const ownAccount = new OwnAccount({ ...accountDeps, reauthentication });
   const jobs = new Jobs({ db, clock, jobs: [cleanup({ db, clock, grace }), outbox.job()] });
   const schema = createSchema([
@@ -180,7 +196,7 @@ export async function composeServer(
   { logger }: { logger: Logger },
 ): Promise<FastifyInstance> {
   const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
-  const server = await createServer({ logger, corsOrigins, metrics });
+  const server = await createServer({ logger, corsOrigins, trustedProxies: config.trustedProxies, metrics });
   await addGraphQL(server, { schema, sessions, items, metrics, apolloSandbox: config.apolloSandbox });
   await addOAuth(server, {
     keys,

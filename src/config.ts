@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
+import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { loadEnvFile } from "node:process";
+import ipaddr from "ipaddr.js";
 
 const ALGORITHMS = ["ES256", "EdDSA", "HS256"] as const;
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -37,6 +39,8 @@ export interface Config {
   /** The shortest password that can be set, in characters. */
   readonly passwordMinLength: number;
   readonly corsOrigins: readonly string[];
+  /** Addresses and networks of the proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
   readonly apolloSandbox: boolean;
   /** Whether anyone may register. */
   readonly openRegistration: boolean;
@@ -129,6 +133,12 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       "origins such as https://app.example.com, separated by commas",
       parseOrigins,
     ),
+    trustedProxies: read<readonly string[]>(
+      "TRUST_PROXY",
+      [],
+      "proxies' addresses or networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal, separated by commas",
+      parseProxies,
+    ),
     apolloSandbox: oneOf("APOLLO_SANDBOX", production ? "false" : "true", ["true", "false"]) === "true",
     openRegistration: oneOf("REGISTRATION", production ? "closed" : "open", ["open", "closed"]) === "open",
     appUrl: read(
@@ -175,11 +185,24 @@ function parsePlainUrl(value: string): string | undefined {
   return plain ? url.href.replace(/\/+$/, "") : undefined;
 }
 
-function parseOrigins(value: string): readonly string[] | undefined {
-  const origins = value
+function parseList(value: string): string[] {
+  return value
     .split(",")
-    .map((origin) => origin.trim())
-    .filter((origin) => origin !== "");
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+}
+
+function parseProxies(value: string): readonly string[] | undefined {
+  const proxies = parseList(value);
+  const isProxy = (proxy: string) =>
+    ["loopback", "linklocal", "uniquelocal"].includes(proxy) ||
+    isIP(proxy) !== 0 ||
+    ipaddr.isValidCIDR(proxy);
+  return proxies.every(isProxy) ? Object.freeze(proxies) : undefined;
+}
+
+function parseOrigins(value: string): readonly string[] | undefined {
+  const origins = parseList(value);
   const exact = (origin: string) => /^https?:\/\//.test(origin) && URL.parse(origin)?.origin === origin;
   return origins.every(exact) ? Object.freeze(origins) : undefined;
 }

@@ -12,6 +12,7 @@ export const ERROR_CODES = {
   INVALID_TOKEN: "A refresh token, or a token from a mail, that is unknown, used or expired.",
   NOT_FOUND: "There is no such object, or it belongs to somebody else.",
   CONFLICT: "The value is already in use.",
+  RATE_LIMITED: "Too many attempts; the next is let through after `extensions.retryAfter` seconds.",
   OVERLOADED: "Too many passwords are being checked; try again after `extensions.retryAfter` seconds.",
   GRAPHQL_PARSE_FAILED: "The document is not GraphQL.",
   GRAPHQL_VALIDATION_FAILED: "The document does not fit the schema.",
@@ -44,6 +45,7 @@ interface ErrorDetails {
   BAD_USER_INPUT: { violations: Violation[] };
   CONFLICT: { field: string };
   /** Seconds to wait before the next try. */
+  RATE_LIMITED: { retryAfter: number };
   OVERLOADED: { retryAfter: number };
 }
 

@@ -90,7 +90,7 @@ export class Metrics {
     }
   }
 
-  /** @param kind what there were too many attempts at, and counted by whom or what */
+  /** @param kind what there were too many attempts at */
   attemptRefused(kind: string): void {
     this.#refusedAttempts.inc({ kind });
   }

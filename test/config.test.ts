@@ -29,6 +29,7 @@ describe("the configuration", () => {
       smtpUrl: undefined,
       mailFrom: "Latchkey <latchkey@localhost>",
       corsOrigins: [],
+      trustedProxies: [],
       apolloSandbox: true,
       logLevel: "info",
     });
@@ -59,6 +60,7 @@ describe("the configuration", () => {
       SMTP_URL: "smtps://user:password@smtp.example.com:465",
       MAIL_FROM: "Example <no-reply@example.com>",
       CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
+      TRUST_PROXY: "loopback, 10.0.0.0/8,2001:db8::1",
       LOG_LEVEL: "warn",
     });
     expect(config).toEqual({
@@ -84,6 +86,7 @@ describe("the configuration", () => {
       smtpUrl: "smtps://user:password@smtp.example.com:465",
       mailFrom: "Example <no-reply@example.com>",
       corsOrigins: ["https://app.example.com", "http://localhost:3000"],
+      trustedProxies: ["loopback", "10.0.0.0/8", "2001:db8::1"],
       apolloSandbox: false,
       logLevel: "warn",
     });
@@ -131,6 +134,11 @@ describe("the configuration", () => {
     ["APP_URL", "app.example.com", "APP_URL must be an http(s) URL without query or fragment"],
     ["SMTP_URL", "smtp.example.com", "SMTP_URL must be smtp://USER:PASSWORD@HOST:PORT or smtps://…"],
     ["MAIL_FROM", "nobody", "MAIL_FROM must be an e-mail address, or NAME <ADDRESS>"],
+    [
+      "TRUST_PROXY",
+      "true",
+      "TRUST_PROXY must be proxies' addresses or networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal, separated by commas",
+    ],
     ["APOLLO_SANDBOX", "yes", "APOLLO_SANDBOX must be one of true, false"],
     ["LOG_LEVEL", "loud", "LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent"],
   ])("refuses %s=%s in one line without the value", (name, value, message) => {

@@ -7,8 +7,8 @@ import type { Metrics } from "../metrics.js";
 import type { Timed } from "./password-worker.js";
 
 const THREADS = Math.max(1, availableParallelism() - 1);
-/** Waiting tasks for each thread: a few seconds' work, more than which nobody waits for anyway. */
-const QUEUE_PER_THREAD = 16;
+/** Waiting tasks: a few seconds' work, more than which nobody waits for anyway. */
+const MAX_QUEUE = THREADS * 16;
 const RETRY_AFTER_SECONDS = 2;
 
 /** bcrypt reads no more than this of a password. */
@@ -48,7 +48,7 @@ export class Passwords {
       filename: new URL(`./password-worker${extname(import.meta.url)}`, import.meta.url).href,
       minThreads: THREADS,
       maxThreads: THREADS,
-      maxQueue: THREADS * QUEUE_PER_THREAD,
+      maxQueue: MAX_QUEUE,
       niceIncrement: 10,
       // A worker waiting on Atomics cannot be stopped quickly.
       atomics: "disabled",
@@ -86,6 +86,15 @@ export class Passwords {
     return this.#run("estimate", { password, context });
   }
 
+  /**
+   * Whether a password would be checked now: to be asked before anything is done for it. Half of the queue is kept
+   * for those with priority, so that they still get in while others flood it.
+   * @throws OVERLOADED
+   */
+  admit({ priority }: { priority: boolean }): void {
+    if (this.#pool.queueSize >= (priority ? MAX_QUEUE : MAX_QUEUE / 2)) throw overloaded();
+  }
+
   /** Ends the threads once what they were given is done. */
   async close(): Promise<void> {
     await this.#pool.close();
@@ -102,15 +111,16 @@ export class Passwords {
       return result;
     } catch (error) {
       if (error instanceof Error && error.message === "Task queue is at limit") {
-        throw new LatchkeyError(
-          "OVERLOADED",
-          `Too many passwords are being checked. Try again in ${RETRY_AFTER_SECONDS} seconds.`,
-          { retryAfter: RETRY_AFTER_SECONDS },
-        );
+        throw overloaded();
       }
       throw error;
     }
   }
+}
+
+function overloaded(): LatchkeyError<"OVERLOADED"> {
+  const message = `Too many passwords are being checked. Try again in ${RETRY_AFTER_SECONDS} seconds.`;
+  return new LatchkeyError("OVERLOADED", message, { retryAfter: RETRY_AFTER_SECONDS });
 }
 
 /** Whether bcrypt would read the whole password: no NUL, no lone surrogate, at most 72 bytes of UTF-8. */

@@ -82,7 +82,7 @@ export class AccountResolver {
   @Auth()
   @Mutation(() => TokenType, {
     description:
-      "Sets another password, ends all sessions of the user, and starts a new one. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS` (the current password is wrong), `BAD_USER_INPUT`, `OVERLOADED`.",
+      "Sets another password, ends all sessions of the user, and starts a new one. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS` (the current password is wrong), `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async changePassword(
     @Ctx() context: Context,
@@ -97,7 +97,7 @@ export class AccountResolver {
   @Auth()
   @Mutation(() => Boolean, {
     description:
-      "Sends a link to the new address, if no account has it. Answers true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `BAD_USER_INPUT`, `OVERLOADED`.",
+      "Sends a link to the new address, if no account has it. Answers true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async requestEmailChange(
     @Ctx() context: Context,
@@ -110,7 +110,7 @@ export class AccountResolver {
 
   @Mutation(() => Boolean, {
     description:
-      "Puts the new address in the place of the old, which is told, with the token from the mail. Answers true. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`.",
+      "Puts the new address in the place of the old, which is told, with the token from the mail. Answers true. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async confirmEmailChange(
     @Ctx() { client }: Context,
@@ -123,7 +123,7 @@ export class AccountResolver {
   @Auth()
   @Mutation(() => Boolean, {
     description:
-      "Removes the signed-in user's account with its items, sessions and tokens, and answers true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `FORBIDDEN` (the last administrator), `NOT_FOUND`, `OVERLOADED`.",
+      "Removes the signed-in user's account with its items, sessions and tokens, and answers true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `FORBIDDEN` (the last administrator), `NOT_FOUND`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async deleteAccount(
     @Ctx() context: Context,

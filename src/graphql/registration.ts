@@ -127,7 +127,7 @@ export class RegistrationResolver {
 
   @Mutation(() => RegistrationType, {
     description:
-      "Signs somebody up, and sends a mail to the address: a link to verify it, or word that it has an account. The answer is the same. Errors: `CONFLICT` (the username is taken), `BAD_USER_INPUT`, `FORBIDDEN` (registration is closed), `OVERLOADED`.",
+      "Signs somebody up, and sends a mail to the address: a link to verify it, or word that it has an account. The answer is the same. Errors: `CONFLICT` (the username is taken), `BAD_USER_INPUT`, `FORBIDDEN` (registration is closed), `RATE_LIMITED`, `OVERLOADED`.",
   })
   async register(@Ctx() { client }: Context, @Args(() => RegisterArgs) { input }: RegisterArgs) {
     const { username, email, password, fullName = null } = input;
@@ -137,7 +137,7 @@ export class RegistrationResolver {
 
   @Mutation(() => Boolean, {
     description:
-      "Verifies an e-mail address with the token from the mail, and answers true. From then on its owner can log in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`.",
+      "Verifies an e-mail address with the token from the mail, and answers true. From then on its owner can log in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async verifyEmail(@Ctx() { client }: Context, @Args(() => TokenArgs) { token }: TokenArgs) {
     await this.#registration.verifyEmail(token, client);
@@ -146,25 +146,25 @@ export class RegistrationResolver {
 
   @Mutation(() => Boolean, {
     description:
-      "Sends the mail to verify an address again, if it waits for it. Always answers true. Errors: `BAD_USER_INPUT`.",
+      "Sends the mail to verify an address again, if it waits for it. Always answers true. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
-  async requestEmailVerification(@Args(() => EmailArgs) { email }: EmailArgs) {
-    await this.#registration.requestEmailVerification(email);
+  async requestEmailVerification(@Ctx() { client }: Context, @Args(() => EmailArgs) { email }: EmailArgs) {
+    await this.#registration.requestEmailVerification(email, client);
     return true;
   }
 
   @Mutation(() => Boolean, {
     description:
-      "Sends a mail to set a new password with, if the address has an account. Always answers true, and changes nothing. Errors: `BAD_USER_INPUT`.",
+      "Sends a mail to set a new password with, if the address has an account. Always answers true, and changes nothing. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
-  async requestPasswordReset(@Args(() => EmailArgs) { email }: EmailArgs) {
-    await this.#recovery.request(email);
+  async requestPasswordReset(@Ctx() { client }: Context, @Args(() => EmailArgs) { email }: EmailArgs) {
+    await this.#recovery.request(email, client);
     return true;
   }
 
   @Mutation(() => Boolean, {
     description:
-      "Sets a new password with the token from the mail, ends all sessions of the user, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `OVERLOADED`.",
+      "Sets a new password with the token from the mail, ends all sessions of the user, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async resetPassword(
     @Ctx() { client }: Context,
@@ -176,7 +176,7 @@ export class RegistrationResolver {
 
   @Mutation(() => Boolean, {
     description:
-      "Sets the first password of an invited user with the token from the mail, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `OVERLOADED`.",
+      "Sets the first password of an invited user with the token from the mail, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async acceptInvitation(
     @Ctx() { client }: Context,
@@ -188,9 +188,12 @@ export class RegistrationResolver {
 
   @Query(() => PasswordStrengthType, {
     description:
-      "How hard a password is to guess, for a form to choose one. Errors: `BAD_USER_INPUT`, `OVERLOADED`.",
+      "How hard a password is to guess, for a form to choose one. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
-  async passwordStrength(@Args(() => PasswordStrengthArgs) { password }: PasswordStrengthArgs) {
-    return this.#policy.estimate(password);
+  async passwordStrength(
+    @Ctx() { client }: Context,
+    @Args(() => PasswordStrengthArgs) { password }: PasswordStrengthArgs,
+  ) {
+    return this.#policy.estimate(password, client);
   }
 }

@@ -72,7 +72,7 @@ export class SessionResolver {
 
   @Mutation(() => TokenType, {
     description:
-      "Signs a user in with a password. Errors: `INVALID_CREDENTIALS`, `ACCOUNT_DISABLED`, `BAD_USER_INPUT`, `OVERLOADED`.",
+      "Signs a user in with a password. Errors: `INVALID_CREDENTIALS`, `ACCOUNT_DISABLED`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async login(@Ctx() { client }: Context, @Args(() => LoginArgs) { username, password }: LoginArgs) {
     return toTokenType(await this.#login.login(username, password, client));
@@ -80,7 +80,7 @@ export class SessionResolver {
 
   @Mutation(() => TokenType, {
     description:
-      "Gives the next access and refresh token of a session. A refresh token is used once: using it again later ends the session. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`.",
+      "Gives the next access and refresh token of a session. A refresh token is used once: using it again later ends the session. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async refreshToken(
     @Ctx() { client }: Context,

@@ -39,6 +39,8 @@ const OAUTH_ERRORS: Partial<Record<ErrorCode, { error: string; status: number }>
   EMAIL_NOT_VERIFIED: { error: "invalid_grant", status: 400 },
   INVALID_TOKEN: { error: "invalid_grant", status: 400 },
   BAD_USER_INPUT: { error: "invalid_request", status: 400 },
+  // RFC 6749 has no word for it; the status does.
+  RATE_LIMITED: { error: "temporarily_unavailable", status: 429 },
   OVERLOADED: { error: "temporarily_unavailable", status: 503 },
 };
 

@@ -5,9 +5,11 @@ import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyReply,
+  type FastifyRequest,
   LogController,
 } from "fastify";
 import type { Metrics } from "../metrics.js";
+import { addressOf } from "./client.js";
 import { closeKeptAlive } from "./draining.js";
 
 /** The largest body that is read, in bytes. */
@@ -23,10 +25,12 @@ const PROBES = ["/healthz", "/readyz", "/metrics"];
  * The edge: limits, security headers, CORS, request ids and logs. Routes are added to it.
  * `close()` stops accepting, finishes what is in flight, and answers 503 to what still arrives.
  * @param options.corsOrigins browsers' origins that may read answers
+ * @param options.trustedProxies proxies whose `X-Forwarded-For` is believed
  */
 export async function createServer(options: {
   logger: FastifyBaseLogger;
   corsOrigins: readonly string[];
+  trustedProxies: readonly string[];
   metrics: Metrics;
 }): Promise<FastifyInstance> {
   const server = fastify({
@@ -35,14 +39,15 @@ export async function createServer(options: {
       {
         serializers: {
           // Not the query string nor any header: either may hold a token.
-          req: ({ method, url, ip }: { method: string; url: string; ip: string }) => ({
-            method,
-            path: url.split("?", 1)[0],
-            ip,
+          req: (request: FastifyRequest) => ({
+            method: request.method,
+            path: request.url.split("?", 1)[0],
+            ip: addressOf(request),
           }),
         },
       },
     ),
+    trustProxy: options.trustedProxies.length > 0 && [...options.trustedProxies],
     logController: new LogController({ disableRequestLogging: ({ url }) => PROBES.includes(url) }),
     genReqId: () => randomUUID(),
     bodyLimit: BODY_LIMIT,

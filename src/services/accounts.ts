@@ -1,6 +1,7 @@
 import type { Clock, NewId } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
 import { invalidInput, LatchkeyError } from "../errors.js";
+import { forgetAttempts } from "../storage/attempts.js";
 import type { AuditEventType } from "../storage/audit.js";
 import { setPasswordHash } from "../storage/credentials.js";
 import { type Database, isUniqueViolation } from "../storage/database.js";
@@ -238,6 +239,7 @@ export class Accounts {
     const hash = await this.#passwords.hash(password);
     await this.#change(user.id, async (transaction, user, now) => {
       await setPasswordHash(transaction, user.id, hash, now);
+      await forgetAttempts(transaction, user.id);
       await deleteOneTimeTokens(transaction, user.id, "PASSWORD_RESET");
       await deleteOneTimeTokens(transaction, user.id, "INVITATION");
       await this.#record(transaction, "PASSWORD_CHANGED", user, undefined);

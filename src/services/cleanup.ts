@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { Clock } from "../clock.js";
+import { deleteAttemptsExpiredBefore } from "../storage/attempts.js";
 import type { Database } from "../storage/database.js";
 import { deleteOneTimeTokensExpiredBefore } from "../storage/one-time-tokens.js";
 import { deleteRefreshTokensOfSessionsEndedBefore, forgetSuccessors } from "../storage/refresh-tokens.js";
@@ -14,7 +15,7 @@ const RETENTION = 7 * 24 * HOUR;
 /** Rows a statement: SQLite runs it on the thread that answers requests. */
 const BATCH = 200;
 
-/** Removes what is over: sessions with their refresh tokens, sign-ups that were never verified, sealed successors, and keys that verify no more. */
+/** Removes what is over: sessions with their refresh tokens, sign-ups that were never verified, sealed successors, keys that verify no more, and counts that have started anew. */
 export function cleanup({ db, clock, grace }: { db: Database; clock: Clock; grace: number }): Job {
   return {
     name: "cleanup",
@@ -28,6 +29,7 @@ export function cleanup({ db, clock, grace }: { db: Database; clock: Clock; grac
       await inBatches((limit) => deleteUnverifiedUsersBefore(db, now - RETENTION, limit));
       await deleteOneTimeTokensExpiredBefore(db, now);
       await deleteSigningKeysExpiredBefore(db, now);
+      await deleteAttemptsExpiredBefore(db, now);
     },
   };
 }

@@ -8,6 +8,7 @@ import { findUserByLogin, lockUser, type User } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
 import { isLogin, normalizeLogin } from "./identifiers.js";
 import type { IssuedToken, Sessions } from "./sessions.js";
+import type { Succeeded, Throttle } from "./throttle.js";
 
 const REFUSALS = {
   ACCOUNT_DISABLED: "This account has been disabled. Ask an administrator.",
@@ -17,6 +18,7 @@ const REFUSALS = {
 /** Signing in with a password. */
 export class Login {
   readonly #db: Database;
+  readonly #throttle: Throttle;
   readonly #passwords: Passwords;
   readonly #sessions: Sessions;
   readonly #audit: Audit;
@@ -25,6 +27,7 @@ export class Login {
 
   constructor(deps: {
     db: Database;
+    throttle: Throttle;
     passwords: Passwords;
     sessions: Sessions;
     audit: Audit;
@@ -32,6 +35,7 @@ export class Login {
     metrics: Metrics;
   }) {
     this.#db = deps.db;
+    this.#throttle = deps.throttle;
     this.#passwords = deps.passwords;
     this.#sessions = deps.sessions;
     this.#audit = deps.audit;
@@ -43,15 +47,32 @@ export class Login {
    * Starts a session for the user with this username or e-mail address and password.
    * @throws INVALID_CREDENTIALS the same, after the same work, for an unknown user and a wrong password
    * @throws ACCOUNT_DISABLED, EMAIL_NOT_VERIFIED only to who knows the password
-   * @throws OVERLOADED too many passwords are being checked
+   * @throws RATE_LIMITED too many failed attempts; OVERLOADED too many passwords are being checked
    */
   async login(username: string, password: string, client: Client): Promise<IssuedToken> {
     return this.#metrics.login(this.#login(username, password, client));
   }
 
   async #login(username: string, password: string, client: Client): Promise<IssuedToken> {
-    const login = normalizeLogin(username);
-    const candidate = isLogin(login) ? await findUserByLogin(this.#db, login) : undefined;
+    const name = normalizeLogin(username);
+    const candidate = isLogin(name) ? await findUserByLogin(this.#db, name) : undefined;
+    const attempter = await this.#throttle.identify(client, { userId: candidate?.id, name });
+    this.#passwords.admit({ priority: attempter.known });
+    return this.#throttle.guess("PASSWORD", attempter, async (succeeded) => {
+      let token: IssuedToken | undefined;
+      // Again, when the password was changed meanwhile, or hashed anew by another login.
+      while (token === undefined) token = await this.#tryLogin(candidate, password, succeeded, client);
+      return token;
+    });
+  }
+
+  /** @returns undefined when the stored hash was replaced while the password was checked against it */
+  async #tryLogin(
+    candidate: User | undefined,
+    password: string,
+    succeeded: Succeeded,
+    client: Client,
+  ): Promise<IssuedToken | undefined> {
     const hash = await findPasswordHash(this.#db, candidate?.id ?? "");
     const right = await this.#passwords.verify(password, hash);
     if (!right || candidate === undefined || hash === undefined) {
@@ -59,7 +80,6 @@ export class Login {
       throw new LatchkeyError("INVALID_CREDENTIALS", "The username or the password is wrong.");
     }
     const betterHash = this.#passwords.needsRehash(hash) ? await this.#hashIfIdle(password) : undefined;
-
     const started = await this.#db.transaction().execute(async (transaction) => {
       const user = await lockUser(transaction, candidate.id);
       // Checking the password took a while: what it was checked against must still hold.
@@ -78,10 +98,10 @@ export class Login {
       const started = await this.#sessions.start(transaction, user, client);
       const event = { actorId: user.id, subjectId: user.id, sessionId: started.session.id, client };
       await this.#audit.record(transaction, "LOGIN_SUCCEEDED", event);
+      await succeeded(transaction);
       return { kind: "started" as const, ...started, user };
     });
-    // The password was changed meanwhile, or hashed anew by another login: check it against what is there now.
-    if (started === undefined) return this.#login(username, password, client);
+    if (started === undefined) return undefined;
     if (started.kind === "refused") {
       await this.#refused(started.code, started.user, client);
       throw new LatchkeyError(started.code, REFUSALS[started.code]);

@@ -9,49 +9,57 @@ import { deleteUser, lockUser, type User, type UserChanges, updateUser } from ".
 import { keepAnAdministrator } from "./administrators.js";
 import type { Audit, Client } from "./audit.js";
 import { emailViolations, fullNameViolations, normalizeLogin } from "./identifiers.js";
+import type { MailRequests } from "./mail-requests.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
 import type { Reauthentication } from "./reauthentication.js";
 import type { IssuedToken, Sessions } from "./sessions.js";
+import type { Succeeded, Throttle } from "./throttle.js";
 
 /** What a signed-in user does with their own account. */
 export class OwnAccount {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #audit: Audit;
+  readonly #throttle: Throttle;
   readonly #passwords: Passwords;
   readonly #policy: PasswordPolicy;
   readonly #reauthentication: Reauthentication;
   readonly #sessions: Sessions;
   readonly #tokens: OneTimeTokens;
+  readonly #mailRequests: MailRequests;
   readonly #outbox: Outbox;
 
   constructor(deps: {
     db: Database;
     clock: Clock;
     audit: Audit;
+    throttle: Throttle;
     passwords: Passwords;
     policy: PasswordPolicy;
     reauthentication: Reauthentication;
     sessions: Sessions;
     tokens: OneTimeTokens;
+    mailRequests: MailRequests;
     outbox: Outbox;
   }) {
     this.#db = deps.db;
     this.#clock = deps.clock;
     this.#audit = deps.audit;
+    this.#throttle = deps.throttle;
     this.#passwords = deps.passwords;
     this.#policy = deps.policy;
     this.#reauthentication = deps.reauthentication;
     this.#sessions = deps.sessions;
     this.#tokens = deps.tokens;
+    this.#mailRequests = deps.mailRequests;
     this.#outbox = deps.outbox;
   }
 
   /**
    * Sets another password, ends all sessions, and starts a new one for who asked.
-   * @throws INVALID_CREDENTIALS for a wrong current password; BAD_USER_INPUT; OVERLOADED
+   * @throws INVALID_CREDENTIALS for a wrong current password; BAD_USER_INPUT; RATE_LIMITED; OVERLOADED
    */
   async changePassword(
     user: User,
@@ -112,7 +120,7 @@ export class OwnAccount {
 
   /**
    * Sends a mail to the new address, if it is free: whether it is, is not told.
-   * @throws INVALID_CREDENTIALS, BAD_USER_INPUT, OVERLOADED
+   * @throws INVALID_CREDENTIALS, BAD_USER_INPUT, RATE_LIMITED, OVERLOADED
    */
   async requestEmailChange(
     user: User,
@@ -123,6 +131,7 @@ export class OwnAccount {
     const violations = emailViolations(email).map((violation) => ({ ...violation, field: "newEmail" }));
     if (violations.length > 0) throw invalidInput(violations);
     await this.#reauthentication.check(user, currentPassword, client);
+    await this.#mailRequests.count(email, client);
     await this.#db.transaction().execute(async (transaction) => {
       const event = { actorId: user.id, subjectId: user.id, client };
       await this.#audit.record(transaction, "EMAIL_CHANGE_REQUESTED", event);
@@ -131,9 +140,17 @@ export class OwnAccount {
     this.#outbox.wake();
   }
 
-  /** Puts the new address in the place of the old, which is told. @throws INVALID_TOKEN */
+  /** Puts the new address in the place of the old, which is told. @throws INVALID_TOKEN, RATE_LIMITED */
   async confirmEmailChange(token: string, client: Client): Promise<void> {
-    const change = this.#db.transaction().execute(async (transaction) => {
+    const attempter = await this.#throttle.identify(client);
+    await this.#throttle.guess("TOKEN", attempter, (succeeded) =>
+      unlessTaken(this.#confirmEmailChange(token, client, succeeded)),
+    );
+    this.#outbox.wake();
+  }
+
+  async #confirmEmailChange(token: string, client: Client, succeeded: Succeeded): Promise<void> {
+    await this.#db.transaction().execute(async (transaction) => {
       const { userId, email } = await this.#tokens.spend(transaction, "EMAIL_CHANGE", token);
       const user = await lockUser(transaction, userId);
       if (user === undefined) throw invalidOneTimeToken();
@@ -143,14 +160,13 @@ export class OwnAccount {
       await deleteOneTimeTokens(transaction, userId, "PASSWORD_RESET");
       await this.#audit.record(transaction, "EMAIL_CHANGED", { actorId: userId, subjectId: userId, client });
       await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGED", email: user.email, userId });
+      await succeeded(transaction);
     });
-    await unlessTaken(change);
-    this.#outbox.wake();
   }
 
   /**
    * Removes the account with its items, sessions and tokens. The audit log keeps who it was.
-   * @throws INVALID_CREDENTIALS; FORBIDDEN for the last administrator; OVERLOADED
+   * @throws INVALID_CREDENTIALS; FORBIDDEN for the last administrator; RATE_LIMITED; OVERLOADED
    */
   async delete(user: User, password: string, client: Client): Promise<void> {
     await this.#reauthentication.check(user, password, client);

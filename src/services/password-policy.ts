@@ -1,5 +1,7 @@
 import { MAX_PASSWORD_BYTES, type PasswordEstimate, type Passwords } from "../crypto/passwords.js";
 import { invalidInput, type Violation } from "../errors.js";
+import type { Client } from "./audit.js";
+import type { Throttle } from "./throttle.js";
 
 /** zxcvbn's score for a password that withstands guessing where attempts are limited. */
 const MIN_SCORE = 3;
@@ -15,11 +17,13 @@ export interface PasswordOwner {
 
 /** The rules for a password that is being set. A login is never refused by them: it just fails. */
 export class PasswordPolicy {
+  readonly #throttle: Throttle;
   readonly #passwords: Passwords;
   readonly #minLength: number;
 
   /** @param deps.minLength in Unicode code points */
-  constructor(deps: { passwords: Passwords; minLength: number }) {
+  constructor(deps: { throttle: Throttle; passwords: Passwords; minLength: number }) {
+    this.#throttle = deps.throttle;
     this.#passwords = deps.passwords;
     this.#minLength = deps.minLength;
   }
@@ -31,7 +35,7 @@ export class PasswordPolicy {
   async check(password: string, owner: PasswordOwner, field = "password"): Promise<void> {
     const violations = this.#violations(password, field);
     if (violations.length === 0) {
-      const { score } = await this.estimate(password, owner);
+      const { score } = await this.#passwords.estimate(password, contextOf(owner));
       if (score < MIN_SCORE || isMadeOf(password, contextOf(owner))) {
         const message =
           "the password is too easy to guess; take a few words that do not belong together, and none of your names";
@@ -41,9 +45,10 @@ export class PasswordPolicy {
     if (violations.length > 0) throw invalidInput(violations);
   }
 
-  /** How hard a password is to guess, for a form that helps to choose one. @throws OVERLOADED */
-  async estimate(password: string, owner?: PasswordOwner): Promise<PasswordEstimate> {
-    return this.#passwords.estimate(password, contextOf(owner));
+  /** How hard a password is to guess, for a form that helps to choose one. @throws RATE_LIMITED, OVERLOADED */
+  async estimate(password: string, client: Client): Promise<PasswordEstimate> {
+    await this.#throttle.count("PASSWORD_STRENGTH", await this.#throttle.identify(client));
+    return this.#passwords.estimate(password, contextOf(undefined));
   }
 
   #violations(password: string, field: string): Violation[] {

@@ -1,66 +1,88 @@
 import type { Clock } from "../clock.js";
 import { hashOpaqueToken } from "../crypto/opaque-tokens.js";
 import type { Passwords } from "../crypto/passwords.js";
+import { forgetAttempts } from "../storage/attempts.js";
 import { setPasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
 import { findOneTimeToken, type TokenPurpose } from "../storage/one-time-tokens.js";
 import { endSessions } from "../storage/sessions.js";
 import { findUserById, lockUser, updateUser } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
+import type { MailRequests } from "./mail-requests.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
-import { requestMail } from "./registration.js";
+import type { Succeeded, Throttle } from "./throttle.js";
 
 /** Setting a password with a token from a mail: who has forgotten theirs, and who was invited. */
 export class PasswordRecovery {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #audit: Audit;
+  readonly #throttle: Throttle;
   readonly #passwords: Passwords;
   readonly #policy: PasswordPolicy;
   readonly #tokens: OneTimeTokens;
+  readonly #mailRequests: MailRequests;
   readonly #outbox: Outbox;
 
   constructor(deps: {
     db: Database;
     clock: Clock;
     audit: Audit;
+    throttle: Throttle;
     passwords: Passwords;
     policy: PasswordPolicy;
     tokens: OneTimeTokens;
+    mailRequests: MailRequests;
     outbox: Outbox;
   }) {
     this.#db = deps.db;
     this.#clock = deps.clock;
     this.#audit = deps.audit;
+    this.#throttle = deps.throttle;
     this.#passwords = deps.passwords;
     this.#policy = deps.policy;
     this.#tokens = deps.tokens;
+    this.#mailRequests = deps.mailRequests;
     this.#outbox = deps.outbox;
   }
 
-  /** Sends a mail when the address has an account. Changes nothing of it. @throws BAD_USER_INPUT */
-  async request(email: string): Promise<void> {
-    await requestMail(this.#db, this.#outbox, "PASSWORD_RESET", email);
+  /** Sends a mail when the address has an account. Changes nothing of it. @throws BAD_USER_INPUT, RATE_LIMITED */
+  async request(email: string, client: Client): Promise<void> {
+    await this.#mailRequests.request("PASSWORD_RESET", email, client);
   }
 
-  /** Sets a new password and ends all sessions; does not sign in. @throws INVALID_TOKEN, BAD_USER_INPUT, OVERLOADED */
+  /** Sets a new password and ends all sessions; does not sign in. @throws INVALID_TOKEN, BAD_USER_INPUT, RATE_LIMITED, OVERLOADED */
   async reset(token: string, newPassword: string, client: Client): Promise<void> {
-    await this.#setPassword("PASSWORD_RESET", token, { password: newPassword, field: "newPassword" }, client);
+    await this.#guess(client, (succeeded) =>
+      this.#setPassword(
+        "PASSWORD_RESET",
+        token,
+        { password: newPassword, field: "newPassword" },
+        { client, succeeded },
+      ),
+    );
   }
 
   /** Sets the first password of an invited user, whose address it proves. @throws as reset */
   async acceptInvitation(token: string, password: string, client: Client): Promise<void> {
-    const accept = this.#setPassword("INVITATION", token, { password, field: "password" }, client);
-    await unlessTaken(accept);
+    await this.#guess(client, (succeeded) =>
+      unlessTaken(
+        this.#setPassword("INVITATION", token, { password, field: "password" }, { client, succeeded }),
+      ),
+    );
+  }
+
+  async #guess(client: Client, attempt: (succeeded: Succeeded) => Promise<void>): Promise<void> {
+    await this.#throttle.guess("TOKEN", await this.#throttle.identify(client), attempt);
   }
 
   async #setPassword(
     purpose: Extract<TokenPurpose, "PASSWORD_RESET" | "INVITATION">,
     token: string,
     { password, field }: { password: string; field: string },
-    client: Client,
+    { client, succeeded }: { client: Client; succeeded: Succeeded },
   ): Promise<void> {
     // A password that is refused must not cost the token: it is spent when all else is well.
     const known = await findOneTimeToken(this.#db, hashOpaqueToken(token), purpose, this.#clock.now());
@@ -76,9 +98,11 @@ export class PasswordRecovery {
       await updateUser(transaction, userId, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
       await setPasswordHash(transaction, userId, hash, now);
       await endSessions(transaction, userId, now);
+      await forgetAttempts(transaction, userId);
       const type = purpose === "INVITATION" ? "INVITATION_ACCEPTED" : "PASSWORD_RESET";
       await this.#audit.record(transaction, type, { actorId: userId, subjectId: userId, client });
       await this.#outbox.enqueue(transaction, { kind: "PASSWORD_CHANGED", email, userId });
+      await succeeded(transaction);
     });
     this.#outbox.wake();
   }

@@ -4,25 +4,32 @@ import { findPasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
 import type { User } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
+import type { Throttle } from "./throttle.js";
 
 /** Asks a user who is signed in for the password again, before what cannot be undone. */
 export class Reauthentication {
   readonly #db: Database;
+  readonly #throttle: Throttle;
   readonly #passwords: Passwords;
   readonly #audit: Audit;
 
-  constructor(deps: { db: Database; passwords: Passwords; audit: Audit }) {
+  constructor(deps: { db: Database; throttle: Throttle; passwords: Passwords; audit: Audit }) {
     this.#db = deps.db;
+    this.#throttle = deps.throttle;
     this.#passwords = deps.passwords;
     this.#audit = deps.audit;
   }
 
-  /** @throws INVALID_CREDENTIALS, which counts as a failed login; OVERLOADED */
+  /** @throws INVALID_CREDENTIALS, which counts as a failed login; RATE_LIMITED; OVERLOADED */
   async check(user: User, password: string, client: Client): Promise<void> {
-    const hash = await findPasswordHash(this.#db, user.id);
-    if (await this.#passwords.verify(password, hash)) return;
-    const details = { reason: "INVALID_CREDENTIALS" };
-    await this.#audit.record(this.#db, "LOGIN_FAILED", { subjectId: user.id, client, details });
-    throw new LatchkeyError("INVALID_CREDENTIALS", "The password is wrong.");
+    const attempter = await this.#throttle.identify(client, { userId: user.id, name: user.username });
+    this.#passwords.admit({ priority: attempter.known });
+    await this.#throttle.guess("PASSWORD", attempter, async (succeeded) => {
+      const hash = await findPasswordHash(this.#db, user.id);
+      if (await this.#passwords.verify(password, hash)) return succeeded(this.#db);
+      const details = { reason: "INVALID_CREDENTIALS" };
+      await this.#audit.record(this.#db, "LOGIN_FAILED", { subjectId: user.id, client, details });
+      throw new LatchkeyError("INVALID_CREDENTIALS", "The password is wrong.");
+    });
   }
 }

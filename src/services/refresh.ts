@@ -8,6 +8,7 @@ import { endSessions, extendSession, findSessionWithUser, type Session } from ".
 import type { User } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
 import { type IssuedToken, isLive, type SessionLifetime, type Sessions } from "./sessions.js";
+import type { Succeeded, Throttle } from "./throttle.js";
 
 type Outcome =
   | { kind: "refused" }
@@ -20,6 +21,7 @@ export class Refresh {
   readonly #db: Database;
   readonly #sessions: Sessions;
   readonly #audit: Audit;
+  readonly #throttle: Throttle;
   readonly #clock: Clock;
   readonly #idle: number;
   readonly #grace: number;
@@ -29,6 +31,7 @@ export class Refresh {
     db: Database;
     sessions: Sessions;
     audit: Audit;
+    throttle: Throttle;
     clock: Clock;
     lifetime: SessionLifetime;
     grace: number;
@@ -36,17 +39,29 @@ export class Refresh {
     this.#db = deps.db;
     this.#sessions = deps.sessions;
     this.#audit = deps.audit;
+    this.#throttle = deps.throttle;
     this.#clock = deps.clock;
     this.#idle = deps.lifetime.idle;
     this.#grace = deps.grace;
   }
 
-  /** @throws INVALID_TOKEN when the token is unknown, spent, or its session is over */
+  /** @throws INVALID_TOKEN when the token is unknown, spent, or its session is over; RATE_LIMITED */
   async refresh(refreshToken: string, client: Client): Promise<IssuedToken> {
+    const attempter = await this.#throttle.identify(client);
+    return this.#throttle.guess("TOKEN", attempter, (succeeded) =>
+      this.#refresh(refreshToken, client, succeeded),
+    );
+  }
+
+  async #refresh(refreshToken: string, client: Client, succeeded: Succeeded): Promise<IssuedToken> {
     // Asked before a transaction is begun: nonsense must not wait for a lock, or make others wait.
     const known = await findRefreshToken(this.#db, hashOpaqueToken(refreshToken));
     const outcome = known
-      ? await this.#db.transaction().execute((transaction) => this.#rotate(transaction, refreshToken, client))
+      ? await this.#db.transaction().execute(async (transaction) => {
+          const outcome = await this.#rotate(transaction, refreshToken, client);
+          if (outcome.kind === "refreshed") await succeeded(transaction);
+          return outcome;
+        })
       : REFUSED;
     if (outcome.kind === "refused") {
       throw new LatchkeyError(

@@ -6,9 +6,11 @@ import type { Database } from "../storage/database.js";
 import { insertUser, lockUser, type User, updateUser } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
 import { emailViolations, fullNameViolations, normalizeLogin, usernameViolations } from "./identifiers.js";
+import type { MailRequests } from "./mail-requests.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
+import type { Succeeded, Throttle } from "./throttle.js";
 
 export interface NewRegistration {
   username: string;
@@ -26,9 +28,11 @@ export class Registration {
   readonly #clock: Clock;
   readonly #newId: NewId;
   readonly #audit: Audit;
+  readonly #throttle: Throttle;
   readonly #passwords: Passwords;
   readonly #policy: PasswordPolicy;
   readonly #tokens: OneTimeTokens;
+  readonly #mailRequests: MailRequests;
   readonly #outbox: Outbox;
   readonly #open: boolean;
 
@@ -37,9 +41,11 @@ export class Registration {
     clock: Clock;
     newId: NewId;
     audit: Audit;
+    throttle: Throttle;
     passwords: Passwords;
     policy: PasswordPolicy;
     tokens: OneTimeTokens;
+    mailRequests: MailRequests;
     outbox: Outbox;
     open: boolean;
   }) {
@@ -47,14 +53,16 @@ export class Registration {
     this.#clock = deps.clock;
     this.#newId = deps.newId;
     this.#audit = deps.audit;
+    this.#throttle = deps.throttle;
     this.#passwords = deps.passwords;
     this.#policy = deps.policy;
     this.#tokens = deps.tokens;
+    this.#mailRequests = deps.mailRequests;
     this.#outbox = deps.outbox;
     this.#open = deps.open;
   }
 
-  /** @throws FORBIDDEN when registration is closed; BAD_USER_INPUT; CONFLICT for a taken username; OVERLOADED */
+  /** @throws FORBIDDEN when registration is closed; BAD_USER_INPUT; CONFLICT for a taken username; RATE_LIMITED; OVERLOADED */
   async register(input: NewRegistration, client: Client): Promise<User> {
     if (!this.#open) throw new LatchkeyError("FORBIDDEN", "Registration is closed. Ask an administrator.");
     const now = this.#clock.now();
@@ -79,7 +87,9 @@ export class Registration {
         violations.map((violation) => ({ ...violation, field: `input.${violation.field}` })),
       );
     }
+    await this.#throttle.count("REGISTRATION", await this.#throttle.identify(client));
     await this.#policy.check(input.password, user, "input.password");
+    await this.#mailRequests.count(user.email, client);
     const hash = await this.#passwords.hash(input.password);
     await this.#db.transaction().execute(async (transaction) => {
       if (!(await insertUser(transaction, user))) {
@@ -97,35 +107,28 @@ export class Registration {
     return user;
   }
 
-  /** @throws INVALID_TOKEN */
+  /** @throws INVALID_TOKEN, RATE_LIMITED */
   async verifyEmail(token: string, client: Client): Promise<void> {
-    const verify = this.#db.transaction().execute(async (transaction) => {
+    const attempter = await this.#throttle.identify(client);
+    await this.#throttle.guess("TOKEN", attempter, (succeeded) =>
+      unlessTaken(this.#verifyEmail(token, client, succeeded)),
+    );
+  }
+
+  async #verifyEmail(token: string, client: Client, succeeded: Succeeded): Promise<void> {
+    await this.#db.transaction().execute(async (transaction) => {
       const { userId, email } = await this.#tokens.spend(transaction, "EMAIL_VERIFICATION", token);
       const user = await lockUser(transaction, userId);
       if (user?.email !== email) throw invalidOneTimeToken();
       const now = this.#clock.now();
       await updateUser(transaction, userId, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
       await this.#audit.record(transaction, "EMAIL_VERIFIED", { actorId: userId, subjectId: userId, client });
+      await succeeded(transaction);
     });
-    await unlessTaken(verify);
   }
 
-  /** Sends the mail again, when there is an account that waits for it. @throws BAD_USER_INPUT */
-  async requestEmailVerification(email: string): Promise<void> {
-    await requestMail(this.#db, this.#outbox, "EMAIL_VERIFICATION", email);
+  /** Sends the mail again, when there is an account that waits for it. @throws BAD_USER_INPUT, RATE_LIMITED */
+  async requestEmailVerification(email: string, client: Client): Promise<void> {
+    await this.#mailRequests.request("EMAIL_VERIFICATION", email, client);
   }
-}
-
-/** Notes that somebody asked for a mail. Whether there is anything to send is found out later, out of their sight. */
-export async function requestMail(
-  db: Database,
-  outbox: Outbox,
-  kind: "EMAIL_VERIFICATION" | "PASSWORD_RESET",
-  email: string,
-): Promise<void> {
-  const normalized = normalizeLogin(email);
-  const violations = emailViolations(normalized);
-  if (violations.length > 0) throw invalidInput(violations);
-  await outbox.enqueue(db, { kind, email: normalized });
-  outbox.wake();
 }

@@ -6,6 +6,7 @@ import type { AuditEventRow } from "./tables.js";
 export const AUDIT_EVENT_TYPES = {
   LOGIN_SUCCEEDED: "A user signed in.",
   LOGIN_FAILED: "A login was refused; the subject is the account it was for, if there is one.",
+  ATTEMPTS_LIMITED: "Too many attempts: further ones are refused for now; the details name the limit.",
   TOKEN_REFRESHED: "A session was refreshed.",
   REFRESH_TOKEN_REUSED: "A spent refresh token was used again: the session was ended.",
   LOGGED_OUT: "A user ended their own session.",

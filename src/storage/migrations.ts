@@ -160,4 +160,27 @@ export const migrations: Record<string, Migration> = {
       await db.schema.createIndex("outbox_next_attempt_at").on("outbox").column("next_attempt_at").execute();
     },
   },
+  "0004_attempts": {
+    async up(db) {
+      await db.schema
+        .createTable("attempts")
+        .addColumn("limit_name", "text", (c) => c.notNull())
+        .addColumn("account", "text", (c) => c.notNull())
+        .addColumn("source", "text", (c) => c.notNull())
+        .addColumn("count", "integer", (c) => c.notNull())
+        .addColumn("next_at", "bigint", (c) => c.notNull())
+        .addColumn("expires_at", "bigint", (c) => c.notNull())
+        .addPrimaryKeyConstraint("attempts_primary_key", ["limit_name", "account", "source"])
+        .execute();
+      await db.schema.createIndex("attempts_account").on("attempts").column("account").execute();
+      await db.schema.createIndex("attempts_expires_at").on("attempts").column("expires_at").execute();
+      await db.schema
+        .createTable("known_sources")
+        .addColumn("user_id", "text", (c) => c.notNull().references("users.id").onDelete("cascade"))
+        .addColumn("source", "text", (c) => c.notNull())
+        .addColumn("expires_at", "bigint", (c) => c.notNull())
+        .addPrimaryKeyConstraint("known_sources_primary_key", ["user_id", "source"])
+        .execute();
+    },
+  },
 };

@@ -11,6 +11,8 @@ export interface Tables {
   one_time_tokens: OneTimeTokenRow;
   outbox: OutboxRow;
   locks: { name: string };
+  attempts: AttemptRow;
+  known_sources: KnownSourceRow;
 }
 
 export interface UserRow {
@@ -123,4 +125,25 @@ export interface OutboxRow {
   created_at: number;
   next_attempt_at: number;
   attempts: number;
+}
+
+/** How often something was tried. */
+export interface AttemptRow {
+  limit_name: string;
+  /** A user's id, or what stands for a name that nobody has; empty for all. */
+  account: string;
+  /** An IP address, or the /64 of one of IPv6; empty for all. */
+  source: string;
+  count: number;
+  /** Until then more are refused. */
+  next_at: number;
+  /** Then the count starts anew. */
+  expires_at: number;
+}
+
+/** Where a user has signed in from. */
+export interface KnownSourceRow {
+  user_id: string;
+  source: string;
+  expires_at: number;
 }

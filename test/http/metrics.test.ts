@@ -125,11 +125,24 @@ describe.each(DATABASES)("the metrics on %s", (database) => {
   });
 });
 
+test("count the attempts that are refused, by what was tried", async () => {
+  const app = await makeApp();
+  await app.createUser("alice");
+  for (let n = 0; n < 7; n++) await app.send(LOGIN, { username: "alice", password: "wrong" });
+  const samples = await samplesOf(app);
+  expect(samples.get('latchkey_attempts_refused_total{kind="PASSWORD"}')).toBe(2);
+  expect(samples.get('latchkey_logins_total{outcome="INVALID_CREDENTIALS"}')).toBe(5);
+  expect(samples.get('latchkey_logins_total{outcome="RATE_LIMITED"}')).toBe(2);
+  await app.close();
+});
+
 test("show the password queue's length and how long was waited in it (row 20)", async () => {
   const app = await makeApp({ config: { bcryptCost: 10 } });
   await app.createUser("alice");
   const before = await samplesOf(app);
-  const logins = Array.from({ length: 8 }, () => app.send(LOGIN, { username: "alice", password: "wrong" }));
+  const logins = Array.from({ length: 8 }, (_, n) =>
+    app.send(LOGIN, { username: `nobody${n}`, password: "wrong" }),
+  );
   let longest = 0;
   let over = false;
   const answers = Promise.all(logins).finally(() => {

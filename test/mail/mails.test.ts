@@ -31,7 +31,12 @@ describe("mails in development", () => {
       },
     });
     metrics = new Metrics();
-    server = await createServer({ logger: pino({ level: "silent" }), corsOrigins: [], metrics });
+    server = await createServer({
+      logger: pino({ level: "silent" }),
+      corsOrigins: [],
+      trustedProxies: [],
+      metrics,
+    });
     await addMails(server, { mailer });
   });
   afterEach(async () => {

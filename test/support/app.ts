@@ -47,7 +47,7 @@ export async function makeApp(
   } = {},
 ) {
   const databaseUrl = options.databaseUrl ?? (await emptyDatabaseUrl(options.database ?? "sqlite"));
-  const env = { SECRET_KEY, ...options.env };
+  const env = { SECRET_KEY, TRUST_PROXY: "loopback", ...options.env };
   const config: Config = {
     ...loadConfig({ ...env, DATABASE_URL: databaseUrl, LOG_LEVEL: "trace" }),
     bcryptCost: 4,
@@ -67,11 +67,15 @@ export async function makeApp(
     return answer;
   }
 
-  async function post(body: unknown, { token, headers }: RequestOptions = {}): Promise<Answer<unknown>> {
+  async function post(
+    body: unknown,
+    { token, from, headers }: RequestOptions = {},
+  ): Promise<Answer<unknown>> {
     const answer = await request("/graphql", {
       method: "POST",
       headers: {
         "content-type": "application/json",
+        ...(from !== undefined && { "x-forwarded-for": from }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...headers,
       },
@@ -121,6 +125,8 @@ export async function makeApp(
 
 export interface RequestOptions {
   token?: string;
+  /** The client's address, as a trusted proxy tells it. */
+  from?: string;
   headers?: Record<string, string>;
 }
 

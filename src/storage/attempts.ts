@@ -1,0 +1,153 @@
+import { type RawBuilder, sql } from "kysely";
+import type { Database } from "./database.js";
+
+/** The first wait of a limit that backs off, in milliseconds; each further attempt doubles it, up to 17 minutes. */
+const FIRST_WAIT = 1000;
+const DOUBLINGS = 10;
+
+/** The end of a window that does not end by itself. Epoch milliseconds. */
+export const NEVER = Date.parse("9999-12-31T00:00:00Z");
+
+/** What attempts are counted under: a limit, of an account, a source, or an account from a source. */
+export interface AttemptKey {
+  limit: string;
+  /** Empty for all accounts. */
+  account: string;
+  /** Empty for all sources. */
+  source: string;
+}
+
+export interface AttemptLimit {
+  /** So many in a row; two or more. */
+  attempts: number;
+  /** When the count starts anew: so many milliseconds after the first attempt, or with `backOff` after the last. */
+  window: number;
+  /** Past the number each attempt has to wait longer than the one before, instead of for the end of the window. */
+  backOff?: boolean;
+}
+
+/**
+ * Counts an attempt, unless there have been too many: of any number of callers at once, no more get through than
+ * the limit allows. Never part of a transaction, whose end could take the count back.
+ * @returns the number of the attempt, or undefined when it has to wait
+ */
+export async function countAttempt(
+  db: Database,
+  { limit, account, source }: AttemptKey,
+  { attempts, window, backOff = false }: AttemptLimit,
+  now: number,
+): Promise<number | undefined> {
+  const end = Math.min(now + window, NEVER);
+  const count = sql<number>`case when attempts.expires_at <= ${now} then 1 else attempts.count + 1 end`;
+  const expiresAt: RawBuilder<number> = backOff
+    ? sql`${end}`
+    : sql`case when attempts.expires_at <= ${now} then ${bigint(end)} else attempts.expires_at end`;
+  const over = sql<number>`attempts.count + 1 - ${sql.lit(attempts)}`;
+  const wait = sql`${sql.lit(FIRST_WAIT)} << case when ${over} > ${sql.lit(DOUBLINGS)} then ${sql.lit(DOUBLINGS)} else ${over} end`;
+  const row = await db
+    .insertInto("attempts")
+    .values({ limit_name: limit, account, source, count: 1, next_at: 0, expires_at: end })
+    .onConflict((conflict) =>
+      conflict
+        .columns(["limit_name", "account", "source"])
+        .doUpdateSet({
+          count,
+          expires_at: expiresAt,
+          next_at: sql<number>`case when attempts.expires_at <= ${now} or ${over} < 0 then 0
+            else ${backOff ? sql`${bigint(now)} + (${wait})` : sql`attempts.expires_at`} end`,
+        })
+        .where("attempts.next_at", "<=", now),
+    )
+    .returning("count")
+    .executeTakeFirst();
+  return row?.count;
+}
+
+/** When all these let the next attempt through, in epoch milliseconds; undefined when they do so now. */
+export async function findNextAttempt(
+  db: Database,
+  keys: readonly AttemptKey[],
+  now: number,
+): Promise<number | undefined> {
+  const row = await db
+    .selectFrom("attempts")
+    .select("next_at")
+    .where((where) =>
+      where.or(keys.map(({ limit, account, source }) => where.and({ limit_name: limit, account, source }))),
+    )
+    .where("next_at", ">", now)
+    .orderBy("next_at", "desc")
+    .executeTakeFirst();
+  return row?.next_at;
+}
+
+/** Takes back an attempt that was counted. */
+export async function uncountAttempt(db: Database, { limit, account, source }: AttemptKey): Promise<void> {
+  await db
+    .updateTable("attempts")
+    .set({ count: sql`count - 1`, next_at: 0 })
+    .where("limit_name", "=", limit)
+    .where("account", "=", account)
+    .where("source", "=", source)
+    .where("count", ">", 0)
+    .execute();
+}
+
+/** Starts these counts anew. */
+export async function resetAttempts(db: Database, { limit, account, source }: AttemptKey): Promise<void> {
+  await db
+    .deleteFrom("attempts")
+    .where("limit_name", "=", limit)
+    .where("account", "=", account)
+    .where("source", "=", source)
+    .execute();
+}
+
+/** Starts all counts of a user anew, and forgets where they have signed in from. */
+export async function forgetAttempts(db: Database, userId: string): Promise<void> {
+  await db.deleteFrom("attempts").where("account", "=", userId).execute();
+  await db.deleteFrom("known_sources").where("user_id", "=", userId).execute();
+}
+
+/** Notes that the user has signed in from there. */
+export async function rememberSource(
+  db: Database,
+  { userId, source, until }: { userId: string; source: string; until: number },
+): Promise<void> {
+  await db
+    .insertInto("known_sources")
+    .values({ user_id: userId, source, expires_at: until })
+    .onConflict((conflict) => conflict.columns(["user_id", "source"]).doUpdateSet({ expires_at: until }))
+    .execute();
+}
+
+/** Whether the user has signed in from there. */
+export async function isKnownSource(
+  db: Database,
+  { userId, source, now }: { userId: string; source: string; now: number },
+): Promise<boolean> {
+  const row = await db
+    .selectFrom("known_sources")
+    .select("source")
+    .where("user_id", "=", userId)
+    .where("source", "=", source)
+    .where("expires_at", ">", now)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Removes counts that have started anew, and those of users who are gone. */
+export async function deleteAttemptsExpiredBefore(db: Database, before: number): Promise<void> {
+  await db.deleteFrom("known_sources").where("expires_at", "<", before).execute();
+  await db.deleteFrom("attempts").where("expires_at", "<", before).execute();
+  await db
+    .deleteFrom("attempts")
+    .where("expires_at", "=", NEVER)
+    .where("account", "not in", (query) => query.selectFrom("users").select("id"))
+    .execute();
+}
+
+/** PostgreSQL would take a parameter of unknown type for an integer of 32 bits. */
+function bigint(value: number): RawBuilder<number> {
+  return sql`cast(${value} as bigint)`;
+}
