@@ -31,14 +31,14 @@ async function attack(address: string): Promise<void> {
   }
 }
 
-describe("what clients send does not forge the log (row 70)", () => {
+describe("the log", () => {
   let app: App;
   beforeAll(async () => {
     app = await makeApp();
   });
   afterAll(() => app.close());
 
-  test("each line is JSON, and has nothing that steers a terminal", async () => {
+  test("is JSON line by line, and has nothing that steers a terminal, whatever clients send (row 70)", async () => {
     app.seen.length = 0;
     await attack(app.address);
     expect(app.seen.length).toBeGreaterThan(10);
@@ -52,7 +52,7 @@ describe("what clients send does not forge the log (row 70)", () => {
     }
   });
 
-  test("a request's id is never the client's (row 70)", async () => {
+  test("knows a request by an id that is never the client's (row 70)", async () => {
     app.seen.length = 0;
     const headers = { "x-request-id": "chosen-by-the-client", "request-id": "chosen-by-the-client" };
     const answer = await app.send(LOGIN, { username: "nobody", password: "wrong" }, { headers });
@@ -60,7 +60,35 @@ describe("what clients send does not forge the log (row 70)", () => {
     expect(app.seen.join()).not.toContain("chosen-by-the-client");
   });
 
-  test("of what probes ask there is no line (row 69)", async () => {
+  test("has no token, wherever it was sent (row 69)", async () => {
+    await app.createUser("alice");
+    const { accessToken, refreshToken } = await app.login("alice");
+    app.seen.length = 0;
+    const secrets = [accessToken, refreshToken, "a-secret-of-no-kind-we-know"];
+    for (const secret of secrets) {
+      const headers = {
+        authorization: `Bearer ${secret}`,
+        cookie: `session=${secret}`,
+        "x-api-key": secret,
+        "user-agent": secret,
+        referer: `https://app.example.com/?token=${secret}`,
+        "content-type": "application/x-www-form-urlencoded",
+      };
+      await app.request(`/graphql?access_token=${secret}&query=${secret}`, { headers });
+      await app.request(`/nothing?token=${secret}`, { headers });
+      await app.request("/revoke", { method: "POST", headers, body: `token=${secret}x` });
+      await app.request("/token", {
+        method: "POST",
+        headers,
+        body: `grant_type=refresh_token&refresh_token=${secret}x&client_secret=${secret}`,
+      });
+      await app.post({ query: `{ me { id(x: "${secret}") } }`, variables: { secret } }, { token: secret });
+    }
+    expect(app.seen.filter((line) => line.includes('"reqId"')).length).toBeGreaterThanOrEqual(30);
+    for (const secret of secrets) expect(app.seen.filter((line) => line.includes(secret))).toEqual([]);
+  });
+
+  test("has no line of what probes ask", async () => {
     app.seen.length = 0;
     for (const path of ["/healthz", "/readyz", "/metrics"]) await app.request(path);
     expect(app.seen.filter((line) => line.includes('"reqId"'))).toEqual([]);
@@ -80,7 +108,10 @@ describe("the lines for people, in development", () => {
     program = startBuilt("main", [], { env });
     [, address = ""] = await program.printed(/ready at (http:.*)\/graphql/);
   });
-  afterAll(() => void program.child.kill("SIGTERM"));
+  afterAll(async () => {
+    program.child.kill("SIGTERM");
+    expect((await program.ended).code).toBe(0);
+  });
 
   test("have nothing that steers a terminal (row 70)", async () => {
     const before = program.stdout().length;
