@@ -45,7 +45,13 @@ const CLIENT_ID = "latchkey";
 /** How far another process's clock may be ahead, in seconds. */
 const FUTURE_TOLERANCE = 5;
 
-/** Issues and verifies access tokens: JWTs of RFC 9068's profile, checked as RFC 8725 asks. */
+/** What our ids look like: a database is asked for a session's, and does not take every text. */
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * Issues and verifies access tokens: JWTs of RFC 9068's profile, checked as RFC 8725 asks. Only what it could have
+ * issued is let in; `typ` alone may be spelled in any way of RFC 9068, 2.1.
+ */
 export class AccessTokens {
   readonly #keys: KeyRing;
   readonly #clock: Clock;
@@ -86,7 +92,9 @@ export class AccessTokens {
     try {
       const { payload } = await jwtVerify(
         token,
-        async ({ alg, kid }) => {
+        async ({ alg, kid, typ, ...others }) => {
+          // All else that a header can say (RFC 7515, 4.1) brings a key or a rule of its own: jwk, jku, b64, cty.
+          if (Object.keys(others).length > 0) throw new errors.JWSInvalid();
           const key = typeof kid === "string" ? await this.#keys.verificationKey(kid) : undefined;
           if (key === undefined || key.algorithm !== alg) throw new errors.JWKSNoMatchingKey();
           return key.verify;
@@ -149,19 +157,33 @@ function toClaims(payload: Record<string, unknown>): AccessTokenClaims | undefin
     typeof aud === "string" &&
     typeof sub === "string" &&
     typeof sid === "string" &&
+    UUID.test(sid) &&
     typeof jti === "string" &&
     typeof iat === "number" &&
     typeof exp === "number" &&
+    Number.isSafeInteger(iat) &&
+    Number.isSafeInteger(exp) &&
     Array.isArray(roles) &&
     roles.every((role) => typeof role === "string");
   return fits ? { iss, aud, sub, sid, jti, iat, exp, roles } : undefined;
 }
 
-/** RFC 8725bis, 3.14: base64url has spellings that decode alike; only the one we write is a token. */
+/** RFC 8725bis, 3.14: base64url and JSON have spellings that read alike; only the one we write is a token. */
 function isCanonicalCompactJws(token: string): boolean {
   const parts = token.split(".");
   return (
     parts.length === 3 &&
-    parts.every((part) => part !== "" && Buffer.from(part, "base64url").toString("base64url") === part)
+    parts.every((part) => part !== "" && Buffer.from(part, "base64url").toString("base64url") === part) &&
+    parts.slice(0, 2).every(isCanonicalJson)
   );
+}
+
+/** Without whitespace, and each member once: of two, readers differ on which one counts (RFC 8259, 4). */
+function isCanonicalJson(part: string): boolean {
+  try {
+    const json = Buffer.from(part, "base64url").toString();
+    return JSON.stringify(JSON.parse(json)) === json;
+  } catch {
+    return false;
+  }
 }

@@ -10,7 +10,9 @@ import fastify, {
 } from "fastify";
 import type { Metrics } from "../metrics.js";
 import { addressOf } from "./client.js";
+import { refuseCompressedBodies } from "./compressed-bodies.js";
 import { closeKeptAlive } from "./draining.js";
+import { refuseTwoAuthorizations } from "./one-authorization.js";
 
 /** The largest body that is read, in bytes. */
 const BODY_LIMIT = 64 * 1024;
@@ -88,13 +90,8 @@ export async function createServer(options: {
       maxAge: 600,
     });
   }
-  server.addHook("onRequest", async ({ headers }, reply) => {
-    // What a few bytes unfold to has no limit.
-    if ((headers["content-encoding"] ?? "identity").toLowerCase() !== "identity") {
-      reply.headers({ "accept-encoding": "identity", connection: "close" });
-      throw new UnsupportedEncoding();
-    }
-  });
+  refuseTwoAuthorizations(server);
+  refuseCompressedBodies(server);
   server.addHook("onResponse", async ({ routeOptions }, { statusCode }) =>
     options.metrics.httpRequestAnswered(routeOptions.url ?? "none", statusCode),
   );
@@ -113,13 +110,4 @@ export async function createServer(options: {
     reply.code(404).send({ error: "There is nothing at this path." }),
   );
   return server;
-}
-
-/** RFC 9110, 15.5.16. */
-class UnsupportedEncoding extends Error {
-  readonly statusCode = 415;
-
-  constructor() {
-    super("Send the body without a Content-Encoding.");
-  }
 }

@@ -54,6 +54,8 @@ export class Login {
   }
 
   async #login(username: string, password: string, client: Client): Promise<IssuedToken> {
+    // Before anything is asked of the database: a flood is to cost as little as can be.
+    this.#passwords.admit({ priority: true });
     const name = normalizeLogin(username);
     const candidate = isLogin(name) ? await findUserByLogin(this.#db, name) : undefined;
     const attempter = await this.#throttle.identify(client, { userId: candidate?.id, name });

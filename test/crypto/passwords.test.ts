@@ -71,7 +71,9 @@ test("past the queue's end a login is OVERLOADED at once, while tokens are read 
   const app = await makeApp({ config: { bcryptCost: 12 } });
   await app.createUser("alice");
   const { accessToken } = await app.login("alice");
-  const logins = Array.from({ length: 40 }, () => app.send(LOGIN, { username: "alice", password: "wrong" }));
+  const logins = Array.from({ length: 40 }, (_, n) =>
+    app.send(LOGIN, { username: `nobody${n}`, password: "wrong" }, { from: `192.0.2.${n}` }),
+  );
   const me = await app.send(ME, {}, { token: accessToken });
   expect(me.data?.me.username).toBe("alice");
 

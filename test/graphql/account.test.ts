@@ -302,7 +302,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
   });
 
   describe("one's own account", () => {
-    test("changePassword ends the other sessions and gives a new token", async () => {
+    test("changePassword ends all sessions and gives the token of a new one (rows 34, 35)", async () => {
       const { username, accessToken, email } = await signIn();
       const elsewhere = await app.login(username);
       const passwords = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };

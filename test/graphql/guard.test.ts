@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
+import { decodeJwt, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
+import { USERS } from "../support/admin-operations.js";
 import { type App, makeApp } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { LOGIN, ME, MY_ITEMS } from "../support/operations.js";
@@ -67,7 +68,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     }
   }
 
-  test("lets a good token in, whatever the scheme's case", async () => {
+  test("lets a good token in, whatever the scheme's case (row 54)", async () => {
     const token = await tokenWith();
     for (const authorization of [`Bearer ${token}`, `bearer ${token}`, `BEARER  ${token}`]) {
       const { status, data } = await app.send(ME, {}, { headers: { authorization } });
@@ -84,7 +85,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     ["two tokens", "Bearer a.b.c d.e.f", "INVALID_TOKEN"],
     ["a list of schemes", "Bearer a.b.c, Basic d", "INVALID_TOKEN"],
     ["empty parts", "Bearer ..", "INVALID_TOKEN"],
-  ] as const)("refuses %s", async (_what, authorization, reason) => {
+  ] as const)("refuses %s (rows 51, 54)", async (_what, authorization, reason) => {
     await expectRefused(authorization, reason);
   });
 
@@ -114,11 +115,11 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     ["of an unknown user", { claims: { sub: "0190a0a0-0000-7000-8000-000000000000" } }, "INVALID_TOKEN"],
     ["of an unknown session", { claims: { sid: "0190a0a0-0000-7000-8000-000000000000" } }, "INVALID_TOKEN"],
     ["without a session", { claims: { sid: undefined } }, "INVALID_TOKEN"],
-  ])("refuses a token %s", async (_what, parts, reason) => {
+  ])("refuses a token %s (rows 22, 23, 25 to 29, 52)", async (_what, parts, reason) => {
     await expectRefused(`Bearer ${await tokenWith(parts)}`, reason);
   });
 
-  test("refuses an unsigned token, a stripped signature, and another spelling of the same bytes", async () => {
+  test("refuses an unsigned token, a stripped signature, and another spelling of the same bytes (rows 22, 23, 30)", async () => {
     const token = await tokenWith();
     const [header, payload, signature] = token.split(".") as [string, string, string];
     const claims = JSON.parse(atob(payload));
@@ -132,7 +133,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     await expectRefused(`Bearer ${header}.${payload}.${sameBytes}`, "INVALID_TOKEN");
   });
 
-  test("expires a token to the second", async () => {
+  test("expires a token to the second (row 26)", async () => {
     const { accessToken } = await app.login("alice");
     app.clock.advance(15 * MINUTE - 1000);
     expect((await app.send(ME, {}, { token: accessToken })).data?.me.username).toBe("alice");
@@ -140,14 +141,14 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     await expectRefused(`Bearer ${accessToken}`, "TOKEN_EXPIRED");
   });
 
-  test("feels an ended session on the very next request", async () => {
+  test("feels an ended session on the very next request (row 34)", async () => {
     await app.createUser("ended");
     const { accessToken } = await app.login("ended");
     await app.latchkey.accounts.setPassword("ended", "another long password");
     await expectRefused(`Bearer ${accessToken}`, "SESSION_REVOKED");
   });
 
-  test("feels a disabled user on the very next request, and lets them in only by a new login", async () => {
+  test("feels a disabled user on the very next request, and lets them in only by a new login (row 34)", async () => {
     await app.createUser("bob");
     const { accessToken } = await app.login("bob");
     await app.latchkey.accounts.disable("bob");
@@ -158,7 +159,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     expect((await app.send(ME, {}, { token: fresh })).data?.me.username).toBe("bob");
   });
 
-  test("refuses the token of a deleted user, also when the name is taken again", async () => {
+  test("refuses the token of a deleted user, also when the name is taken again (rows 29, 34)", async () => {
     await app.createUser("gone");
     const { accessToken } = await app.login("gone");
     await deleteUser(app.latchkey.db, "gone");
@@ -166,7 +167,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     await expectRefused(`Bearer ${accessToken}`, "INVALID_TOKEN");
   });
 
-  test("never takes a token from the query string or the body", async () => {
+  test("never takes a token from the query string or the body (row 53)", async () => {
     const { accessToken } = await app.login("alice");
     const { status, text } = await app.request(`/graphql?access_token=${accessToken}`, {
       method: "POST",
@@ -176,6 +177,23 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     expect(status).toBe(401);
     expect(text).toContain("MISSING_TOKEN");
     expect(app.seen.filter((line) => line.includes('"req"')).join()).not.toContain(accessToken);
+  });
+
+  test("a wrong role is told that no token of this user will do (row 52)", async () => {
+    const { accessToken: token } = await app.login("alice");
+    const { status, headers, errors } = await app.send(USERS, {}, { token });
+    expect(status).toBe(403);
+    expect(headers.get("www-authenticate")).toBe('Bearer error="insufficient_scope"');
+    expect(errors?.[0]?.extensions).toEqual({ code: "FORBIDDEN" });
+  });
+
+  test("each login is a session of its own, with tokens of its own (row 35)", async () => {
+    const logins = [await app.login("alice"), await app.login("alice")];
+    const said = logins.map(({ accessToken, refreshToken }) => {
+      const { sid, jti } = decodeJwt(accessToken);
+      return [accessToken, refreshToken, sid, jti];
+    });
+    expect(new Set(said.flat()).size).toBe(8);
   });
 
   test("a request may mix public and guarded fields only signed in", async () => {

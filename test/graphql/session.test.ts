@@ -74,7 +74,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       expect(await reasonFor(second.accessToken)).toBeUndefined();
     });
 
-    test("the database holds no token that could be used", async () => {
+    test("the database holds no token that could be used (row 36)", async () => {
       const first = await signIn();
       const second = await refresh(first.refreshToken);
       const dump = JSON.stringify(await app.latchkey.db.selectFrom("refresh_tokens").selectAll().execute());
@@ -201,7 +201,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
   });
 
   describe("ending", () => {
-    test("logout ends the token's own session", async () => {
+    test("logout ends the token's own session (row 34)", async () => {
       const [here, other] = [await signIn(), await signIn()];
       const elsewhere = await app.login(here.username);
       const { data } = await app.send(LOGOUT, {}, { token: here.accessToken });

@@ -36,7 +36,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
   const BEARER_SECRET = "introspection-secret-without-a-space";
   const asResourceServer = { authorization: `Bearer ${BEARER_SECRET}` };
 
-  test("POST /token with a password, as FastAPI's form sends it", async () => {
+  test("POST /token with a password, as FastAPI's form sends it (row 55)", async () => {
     const { status, headers, json } = await post(
       "/token",
       passwordGrant({ scope: "me items", client_id: "" }),
@@ -135,7 +135,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
   });
 
   test.each(["refreshToken", "accessToken"] as const)(
-    "POST /revoke of a %s ends its session",
+    "POST /revoke of a %s ends its session (row 56)",
     async (kind) => {
       const token = await app.login("alice");
       const { status, text } = await post("/revoke", { token: token[kind], token_type_hint: "whatever" });
@@ -156,7 +156,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     },
   );
 
-  test("POST /introspect tells a resource server what a live token says, and of others nothing", async () => {
+  test("POST /introspect tells a resource server what a live token says, and of others nothing (row 57)", async () => {
     const own = await makeApp({
       databaseUrl: app.databaseUrl,
       clock: app.clock,
@@ -199,6 +199,83 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     await own.close();
   });
 
+  test("POST /revoke answers the same bytes whatever the token is (row 56)", async () => {
+    const { accessToken, refreshToken } = await app.login("alice");
+    const ended = await app.login("alice");
+    await app.send(LOGOUT, {}, { token: ended.accessToken });
+    const answers = [];
+    for (const token of [
+      accessToken,
+      refreshToken,
+      ended.accessToken,
+      ended.refreshToken,
+      "garbage",
+      "a\0b",
+      ".",
+    ]) {
+      const { status, headers, text } = await post("/revoke", { token });
+      const own = ["x-request-id", "date"];
+      answers.push({ status, text, headers: [...headers].filter(([name]) => !own.includes(name)) });
+    }
+    expect(answers).toEqual(Array(answers.length).fill(answers[0]));
+    expect([answers[0]!.status, answers[0]!.text]).toEqual([200, ""]);
+  });
+
+  test("no endpoint takes a token or a secret from the query string, nor the secret from the form (rows 53, 57)", async () => {
+    const { accessToken, refreshToken } = await app.login("alice");
+    const authorization = `Basic ${Buffer.from(`app:${INTROSPECTION_SECRET}`).toString("base64")}`;
+    const client_secret = INTROSPECTION_SECRET;
+    const inQuery = new URLSearchParams({
+      token: accessToken,
+      client_secret,
+      access_token: INTROSPECTION_SECRET,
+    });
+    const inForm = { token: accessToken, client_id: "app", client_secret };
+    for (const refused of [await post("/introspect", inForm), await post(`/introspect?${inQuery}`, inForm)]) {
+      expect([refused.status, refused.json.error]).toEqual([401, "invalid_client"]);
+    }
+    const missing = { error: "invalid_request", error_description: "token is missing." };
+    expect((await post(`/introspect?${inQuery}`, {}, { authorization })).json).toEqual(missing);
+    expect((await post(`/revoke?${inQuery}`, {})).json).toEqual(missing);
+    const grant = new URLSearchParams({ grant_type: "refresh_token", refresh_token: refreshToken });
+    expect((await post(`/token?${grant}`, {})).json.error_description).toBe("grant_type is missing.");
+    expect((await app.send(ME, {}, { token: accessToken })).status).toBe(200);
+    const logged = app.seen.filter((line) => line.includes('"req"')).join();
+    for (const secret of [accessToken, refreshToken, INTROSPECTION_SECRET])
+      expect(logged).not.toContain(secret);
+  });
+
+  test.each([
+    ["none", undefined],
+    ["an empty bearer", "Bearer "],
+    ["an empty password", `Basic ${Buffer.from("app:").toString("base64")}`],
+    ["no colon", `Basic ${Buffer.from(INTROSPECTION_SECRET).toString("base64").slice(0, -4)}`],
+    ["the secret as the user's name", `Basic ${Buffer.from(`${INTROSPECTION_SECRET}:`).toString("base64")}`],
+    [
+      "a character less",
+      `Basic ${Buffer.from(`app:${INTROSPECTION_SECRET.slice(0, -1)}`).toString("base64")}`,
+    ],
+    ["a character more", `Basic ${Buffer.from(`app:${INTROSPECTION_SECRET}x`).toString("base64")}`],
+    ["another case", `Basic ${Buffer.from(`app:${INTROSPECTION_SECRET.toUpperCase()}`).toString("base64")}`],
+    ["another scheme", `Digest ${Buffer.from(`app:${INTROSPECTION_SECRET}`).toString("base64")}`],
+  ])(
+    "POST /introspect refuses who shows %s before it looks at the token (row 57)",
+    async (_what, authorization) => {
+      const { accessToken } = await app.login("alice");
+      for (const form of [{ token: accessToken }, { token: "garbage" }, {}]) {
+        const answer = await post(
+          "/introspect",
+          form as Record<string, string>,
+          authorization ? { authorization } : {},
+        );
+        expect([answer.status, answer.json]).toEqual([
+          401,
+          { error: "invalid_client", error_description: "Authenticate with the INTROSPECTION_SECRET." },
+        ]);
+      }
+    },
+  );
+
   test("the introspection secret may be sent as HTTP Basic has it, or as OAuth encodes it", async () => {
     for (const password of [
       INTROSPECTION_SECRET,
@@ -210,7 +287,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     }
   });
 
-  test("an issuer with a path has its metadata where RFC 8414 says", async () => {
+  test("an issuer with a path has its metadata where RFC 8414 says (row 58)", async () => {
     const under = await makeApp({
       databaseUrl: app.databaseUrl,
       env: { PUBLIC_URL: "https://example.com/auth" },
@@ -231,7 +308,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     await closed.close();
   });
 
-  test("oauth4webapi discovers it, logs in, refreshes, introspects and revokes; jose verifies", async () => {
+  test("oauth4webapi discovers it, logs in, refreshes, introspects and revokes; jose verifies (row 58)", async () => {
     // A client checks times against the real clock, and metadata against the address it asked.
     const first = await makeApp({ databaseUrl: app.databaseUrl, clock: systemClock });
     const { port } = new URL(first.address);
@@ -300,10 +377,12 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
 
   test("a login over the limit is told so in OAuth's words too", async () => {
     const slow = await makeApp({ databaseUrl: app.databaseUrl, config: { bcryptCost: 12 } });
-    const body = new URLSearchParams(passwordGrant({ password: "wrong" })).toString();
     const headers = { "content-type": "application/x-www-form-urlencoded" };
     const answers = await Promise.all(
-      Array.from({ length: 40 }, () => slow.request("/token", { method: "POST", body, headers })),
+      Array.from({ length: 40 }, (_, n) => {
+        const body = new URLSearchParams(passwordGrant({ username: `nobody${n}` })).toString();
+        return slow.request("/token", { method: "POST", body, headers });
+      }),
     );
     const overloaded = answers.find(({ status }) => status === 503);
     expect(overloaded?.headers.get("retry-after")).toBe("2");

@@ -3,7 +3,9 @@ import { serverAudits } from "graphql-http";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { ME } from "../support/operations.js";
 import { raw, rawGraphQL } from "../support/raw.js";
+import { INTROSPECTION_SECRET } from "../support/tokens.js";
 
+const FORM = "application/x-www-form-urlencoded";
 const PRODUCTION = { NODE_ENV: "production" };
 const SANDBOX_ORIGINS = ["https://studio.apollographql.com", "https://sandbox.embed.apollographql.com"];
 
@@ -19,7 +21,7 @@ const preflight = (origin: string): RequestInit => ({
 describe("in development", () => {
   let app: App;
   beforeAll(async () => {
-    app = await makeApp({ env: { CORS_ORIGINS: "https://app.example.com" } });
+    app = await makeApp({ env: { CORS_ORIGINS: "https://app.example.com", INTROSPECTION_SECRET } });
     await app.createUser("alice");
   });
   afterAll(() => app.close());
@@ -71,19 +73,39 @@ describe("in development", () => {
     expect((await app.send(ME, {}, { headers: { accept: asked } })).status).toBe(401);
   });
 
-  test("refuses two Authorization headers", async () => {
+  // Which of two counts, readers differ on; also when both are the same.
+  const TWO = "Send one Authorization header.";
+  test.each([
+    [
+      "/graphql",
+      "application/json",
+      JSON.stringify({ errors: [{ message: TWO, extensions: { code: "BAD_REQUEST" } }] }),
+    ],
+    ["/introspect", FORM, JSON.stringify({ error: "invalid_request", error_description: TWO })],
+    ["/token", FORM, JSON.stringify({ error: "invalid_request", error_description: TWO })],
+    ["/revoke", FORM, JSON.stringify({ error: "invalid_request", error_description: TWO })],
+    ["/nothing", FORM, JSON.stringify({ error: TWO })],
+  ])("refuses two Authorization headers at %s, in its own form (row 52)", async (path, type, expected) => {
     const { accessToken } = await app.login("alice");
-    const headers = [
-      "host: localhost",
-      `authorization: Bearer ${accessToken}`,
-      "authorization: Bearer other",
-    ];
-    const answer = await raw(app.address, rawGraphQL({ query: "{ me { id } }" }, headers));
-    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-    expect(answer).toContain('www-authenticate: Bearer error="invalid_request"');
-    expect(answer).toContain(
-      '{"errors":[{"message":"Send one Authorization header.","extensions":{"code":"BAD_REQUEST"}}]}',
-    );
+    const body = path === "/graphql" ? '{"query":"{ me { id } }"}' : `token=${accessToken}`;
+    const good = path === "/introspect" ? INTROSPECTION_SECRET : accessToken;
+    for (const second of [good, "other"]) {
+      const answer = await raw(app.address, [
+        `POST ${path} HTTP/1.1`,
+        "host: localhost",
+        `content-type: ${type}`,
+        `content-length: ${body.length}`,
+        "connection: close",
+        `authorization: Bearer ${good}`,
+        `Authorization: Bearer ${second}`,
+        "",
+        body,
+      ]);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+      expect(answer).toContain('www-authenticate: Bearer error="invalid_request"');
+      expect(answer.split("\r\n\r\n")[1]).toBe(expected);
+    }
+    expect((await app.send(ME, {}, { token: accessToken })).status).toBe(200);
   });
 
   test.each(["%%%", "a b", "[::1", ""])("refuses the Host %j as the client's error", async (host) => {

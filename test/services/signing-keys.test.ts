@@ -9,6 +9,9 @@ import { ME, REFRESH } from "../support/operations.js";
 
 const MINUTE = 60_000;
 
+/** Both of 128 bits of security. */
+const CURVES = { ES256: "P-256", EdDSA: "Ed25519" };
+
 /** Another service, in another process, that knows the address of the key set and nothing else. */
 const VERIFIER = `
   import { createRemoteJWKSet, jwtVerify } from "jose";
@@ -20,7 +23,7 @@ const VERIFIER = `
 
 describe.each(DATABASES)("signing keys on %s", (database) => {
   test.each(["ES256", "EdDSA"] as const)(
-    "a token signed with %s verifies elsewhere by the key set",
+    "a token signed with %s verifies elsewhere by the key set (row 24)",
     async (algorithm) => {
       const app = await makeApp({ database, config: { algorithm } });
       await app.createUser("alice");
@@ -31,7 +34,12 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
       expect(jwks.headers.get("cache-control")).toBe("public, max-age=30");
       const { keys } = JSON.parse(jwks.text);
       expect(keys).toEqual([
-        expect.objectContaining({ alg: algorithm, use: "sig", kid: expect.any(String) }),
+        expect.objectContaining({
+          alg: algorithm,
+          use: "sig",
+          kid: expect.any(String),
+          crv: CURVES[algorithm],
+        }),
       ]);
       expect(keys[0]).not.toHaveProperty("d");
 
@@ -77,14 +85,17 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     await Promise.all(apps.map((app) => app.close()));
   });
 
-  test("the private key is kept sealed; another SECRET_KEY does not open it and overwrites nothing", async () => {
+  test("the private key is kept sealed (row 33); another SECRET_KEY does not open it and overwrites nothing", async () => {
     const app = await makeApp({ database });
     await app.latchkey.keys.signingKey();
     const rows = () => app.latchkey.db.selectFrom("signing_keys").selectAll().execute();
     const before = await rows();
     expect(before).toHaveLength(1);
     const sealed = Buffer.from(before[0]!.sealed_private_key!, "base64url").toString("latin1");
+    await app.request("/.well-known/jwks.json");
     expect(JSON.stringify(before) + sealed).not.toContain("PRIVATE KEY");
+    expect(app.seen.join()).not.toMatch(/PRIVATE KEY|"d":/);
+    expect(app.seen.join()).not.toContain(before[0]!.sealed_private_key);
 
     const stranger = await makeApp({
       databaseUrl: app.databaseUrl,
@@ -98,7 +109,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     await app.close();
   });
 
-  test("a change of ALGORITHM is a rotation", async () => {
+  test("a change of ALGORITHM is a rotation (row 33)", async () => {
     const before = await makeApp({ database, config: { algorithm: "ES256" } });
     await before.createUser("alice");
     const { accessToken } = await before.login("alice");
@@ -117,7 +128,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     await after.close();
   });
 
-  describe("rotation", () => {
+  describe("rotation (row 33)", () => {
     /** Two processes on one database, as far as they can tell. */
     async function twoApps() {
       const here = await makeApp({ database });

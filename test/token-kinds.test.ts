@@ -1,0 +1,289 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { buildSchema, isNonNullType } from "graphql";
+import { decodeJwt } from "jose";
+import type { TokenPurpose } from "../src/storage/one-time-tokens.js";
+import { CREATE_USER } from "./support/admin-operations.js";
+import { type Answer, type App, makeApp, PASSWORD } from "./support/app.js";
+import { DATABASES } from "./support/databases.js";
+import { mailedToken } from "./support/mails.js";
+import {
+  ACCEPT_INVITATION,
+  CONFIRM_EMAIL_CHANGE,
+  ME,
+  REFRESH,
+  REGISTER,
+  REQUEST_EMAIL_CHANGE,
+  REQUEST_PASSWORD_RESET,
+  RESET_PASSWORD,
+  VERIFY_EMAIL,
+} from "./support/operations.js";
+import { INTROSPECTION_SECRET, postForm } from "./support/tokens.js";
+
+const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
+const MINUTE = 60_000;
+
+/** Every place that takes a token: gives "taken", or the code it refuses with. */
+interface Place {
+  /** The argument of the schema it is, if it is one. */
+  argument?: string;
+  take(app: App, token: string): Promise<string>;
+  /** What it answers to a token of another kind. */
+  refusal(token: string): string;
+}
+
+const codeOf = ({ data, errors }: Answer<unknown>) =>
+  data ? "taken" : ((errors?.[0]?.extensions?.["reason"] ?? errors?.[0]?.extensions?.["code"]) as string);
+const errorOf = ({ json }: { json: { error?: string } }) => json.error ?? "taken";
+const always = (code: string) => () => code;
+/** An argument takes no text that is longer than any of its tokens. */
+const ofArgument = (token: string) => (token.length > 200 ? "BAD_USER_INPUT" : "INVALID_TOKEN");
+
+const PLACES = {
+  "the bearer of me": {
+    take: async (app, token) => codeOf(await app.send(ME, {}, { token })),
+    refusal: always("INVALID_TOKEN"),
+  },
+  refreshToken: {
+    argument: "refreshToken.refreshToken",
+    take: async (app, refreshToken) => codeOf(await app.send(REFRESH, { refreshToken })),
+    refusal: ofArgument,
+  },
+  verifyEmail: {
+    argument: "verifyEmail.token",
+    take: async (app, token) => codeOf(await app.send(VERIFY_EMAIL, { token })),
+    refusal: ofArgument,
+  },
+  resetPassword: {
+    argument: "resetPassword.token",
+    take: async (app, token) => codeOf(await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD })),
+    refusal: ofArgument,
+  },
+  acceptInvitation: {
+    argument: "acceptInvitation.token",
+    take: async (app, token) => codeOf(await app.send(ACCEPT_INVITATION, { token, password: NEW_PASSWORD })),
+    refusal: ofArgument,
+  },
+  confirmEmailChange: {
+    argument: "confirmEmailChange.token",
+    take: async (app, token) => codeOf(await app.send(CONFIRM_EMAIL_CHANGE, { token })),
+    refusal: ofArgument,
+  },
+  "/token": {
+    take: async (app, refresh_token) =>
+      errorOf(await postForm(app, "/token", { grant_type: "refresh_token", refresh_token })),
+    refusal: always("invalid_grant"),
+  },
+  // Its answer is always the same (RFC 7009, 2.2): what tells is whether a session has ended.
+  "/revoke": {
+    take: async (app, token) => {
+      const before = await liveSessions(app);
+      const { status, text } = await postForm(app, "/revoke", { token });
+      expect([status, text]).toEqual([200, ""]);
+      return (await liveSessions(app)) < before ? "taken" : "ignored";
+    },
+    refusal: always("ignored"),
+  },
+  "/introspect": {
+    take: async (app, token) => {
+      const secret = { authorization: `Bearer ${INTROSPECTION_SECRET}` };
+      const { status, json, text } = await postForm(app, "/introspect", { token }, secret);
+      expect(status).toBe(200);
+      return json.active ? "taken" : text;
+    },
+    refusal: always('{"active":false}'),
+  },
+  "who asks /introspect": {
+    take: async (app, token) => {
+      const answers = [`Bearer ${token}`, `Basic ${Buffer.from(`app:${token}`).toString("base64")}`].map(
+        async (authorization) =>
+          errorOf(await postForm(app, "/introspect", { token: "x" }, { authorization })),
+      );
+      const [bearer, basic] = await Promise.all(answers);
+      expect(bearer).toBe(basic);
+      return bearer!;
+    },
+    refusal: always("invalid_client"),
+  },
+} satisfies Record<string, Place>;
+type PlaceName = keyof typeof PLACES;
+
+/** Every kind of token there is: how one is come by, and where it is good. */
+interface Kind {
+  issue(app: App): Promise<string>;
+  goodAt: PlaceName[];
+  /** Where its refusal has another code than that of a stranger's, or is a use. */
+  except?: Partial<Record<PlaceName, string | "not tried">>;
+}
+
+let users = 0;
+async function signIn(app: App) {
+  const username = `user-${users++}`;
+  const { email } = await app.createUser(username);
+  return { email, ...(await app.login(username)) };
+}
+
+/** A purpose that is added to the type has to be added here. */
+const MAILED: Record<TokenPurpose, Kind> = {
+  EMAIL_VERIFICATION: {
+    async issue(app) {
+      const [username, email] = [`new-${users++}`, `new-${users}@example.com`];
+      await app.send(REGISTER, { input: { username, email, password: PASSWORD } });
+      return mailedToken(app, email);
+    },
+    goodAt: ["verifyEmail"],
+  },
+  PASSWORD_RESET: {
+    async issue(app) {
+      const { email } = await signIn(app);
+      await app.send(REQUEST_PASSWORD_RESET, { email });
+      return mailedToken(app, email);
+    },
+    goodAt: ["resetPassword"],
+  },
+  INVITATION: {
+    async issue(app) {
+      const [username, email] = [`invited-${users++}`, `invited-${users}@example.com`];
+      const { accessToken: token } = await app.login("admin");
+      await app.send(CREATE_USER, { input: { username, email } }, { token });
+      return mailedToken(app, email);
+    },
+    goodAt: ["acceptInvitation"],
+  },
+  EMAIL_CHANGE: {
+    async issue(app) {
+      const { accessToken: token, email } = await signIn(app);
+      const newEmail = `changed-${email}`;
+      await app.send(REQUEST_EMAIL_CHANGE, { newEmail, currentPassword: PASSWORD }, { token });
+      return mailedToken(app, newEmail);
+    },
+    goodAt: ["confirmEmailChange"],
+  },
+};
+
+const KINDS: Record<string, Kind> = {
+  ...MAILED,
+  "an access token": {
+    issue: async (app) => (await signIn(app)).accessToken,
+    goodAt: ["the bearer of me", "/introspect", "/revoke"],
+  },
+  "a refresh token": {
+    issue: async (app) => (await signIn(app)).refreshToken,
+    goodAt: ["refreshToken", "/token", "/revoke"],
+  },
+  "an expired access token": {
+    async issue(app) {
+      const { accessToken } = await signIn(app);
+      app.clock.advance(15 * MINUTE);
+      return accessToken;
+    },
+    goodAt: [],
+    except: { "the bearer of me": "TOKEN_EXPIRED" },
+  },
+  // Using it where it was good ends its session: test/graphql/session.test.ts.
+  "a spent refresh token": {
+    async issue(app) {
+      const { refreshToken } = await signIn(app);
+      await app.send(REFRESH, { refreshToken });
+      app.clock.advance(11_000);
+      return refreshToken;
+    },
+    goodAt: ["/revoke"],
+    except: { refreshToken: "not tried", "/token": "not tried" },
+  },
+  "a spent token of a mail": {
+    async issue(app) {
+      const token = await MAILED.EMAIL_VERIFICATION.issue(app);
+      await app.send(VERIFY_EMAIL, { token });
+      return token;
+    },
+    goodAt: [],
+  },
+  INTROSPECTION_SECRET: { issue: async () => INTROSPECTION_SECRET, goodAt: ["who asks /introspect"] },
+  "a session's id": {
+    issue: async (app) => decodeJwt((await signIn(app)).accessToken)["sid"] as string,
+    goodAt: [],
+  },
+  "an access token's id": {
+    issue: async (app) => decodeJwt((await signIn(app)).accessToken).jti!,
+    goodAt: [],
+  },
+  "a user's id": { issue: async (app) => (await signIn(app)).user.id, goodAt: [] },
+  "a token's hash, as the database has it": {
+    async issue(app) {
+      await signIn(app);
+      const { token_hash } = await app.latchkey.db
+        .selectFrom("refresh_tokens")
+        .select("token_hash")
+        .executeTakeFirstOrThrow();
+      return token_hash;
+    },
+    goodAt: [],
+  },
+};
+
+async function liveSessions(app: App): Promise<number> {
+  const rows = await app.latchkey.db
+    .selectFrom("sessions")
+    .select("id")
+    .where("ended_at", "is", null)
+    .execute();
+  return rows.length;
+}
+
+describe.each(DATABASES)("every kind of token at every place that takes one, on %s (row 27)", (database) => {
+  let app: App;
+  beforeAll(async () => {
+    app = await makeApp({ database, env: { INTROSPECTION_SECRET } });
+    const admin = { username: "admin", email: "admin@example.com", fullName: null };
+    await app.latchkey.accounts.create({ ...admin, roles: ["ADMIN"] }, PASSWORD);
+  });
+  afterAll(() => app.close());
+
+  /** Shows a token at each place where it is not good. Nothing must come of it. */
+  async function showAround(token: string, { goodAt, except = {} }: Kind) {
+    const before = await liveSessions(app);
+    const answers: Record<string, string> = {};
+    const expected: Record<string, string> = {};
+    for (const name of Object.keys(PLACES) as PlaceName[]) {
+      if (goodAt.includes(name) || except[name] === "not tried") continue;
+      answers[name] = await PLACES[name].take(app, token);
+      expected[name] = except[name] ?? PLACES[name].refusal(token);
+    }
+    expect(answers).toEqual(expected);
+    expect(await liveSessions(app)).toBe(before);
+  }
+
+  const goodOnes = Object.entries(KINDS).flatMap(([name, kind]) =>
+    kind.goodAt.map((place) => [name, place, kind] as const),
+  );
+  test.each(goodOnes)("%s is taken by %s, after all others have refused it", async (_name, place, kind) => {
+    const token = await kind.issue(app);
+    await showAround(token, kind);
+    expect(await PLACES[place].take(app, token)).toBe("taken");
+  });
+
+  const useless = Object.entries(KINDS).filter(([, { goodAt }]) => goodAt.length === 0);
+  test.each(useless)("%s is taken nowhere", async (_name, kind) => {
+    await showAround(await kind.issue(app), kind);
+  });
+
+  test.each(["refreshToken", "/token"] as const)("a spent refresh token is refused by %s", async (place) => {
+    const token = await KINDS["a spent refresh token"]!.issue(app);
+    expect(await PLACES[place].take(app, token)).toBe(PLACES[place].refusal(token));
+  });
+});
+
+test("every argument of the schema that takes a token is among the places", () => {
+  const schema = buildSchema(readFileSync("schema.graphql", "utf8"));
+  const fields = [schema.getQueryType()!, schema.getMutationType()!].flatMap((type) =>
+    Object.values(type.getFields()),
+  );
+  const taking = fields.flatMap(({ name, args }) =>
+    args
+      .filter((arg) => isNonNullType(arg.type) && /token|secret/i.test(arg.name))
+      .map((arg) => `${name}.${arg.name}`),
+  );
+  const places = Object.values(PLACES).flatMap((place: Place) => place.argument ?? []);
+  expect(places.sort()).toEqual(taking.sort());
+});
