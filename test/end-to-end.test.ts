@@ -251,6 +251,8 @@ describe.each(["ES256", "EdDSA"])("in production, with %s", (ALGORITHM) => {
   });
 
   test("logs JSON, with the request's id on each of its lines and no secret in any", async () => {
+    // What the test before asked for last may still be on its way through the pipe.
+    await server.printed(/jwks\.json"[^\n]*\n[^\n]*request completed/);
     const before = server.stdout().length;
     const token = await login(address, credentials);
     expect((await post(address, LOGIN, { ...credentials, username: "nobody" })).status).toBe(401);

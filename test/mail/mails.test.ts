@@ -21,6 +21,7 @@ describe("mails in development", () => {
   let mailer: PrintedMailer;
   let server: FastifyInstance;
   let metrics: Metrics;
+  let address: string;
   beforeEach(async () => {
     clock = new FrozenClock();
     printed = "";
@@ -38,13 +39,17 @@ describe("mails in development", () => {
       metrics,
     });
     await addMails(server, { mailer });
+    address = await server.listen({ host: "127.0.0.1", port: 0 });
   });
   afterEach(async () => {
     await server.close();
     metrics.close();
   });
 
-  const load = () => server.inject({ method: "GET", url: "/mails" });
+  async function load() {
+    const response = await fetch(`${address}/mails`);
+    return { body: await response.text(), headers: Object.fromEntries(response.headers) };
+  }
 
   test("are printed, link and all", async () => {
     const letter = resetPassword({ appUrl: "http://localhost:3000", username: "alice", token: "t" });
