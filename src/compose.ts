@@ -8,6 +8,7 @@ import type { Config } from "./config.js";
 import { AccessTokens, type KeyRing, SecretKeyRing } from "./crypto/access-tokens.js";
 import { Passwords } from "./crypto/passwords.js";
 import { loadOrCreateSecretKey } from "./crypto/secret-key.js";
+import { blame } from "./exit.js";
 import { AccountResolver } from "./graphql/account.js";
 import { AdminResolver } from "./graphql/admin.js";
 import { ItemResolver, UserItemsResolver } from "./graphql/item.js";
@@ -19,6 +20,7 @@ import { addMails } from "./http/mails.js";
 import { addMetrics } from "./http/metrics.js";
 import { addOAuth } from "./http/oauth.js";
 import { addOperations } from "./http/operations.js";
+import { readPersistedDocuments } from "./http/persisted-documents.js";
 import { createServer } from "./http/server.js";
 import type { Mailer } from "./mail/mailer.js";
 import { NoMailer } from "./mail/none.js";
@@ -197,7 +199,17 @@ export async function composeServer(
 ): Promise<FastifyInstance> {
   const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
   const server = await createServer({ logger, corsOrigins, trustedProxies: config.trustedProxies, metrics });
-  await addGraphQL(server, { schema, sessions, items, metrics, apolloSandbox: config.apolloSandbox });
+  const manifest = config.persistedDocuments;
+  const persistedDocuments =
+    manifest === undefined ? undefined : await blame("PERSISTED_DOCUMENTS", readPersistedDocuments(manifest));
+  await addGraphQL(server, {
+    schema,
+    sessions,
+    items,
+    metrics,
+    apolloSandbox: config.apolloSandbox,
+    persistedDocuments,
+  });
   await addOAuth(server, {
     keys,
     login,

@@ -42,6 +42,8 @@ export interface Config {
   /** Addresses and networks of the proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
   readonly apolloSandbox: boolean;
+  /** The manifest of the only documents that are run; undefined: all are. */
+  readonly persistedDocuments: string | undefined;
   /** Whether anyone may register. */
   readonly openRegistration: boolean;
   /** What the links in mails start with. Without a trailing slash. */
@@ -140,6 +142,9 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       parseProxies,
     ),
     apolloSandbox: oneOf("APOLLO_SANDBOX", production ? "false" : "true", ["true", "false"]) === "true",
+    persistedDocuments: read<string | undefined>("PERSISTED_DOCUMENTS", undefined, "a file", (value) =>
+      resolve(value),
+    ),
     openRegistration: oneOf("REGISTRATION", production ? "closed" : "open", ["open", "closed"]) === "open",
     appUrl: read(
       "APP_URL",

@@ -16,6 +16,8 @@ export const ERROR_CODES = {
   OVERLOADED: "Too many passwords are being checked; try again after `extensions.retryAfter` seconds.",
   GRAPHQL_PARSE_FAILED: "The document is not GraphQL.",
   GRAPHQL_VALIDATION_FAILED: "The document does not fit the schema.",
+  PERSISTED_DOCUMENT_NOT_FOUND: "Only the persisted documents are run, and the request names none of them.",
+  PERSISTED_QUERY_NOT_SUPPORTED: "Automatic persisted queries are off: send the document.",
   BAD_REQUEST: "The HTTP request is not a GraphQL request.",
   INTERNAL_SERVER_ERROR: "Something failed on the server; its log has `extensions.errorId`.",
 } as const;

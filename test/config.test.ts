@@ -31,6 +31,7 @@ describe("the configuration", () => {
       corsOrigins: [],
       trustedProxies: [],
       apolloSandbox: true,
+      persistedDocuments: undefined,
       logLevel: "info",
     });
     expect(Object.isFrozen(config)).toBe(true);
@@ -61,6 +62,7 @@ describe("the configuration", () => {
       MAIL_FROM: "Example <no-reply@example.com>",
       CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
       TRUST_PROXY: "loopback, 10.0.0.0/8,2001:db8::1",
+      PERSISTED_DOCUMENTS: "/etc/latchkey/persisted-documents.json",
       LOG_LEVEL: "warn",
     });
     expect(config).toEqual({
@@ -88,6 +90,7 @@ describe("the configuration", () => {
       corsOrigins: ["https://app.example.com", "http://localhost:3000"],
       trustedProxies: ["loopback", "10.0.0.0/8", "2001:db8::1"],
       apolloSandbox: false,
+      persistedDocuments: "/etc/latchkey/persisted-documents.json",
       logLevel: "warn",
     });
   });

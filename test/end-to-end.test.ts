@@ -349,6 +349,11 @@ describe("a wrong configuration ends the start with one line that names the vari
       /^DATABASE_URL cannot be used: file is not a database$/,
     ],
     [
+      "a manifest that is not there",
+      () => ({ PERSISTED_DOCUMENTS: "/nonesuch.json" }),
+      /^PERSISTED_DOCUMENTS cannot be used: ENOENT: no such file or directory/,
+    ],
+    [
       "a PORT in use",
       () => ({ HOST: "127.0.0.1", PORT: port }),
       /^HOST and PORT cannot be used: listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+$/,

@@ -3,6 +3,7 @@ import { Args, ArgsType, Ctx, Field, InputType, Mutation, Query, Resolver } from
 import type { OwnAccount } from "../services/own-account.js";
 import { Auth } from "./auth-checker.js";
 import { type Context, signedIn } from "./context.js";
+import { OncePerRequest } from "./once-per-request.js";
 import { TokenType, toTokenType } from "./token.js";
 import { toUserType, UserType } from "./user.js";
 import { IsText } from "./validation.js";
@@ -80,6 +81,7 @@ export class AccountResolver {
   }
 
   @Auth()
+  @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
       "Sets another password, ends all sessions of the user, and starts a new one. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS` (the current password is wrong), `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
@@ -95,6 +97,7 @@ export class AccountResolver {
   }
 
   @Auth()
+  @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
       "Sends a link to the new address, if no account has it. Answers true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
@@ -108,6 +111,7 @@ export class AccountResolver {
     return true;
   }
 
+  @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
       "Puts the new address in the place of the old, which is told, with the token from the mail. Answers true. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
@@ -121,6 +125,7 @@ export class AccountResolver {
   }
 
   @Auth()
+  @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
       "Removes the signed-in user's account with its items, sessions and tokens, and answers true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `FORBIDDEN` (the last administrator), `NOT_FOUND`, `RATE_LIMITED`, `OVERLOADED`.",

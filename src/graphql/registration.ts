@@ -17,6 +17,7 @@ import type { PasswordPolicy } from "../services/password-policy.js";
 import type { PasswordRecovery } from "../services/password-recovery.js";
 import type { Registration } from "../services/registration.js";
 import type { Context } from "./context.js";
+import { OncePerRequest } from "./once-per-request.js";
 import { IsText } from "./validation.js";
 
 const TOKEN = [1, 200] as const;
@@ -125,6 +126,7 @@ export class RegistrationResolver {
     this.#policy = deps.policy;
   }
 
+  @OncePerRequest()
   @Mutation(() => RegistrationType, {
     description:
       "Signs somebody up, and sends a mail to the address: a link to verify it, or word that it has an account. The answer is the same. Errors: `CONFLICT` (the username is taken), `BAD_USER_INPUT`, `FORBIDDEN` (registration is closed), `RATE_LIMITED`, `OVERLOADED`.",
@@ -135,6 +137,7 @@ export class RegistrationResolver {
     return { username: user.username, email: user.email };
   }
 
+  @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
       "Verifies an e-mail address with the token from the mail, and answers true. From then on its owner can log in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
@@ -144,6 +147,7 @@ export class RegistrationResolver {
     return true;
   }
 
+  @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
       "Sends the mail to verify an address again, if it waits for it. Always answers true. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
@@ -153,6 +157,7 @@ export class RegistrationResolver {
     return true;
   }
 
+  @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
       "Sends a mail to set a new password with, if the address has an account. Always answers true, and changes nothing. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
@@ -162,6 +167,7 @@ export class RegistrationResolver {
     return true;
   }
 
+  @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
       "Sets a new password with the token from the mail, ends all sessions of the user, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
@@ -174,6 +180,7 @@ export class RegistrationResolver {
     return true;
   }
 
+  @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
       "Sets the first password of an invited user with the token from the mail, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
@@ -186,6 +193,7 @@ export class RegistrationResolver {
     return true;
   }
 
+  @OncePerRequest()
   @Query(() => PasswordStrengthType, {
     description:
       "How hard a password is to guess, for a form to choose one. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",

@@ -4,6 +4,7 @@ import { GraphQLDateTime } from "graphql-scalars";
 import { buildSchemaSync, type ClassType, type NonEmptyArray } from "type-graphql";
 import { ERROR_CODES, UNAUTHENTICATED_REASONS } from "../errors.js";
 import { authChecker } from "./auth-checker.js";
+import { oncePerRequestDirective } from "./once-per-request.js";
 import { validateArguments } from "./validation.js";
 
 /**
@@ -40,7 +41,7 @@ export function createSchema(resolvers: object[]): GraphQLSchema {
         UNAUTHENTICATED_REASONS,
       ),
     ],
-    directives: [...config.directives, authDirective(schema)],
+    directives: [...config.directives, authDirective(schema), oncePerRequestDirective],
   });
 }
 

@@ -6,6 +6,7 @@ import type { SessionInHand, Sessions } from "../services/sessions.js";
 import type { Session } from "../storage/sessions.js";
 import { Auth } from "./auth-checker.js";
 import { type Context, signedIn } from "./context.js";
+import { OncePerRequest } from "./once-per-request.js";
 import { TokenType, toTokenType } from "./token.js";
 import { IsText } from "./validation.js";
 
@@ -70,6 +71,7 @@ export class SessionResolver {
     this.#sessions = deps.sessions;
   }
 
+  @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
       "Signs a user in with a password. Errors: `INVALID_CREDENTIALS`, `ACCOUNT_DISABLED`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
@@ -78,6 +80,7 @@ export class SessionResolver {
     return toTokenType(await this.#login.login(username, password, client));
   }
 
+  @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
       "Gives the next access and refresh token of a session. A refresh token is used once: using it again later ends the session. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",

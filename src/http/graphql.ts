@@ -8,17 +8,24 @@ import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin
 import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
+import { type ErrorCode, LatchkeyError } from "../errors.js";
 import { type Context, readViewer } from "../graphql/context.js";
+import { checkAnswerSize, documentLimits, MAX_ERRORS, MAX_TOKENS } from "../graphql/document-limits.js";
 import { createFormatError, httpHeadOf } from "../graphql/format-error.js";
 import { createLoaders } from "../graphql/loaders.js";
+import { checkVariables } from "../graphql/variable-limits.js";
 import type { Metrics } from "../metrics.js";
 import type { Items } from "../services/items.js";
 import type { Sessions } from "../services/sessions.js";
 import { clientOf } from "./client.js";
 import { countRequests } from "./count-requests.js";
 import { landingPagePolicy } from "./landing-page.js";
+import { insertPersistedDocument, type PersistedDocuments } from "./persisted-documents.js";
 
-/** Serves the schema at `/graphql`, GraphQL over HTTP's way. */
+/**
+ * Serves the schema at `/graphql`, GraphQL over HTTP's way.
+ * @param options.persistedDocuments what alone is run; undefined: whatever document comes
+ */
 export async function addGraphQL(
   server: FastifyInstance,
   options: {
@@ -27,19 +34,28 @@ export async function addGraphQL(
     items: Items;
     metrics: Metrics;
     apolloSandbox: boolean;
+    persistedDocuments: PersistedDocuments | undefined;
   },
 ): Promise<void> {
-  const { schema, sessions, items, metrics, apolloSandbox } = options;
+  const { schema, sessions, items, metrics, apolloSandbox, persistedDocuments } = options;
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: apolloSandbox,
     hideSchemaDetailsFromClientErrors: !apolloSandbox,
     includeStacktraceInErrorResponses: false,
     persistedQueries: false,
+    parseOptions: { maxTokens: MAX_TOKENS },
+    validationRules: [documentLimits],
+    validationOptions: { maxErrors: MAX_ERRORS },
+    executionOptions: { maxCoercionErrors: MAX_ERRORS },
     stopOnTerminationSignals: false,
     logger: server.log,
-    formatError: createFormatError((err, errorId) => server.log.error({ err, errorId }, "operation failed")),
+    formatError: createFormatError({
+      showNames: apolloSandbox,
+      logInternalError: (err, errorId) => server.log.error({ err, errorId }, "operation failed"),
+    }),
     plugins: [
+      requestLimits,
       errorHead,
       countRequests(metrics),
       ApolloServerPluginCacheControlDisabled(),
@@ -59,6 +75,7 @@ export async function addGraphQL(
   });
   await server.register(async (scope) => {
     scope.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
+      if (error instanceof LatchkeyError) return refuse(reply, 400, error.message, error.code);
       const status = error.statusCode ?? 500;
       if (status < 500) return refuse(reply, status, error.message);
       throw error;
@@ -68,6 +85,9 @@ export async function addGraphQL(
       if (!URL.canParse(`http://${request.hostname}/`))
         return refuse(reply, 400, "Send a valid Host header.");
     });
+    if (persistedDocuments !== undefined) {
+      scope.addHook("preHandler", async (request) => insertPersistedDocument(request, persistedDocuments));
+    }
     scope.route({
       method: ["GET", "POST"],
       url: "/graphql",
@@ -82,6 +102,18 @@ export async function addGraphQL(
   });
 }
 
+/** The limits that a document alone cannot be held to. */
+const requestLimits: ApolloServerPlugin<Context> = {
+  async requestDidStart() {
+    return {
+      async didResolveOperation({ request: { variables = {} }, document, operation, schema }) {
+        checkVariables(variables);
+        if (operation) checkAnswerSize(document, operation, schema, variables);
+      },
+    };
+  },
+};
+
 /** The design's statuses and headers, on answers that carry no data. */
 const errorHead: ApolloServerPlugin<Context> = {
   async requestDidStart() {
@@ -90,7 +122,7 @@ const errorHead: ApolloServerPlugin<Context> = {
         if (body.kind !== "single" || body.singleResult.data != null || !body.singleResult.errors) return;
         const { status, headers } = httpHeadOf(body.singleResult.errors);
         // What Apollo itself refuses has its status already.
-        http.status ??= status;
+        http.status = status ?? http.status ?? 200;
         for (const [name, value] of Object.entries(headers)) http.headers.set(name, value);
       },
     };
@@ -98,6 +130,11 @@ const errorHead: ApolloServerPlugin<Context> = {
 };
 
 /** A request that never became a GraphQL one is refused in GraphQL's form all the same. */
-function refuse(reply: FastifyReply, status: number, message: string): FastifyReply {
-  return reply.code(status).send({ errors: [{ message, extensions: { code: "BAD_REQUEST" } }] });
+function refuse(
+  reply: FastifyReply,
+  status: number,
+  message: string,
+  code: ErrorCode = "BAD_REQUEST",
+): FastifyReply {
+  return reply.code(status).send({ errors: [{ message, extensions: { code } }] });
 }

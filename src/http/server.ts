@@ -40,10 +40,10 @@ export async function createServer(options: {
       {},
       {
         serializers: {
-          // Not the query string nor any header: either may hold a token.
+          // The route, not what was asked for: a path, a query string and a header may all hold a token.
           req: (request: FastifyRequest) => ({
             method: request.method,
-            path: request.url.split("?", 1)[0],
+            path: request.routeOptions?.url ?? "(unknown)",
             ip: addressOf(request),
           }),
         },

@@ -1,11 +1,27 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { getMetadataStorage } from "class-validator";
-import { isEnumType, isInputObjectType, isObjectType } from "graphql";
+import {
+  type GraphQLArgument,
+  type GraphQLField,
+  type GraphQLInputField,
+  getNamedType,
+  isEnumType,
+  isInputObjectType,
+  isObjectType,
+} from "graphql";
 import { getMetadataStorage as getTypeGraphQLMetadata } from "type-graphql";
 import { ERROR_CODES } from "../../src/errors.js";
+import { isOncePerRequest } from "../../src/graphql/once-per-request.js";
 import { printSdl } from "../../src/graphql/schema.js";
 import { type App, makeApp } from "../support/app.js";
+
+const CREDENTIAL = /password|token|secret|code/i;
+const SENSITIVE = /password|token|secret|code|email/i;
+
+function authOf(field: GraphQLField<unknown, unknown>): { role: string } | undefined {
+  return (field.extensions["directives"] as { auth?: { role: string } } | undefined)?.auth;
+}
 
 describe("the schema", () => {
   let app: App;
@@ -51,6 +67,45 @@ describe("the schema", () => {
         expect(codes.includes("UNAUTHENTICATED")).toBe(field.extensions["directives"] !== undefined);
       }
     }
+  });
+
+  // An administrator may name many addresses in one request, and invite their owners.
+  test("a root field that takes a credential or an address is declared @oncePerRequest (row 17)", () => {
+    const { schema } = app.latchkey;
+    const undeclared: string[] = [];
+    const declared: string[] = [];
+    const names = (args: readonly (GraphQLArgument | GraphQLInputField)[]): string[] =>
+      args.flatMap(({ name, type }) => {
+        const named = getNamedType(type);
+        return isInputObjectType(named) ? [name, ...names(Object.values(named.getFields()))] : [name];
+      });
+    for (const type of [schema.getQueryType()!, schema.getMutationType()!]) {
+      for (const field of Object.values(type.getFields())) {
+        if (isOncePerRequest(field)) declared.push(field.name);
+        else if (
+          names(field.args).some((name) =>
+            (authOf(field)?.role === "ADMIN" ? CREDENTIAL : SENSITIVE).test(name),
+          )
+        )
+          undeclared.push(field.name);
+      }
+    }
+    expect(undeclared).toEqual([]);
+    expect(declared.sort()).toEqual([
+      "acceptInvitation",
+      "changePassword",
+      "confirmEmailChange",
+      "deleteAccount",
+      "login",
+      "passwordStrength",
+      "refreshToken",
+      "register",
+      "requestEmailChange",
+      "requestEmailVerification",
+      "requestPasswordReset",
+      "resetPassword",
+      "verifyEmail",
+    ]);
   });
 
   // type-graphql never validates a scalar @Arg, and @Authorized on an input field lets everyone in.

@@ -136,15 +136,80 @@ describe("in development", () => {
     ]);
   });
 
-  test("refuses a mutation by GET and a simple cross-site GET", async () => {
-    const login = encodeURIComponent('mutation { login(username: "a", password: "b") { accessToken } }');
-    const mutation = await app.request(`/graphql?query=${login}`, {
-      headers: { "apollo-require-preflight": "1" },
+  describe("against cross-site request forgery (row 63)", () => {
+    const LOGIN_BODY = JSON.stringify({
+      query: 'mutation($p:String!){login(username:"alice",password:$p){tokenType}}',
+      variables: { p: PASSWORD },
     });
-    expect(mutation.status).toBe(405);
-    const simple = await app.request("/graphql?query={__typename}");
-    expect(simple.status).toBe(400);
-    expect(simple.text).toContain('"code":"BAD_REQUEST"');
+    const MUTATION = encodeURIComponent('mutation { login(username: "a", password: "b") { accessToken } }');
+
+    test.each([
+      ["text/plain"],
+      ["text/plain;charset=UTF-8"],
+      ["text/plain; application/json"],
+      ["text/plain, application/json"],
+      ["application/json, text/plain"],
+      ["application/x-www-form-urlencoded"],
+      ["multipart/form-data; boundary=application/json"],
+      ["application/graphql"],
+      ["application/graphql+json"],
+      ["text/json"],
+      ["application/jsonx"],
+      ["json"],
+    ])("a POST of %s is refused", async (type) => {
+      const headers = { "content-type": type, "apollo-require-preflight": "1" };
+      const { status, text } = await app.request("/graphql", { method: "POST", body: LOGIN_BODY, headers });
+      expect(status).toBe(415);
+      expect(JSON.parse(text).errors[0].extensions.code).toBe("BAD_REQUEST");
+    });
+
+    test("a POST without a type is refused", async () => {
+      const body = new Blob([LOGIN_BODY]);
+      const { status } = await app.request("/graphql", { method: "POST", body });
+      expect(status).toBe(415);
+      expect((await app.request("/graphql", { method: "POST" })).status).toBe(400);
+    });
+
+    test.each(["application/json", "application/json; charset=utf-8", "Application/JSON"])(
+      "a POST of %s is run",
+      async (type) => {
+        const headers = { "content-type": type };
+        const { status } = await app.request("/graphql", { method: "POST", body: LOGIN_BODY, headers });
+        expect(status).toBe(200);
+      },
+    );
+
+    test("a GET runs queries only, and only with a header that a form cannot send", async () => {
+      const preflighted = { headers: { "apollo-require-preflight": "1" } };
+      const mutation = await app.request(`/graphql?query=${MUTATION}`, preflighted);
+      expect(mutation.status).toBe(405);
+      expect(mutation.headers.get("allow")).toBe("POST");
+      const two = encodeURIComponent("query a{__typename} mutation b{logout}");
+      expect((await app.request(`/graphql?query=${two}&operationName=b`, preflighted)).status).toBe(405);
+      expect((await app.request(`/graphql?query=${two}&operationName=a`, preflighted)).status).toBe(200);
+      for (const query of ["{__typename}", MUTATION]) {
+        const simple = await app.request(`/graphql?query=${query}`);
+        expect(simple.status).toBe(400);
+        expect(simple.text).toContain('"code":"BAD_REQUEST"');
+      }
+    });
+
+    test.each(["HEAD", "PUT", "PATCH", "DELETE"])("%s runs nothing", async (method) => {
+      const headers = { "apollo-require-preflight": "1" };
+      const { status } = await app.request("/graphql?query={__typename}", { method, headers });
+      expect([404, 405]).toContain(status);
+    });
+  });
+
+  test("automatic persisted queries are off, in Apollo's words, so that its client sends the document", async () => {
+    const persistedQuery = { version: 1, sha256Hash: "0".repeat(64) };
+    for (const query of [undefined, "{ __typename }"]) {
+      const { status, data, errors } = await app.post({ query, extensions: { persistedQuery } });
+      expect([status, data]).toEqual([200, undefined]);
+      expect(errors).toEqual([
+        { message: "PersistedQueryNotSupported", extensions: { code: "PERSISTED_QUERY_NOT_SUPPORTED" } },
+      ]);
+    }
   });
 
   // Each would come back quoted by graphql-js.
@@ -234,15 +299,42 @@ describe("in production", () => {
   });
   afterAll(() => app.close());
 
-  test("has no landing page, no introspection, no CORS and no suggestions", async () => {
+  test("has no landing page, no introspection, no CORS, no suggestions and no persisted queries (row 62)", async () => {
     const page = await app.request("/graphql", { headers: { accept: "text/html" } });
     expect(page.status).toBe(400);
     expect(page.text).not.toContain("<html");
     expect(page.headers.get("content-security-policy")).toBe("default-src 'none';frame-ancestors 'none'");
-    expect((await app.post({ query: "{ __schema { queryType { name } } }" })).status).toBe(400);
-    expect((await app.post({ query: "{ m }" })).errors?.[0]?.message).toBe(
-      'Cannot query field "m" on type "Query".',
+    for (const query of [
+      "{ __schema { queryType { name } } }",
+      '{ me { id } __type(name: "User") { name } }',
+    ]) {
+      const { status, errors } = await app.post({ query });
+      expect([status, errors]).toMatchObject([
+        400,
+        [{ message: expect.stringMatching(/^GraphQL introspection is not allowed/) }],
+      ]);
+    }
+    for (const query of [
+      "{ m }",
+      "{ me }",
+      "{ me { i } }",
+      "{ myItems(fist: 1) { id } }",
+      "{ ...on Usr { id } }",
+    ]) {
+      const { errors, text } = await app.post({ query });
+      expect(errors?.[0]?.message).toBe("The document does not fit the schema at this location.");
+      expect(text).not.toMatch(/did you mean/i);
+    }
+    const role = await app.post({
+      query: "mutation($r:[Role!]!){setUserRoles(id:1,roles:$r){id}}",
+      variables: { r: ["ADMN"] },
+    });
+    expect(role.errors?.[0]?.message).toBe(
+      "Invalid input: variables are not of the type the schema asks for.",
     );
+    const persistedQuery = { version: 1, sha256Hash: "0".repeat(64) };
+    const persisted = await app.post({ query: "{ __typename }", extensions: { persistedQuery } });
+    expect(persisted.errors?.[0]?.extensions?.["code"]).toBe("PERSISTED_QUERY_NOT_SUPPORTED");
     for (const origin of SANDBOX_ORIGINS) {
       const { status, headers } = await app.request("/graphql", preflight(origin));
       expect([status, headers.get("access-control-allow-origin")]).toEqual([404, null]);

@@ -1,0 +1,111 @@
+import {
+  type ASTVisitor,
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLSchema,
+  Kind,
+  type OperationDefinitionNode,
+  type ValidationRule,
+  visit,
+} from "graphql";
+import { selectionSizes, type Variables } from "./selection-size.js";
+
+/** How many tokens are read of a document before it is given up: the parser's `maxTokens`. */
+export const MAX_TOKENS = 1000;
+
+/** How many errors of a document are told. */
+export const MAX_ERRORS = 5;
+
+/**
+ * The most a document may have of each, far above what clients send; the introspection query, with 15 levels, is the
+ * deepest of them. Where fragments are spread, what they stand for is counted each time.
+ */
+const LIMITS = {
+  aliases: [50, "aliases"],
+  directives: [50, "directives"],
+  listItems: [100, "items in a list"],
+  depth: [20, "levels of selections"],
+  rootFields: [20, "root fields"],
+  fields: [300, "fields, with those that fragments bring"],
+  oncePerRequest: [1, "field with @oncePerRequest: send each in a request of its own"],
+} satisfies Record<string, [max: number, what: string]>;
+
+/** The most values an answer may have by the pages asked for: two of 100 within one another with two fields each. */
+const MAX_VALUES = 20_000;
+
+/**
+ * Refuses a document that is too large for the work that validating and running it would be. It looks at the document
+ * before any other rule does, and when it refuses, no other rule sees it.
+ */
+export const documentLimits: ValidationRule = (context): ASTVisitor => ({
+  Document(document) {
+    const problem = problemOf(document, context.getSchema());
+    if (problem === undefined) return undefined;
+    context.reportError(new GraphQLError(problem));
+    // There is no document anymore, so nothing to visit for anyone.
+    return null;
+  },
+});
+
+/**
+ * Refuses an operation whose answer would be too large with these variables.
+ * @throws GraphQLError GRAPHQL_VALIDATION_FAILED
+ */
+export function checkAnswerSize(
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  schema: GraphQLSchema,
+  variables: Variables,
+): void {
+  const defaults = operation.variableDefinitions?.map(({ variable, defaultValue }) => [
+    variable.name.value,
+    defaultValue?.kind === Kind.INT ? Number(defaultValue.value) : undefined,
+  ]);
+  const sizeOf = selectionSizes(document, schema, { ...Object.fromEntries(defaults ?? []), ...variables });
+  const { values } = sizeOf(operation.selectionSet, schema.getRootType(operation.operation) ?? undefined);
+  if (values <= MAX_VALUES) return;
+  throw new GraphQLError(
+    `The document has more than ${MAX_VALUES} values in its answer, by the pages it asks for.`,
+    { extensions: { code: "GRAPHQL_VALIDATION_FAILED", http: { status: 400 } } },
+  );
+}
+
+function problemOf(document: DocumentNode, schema: GraphQLSchema): string | undefined {
+  const exceeded = (size: Partial<Record<string, number>>) => {
+    const limit = Object.entries(LIMITS).find(([name, [max]]) => (size[name] ?? 0) > max)?.[1];
+    return limit && `The document has more than ${limit[0]} ${limit[1]}.`;
+  };
+  const problem = exceeded(sizeOfText(document));
+  if (problem !== undefined) return problem;
+  const sizeOf = selectionSizes(document, schema);
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.OPERATION_DEFINITION) {
+      const size = sizeOf(definition.selectionSet, schema.getRootType(definition.operation) ?? undefined);
+      const operationProblem = exceeded({ ...size });
+      if (operationProblem !== undefined) return operationProblem;
+    } else if (definition.kind === Kind.FRAGMENT_DEFINITION) {
+      // Also one that is nowhere spread is validated.
+      const { depth, fields } = sizeOf(definition.selectionSet, undefined);
+      const fragmentProblem = exceeded({ depth, fields });
+      if (fragmentProblem !== undefined) return fragmentProblem;
+    }
+  }
+  return undefined;
+}
+
+/** What can be counted as it is written. */
+function sizeOfText(document: DocumentNode) {
+  const size = { aliases: 0, directives: 0, listItems: 0 };
+  visit(document, {
+    Field({ alias }) {
+      if (alias) size.aliases++;
+    },
+    Directive() {
+      size.directives++;
+    },
+    ListValue({ values }) {
+      size.listItems = Math.max(size.listItems, values.length);
+    },
+  });
+  return size;
+}
