@@ -17,6 +17,7 @@ import { createSchema } from "./graphql/schema.js";
 import { SessionResolver } from "./graphql/session.js";
 import { addGraphQL } from "./http/graphql.js";
 import { addMails } from "./http/mails.js";
+import { addMetrics } from "./http/metrics.js";
 import { addOAuth } from "./http/oauth.js";
 import { addOperations } from "./http/operations.js";
 import { readPersistedDocuments } from "./http/persisted-documents.js";
@@ -25,6 +26,7 @@ import type { Mailer } from "./mail/mailer.js";
 import { NoMailer } from "./mail/none.js";
 import { PrintedMailer } from "./mail/printed.js";
 import { SmtpMailer } from "./mail/smtp.js";
+import { Metrics } from "./metrics.js";
 import { accountMails } from "./services/account-mails.js";
 import { Accounts } from "./services/accounts.js";
 import { Audit } from "./services/audit.js";
@@ -59,6 +61,7 @@ const DAY = 24 * 3_600_000;
 
 /** The parts of one Latchkey. Several can live in one process. */
 export interface Latchkey {
+  metrics: Metrics;
   db: Database;
   keys: KeyRing;
   /** Undefined with HS256, which has no keys but SECRET_KEY. */
@@ -89,7 +92,11 @@ export function compose(
   }: { logger: Logger; clock?: Clock; print?: (text: string) => void },
 ): Latchkey {
   const newId = idsFrom(clock);
-  const db = openDatabase(config.database, (err) => logger.warn({ err }, "lost an idle database connection"));
+  const metrics = new Metrics();
+  const db = openDatabase(config.database, {
+    onIdleError: (err) => logger.warn({ err }, "lost an idle database connection"),
+    metrics,
+  });
   const audit = new Audit({ clock, newId });
   const secretKey = () => secretKeyOf(config, logger);
   const accessTokenSeconds = config.accessTokenExpireMinutes * 60;
@@ -111,14 +118,14 @@ export function compose(
     audience: config.tokenAudience,
     lifetimeSeconds: accessTokenSeconds,
   });
-  const passwords = new Passwords({ cost: config.bcryptCost });
-  const throttle = new Throttle({ db, clock, audit, secretKey });
+  const passwords = new Passwords({ cost: config.bcryptCost, metrics });
+  const throttle = new Throttle({ db, clock, audit, secretKey, metrics });
   const policy = new PasswordPolicy({ throttle, passwords, minLength: config.passwordMinLength });
   const lifetime = { idle: config.refreshTokenExpireDays * DAY, absolute: config.sessionExpireDays * DAY };
   const sessions = new Sessions({ db, accessTokens, audit, clock, newId, lifetime });
   const grace = config.refreshGraceSeconds * 1000;
   const refresh = new Refresh({ db, throttle, sessions, audit, clock, lifetime, grace });
-  const login = new Login({ db, throttle, passwords, sessions, audit, clock });
+  const login = new Login({ db, throttle, passwords, sessions, audit, clock, metrics });
   const items = new Items({ db, clock, newId });
   const mailer = mailerOf(config, { clock, print });
   const tokens = new OneTimeTokens({ clock });
@@ -161,6 +168,7 @@ export function compose(
     new UserItemsResolver(),
   ]);
   return {
+    metrics,
     db,
     keys,
     signingKeys,
@@ -178,6 +186,7 @@ export function compose(
       await outbox.close();
       await passwords.close();
       await db.destroy();
+      metrics.close();
     },
   };
 }
@@ -185,11 +194,11 @@ export function compose(
 /** The HTTP server over those parts; not yet listening. */
 export async function composeServer(
   config: Config,
-  { db, keys, mailer, schema, login, refresh, sessions, items }: Latchkey,
+  { metrics, db, keys, mailer, schema, login, refresh, sessions, items }: Latchkey,
   { logger }: { logger: Logger },
 ): Promise<FastifyInstance> {
   const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
-  const server = await createServer({ logger, corsOrigins, trustedProxies: config.trustedProxies });
+  const server = await createServer({ logger, corsOrigins, trustedProxies: config.trustedProxies, metrics });
   const manifest = config.persistedDocuments;
   const persistedDocuments =
     manifest === undefined ? undefined : await blame("PERSISTED_DOCUMENTS", readPersistedDocuments(manifest));
@@ -197,6 +206,7 @@ export async function composeServer(
     schema,
     sessions,
     items,
+    metrics,
     apolloSandbox: config.apolloSandbox,
     persistedDocuments,
   });
@@ -209,6 +219,8 @@ export async function composeServer(
     introspectionSecret: config.introspectionSecret,
   });
   await addOperations(server, { db });
+  if (config.metricsToken !== undefined || !config.production)
+    await addMetrics(server, { metrics, token: config.metricsToken });
   if (mailer instanceof PrintedMailer) await addMails(server, { mailer });
   return server;
 }

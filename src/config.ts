@@ -33,6 +33,8 @@ export interface Config {
   readonly refreshGraceSeconds: number;
   /** What a resource server must show to introspect tokens; undefined: nobody can. */
   readonly introspectionSecret: string | undefined;
+  /** What Prometheus must show to read the metrics; undefined: open in development, not served in production. */
+  readonly metricsToken: string | undefined;
   readonly bcryptCost: number;
   /** The shortest password that can be set, in characters. */
   readonly passwordMinLength: number;
@@ -124,6 +126,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     sessionExpireDays: integer("SESSION_EXPIRE_DAYS", 90, 1, 3650),
     refreshGraceSeconds: integer("REFRESH_GRACE_SECONDS", 10, 0, 60),
     introspectionSecret: secret("INTROSPECTION_SECRET"),
+    metricsToken: secret("METRICS_TOKEN"),
     bcryptCost: integer("BCRYPT_COST", 12, 10, MAX_BCRYPT_COST),
     passwordMinLength: integer("PASSWORD_MIN_LENGTH", 15, 8, 64),
     corsOrigins: read<readonly string[]>(

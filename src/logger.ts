@@ -16,5 +16,16 @@ function describeError(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error };
   const { name, message, stack, cause } = error;
   const code = "code" in error ? { code: error.code } : {};
-  return { type: name, message, ...code, stack, ...(cause !== undefined && { cause: describeError(cause) }) };
+  return {
+    type: name,
+    message: shown(message),
+    ...code,
+    stack: shown(stack),
+    ...(cause !== undefined && { cause: describeError(cause) }),
+  };
+}
+
+/** Without what could steer the terminal it is read on. */
+function shown(text: string | undefined): string | undefined {
+  return text?.replace(/(?![\n\t])\p{Cc}/gu, "\ufffd");
 }

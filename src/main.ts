@@ -1,3 +1,5 @@
+import { lookup } from "node:dns/promises";
+import type { FastifyInstance } from "fastify";
 import { compose, composeServer, type Latchkey } from "./compose.js";
 import { type Config, loadConfig, readEnvironment } from "./config.js";
 import { blame, exitWithMessage } from "./exit.js";
@@ -43,14 +45,18 @@ async function start(config: Config): Promise<void> {
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
 
-  const address = await blame("HOST and PORT", server.listen({ host: config.host, port: config.port })).catch(
-    (error: unknown) => {
-      if (!stopping) throw error;
-    },
-  );
+  const address = await blame("HOST and PORT", listen(server, config)).catch((error: unknown) => {
+    if (!stopping) throw error;
+  });
   if (address === undefined) return;
   if (!config.production) welcomed = welcome(`${address}/graphql`, latchkey);
   await welcomed;
+}
+
+/** Fastify would serve localhost's second address by a second server, which has no limits and is not drained. */
+async function listen(server: FastifyInstance, { host, port }: Config): Promise<string> {
+  const { address } = await lookup(host, { order: "ipv4first" });
+  return server.listen({ host: address, port });
 }
 
 async function welcome(url: string, { accounts, items }: Latchkey): Promise<void> {

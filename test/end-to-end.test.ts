@@ -219,8 +219,16 @@ describe.each(["ES256", "EdDSA"])("in production, with %s", (ALGORITHM) => {
     [, address = ""] = await server.printed(LISTENING);
   });
 
-  test("creates nobody", async () => {
+  test("creates nobody, and knows no account of development's or of habit (row 21)", async () => {
     expect(await runCli(["user", "list"], { env })).toEqual({ code: 0, stdout: "", stderr: "" });
+    for (const [username, password] of [
+      ["johndoe", "secret"],
+      ["admin", "admin"],
+      ["root", "root"],
+    ] as const) {
+      const { errors } = await post(address, LOGIN, { username, password });
+      expect(errors?.[0]?.extensions).toEqual({ code: "INVALID_CREDENTIALS" });
+    }
     const create = ["user", "create", "alice", "--email", "alice@example.com"];
     expect((await runCli(create, { env, input: PASSWORD })).code).toBe(0);
   });
@@ -243,8 +251,8 @@ describe.each(["ES256", "EdDSA"])("in production, with %s", (ALGORITHM) => {
   });
 
   test("logs JSON, with the request's id on each of its lines and no secret in any", async () => {
-    // What was logged last is still on its way.
-    await setTimeout(200);
+    // What the test before asked for last may still be on its way through the pipe.
+    await server.printed(/jwks\.json"[^\n]*\n[^\n]*request completed/);
     const before = server.stdout().length;
     const token = await login(address, credentials);
     expect((await post(address, LOGIN, { ...credentials, username: "nobody" })).status).toBe(401);

@@ -8,40 +8,44 @@ const loadBcrypt = async () => (await import("bcrypt")).default;
 
 let zxcvbn: Promise<ZxcvbnFactory> | undefined;
 
-export async function hash({ password, cost }: { password: string; cost: number }): Promise<string> {
+/** What a task gave, and when it began: nanoseconds of the system's monotonic clock, which all threads share. */
+export interface Timed<T> {
+  startedAt: bigint;
+  result: T;
+}
+
+function timed<Task, T>(run: (task: Task) => Promise<T>): (task: Task) => Promise<Timed<T>> {
+  return async (task) => ({ startedAt: process.hrtime.bigint(), result: await run(task) });
+}
+
+export const hash = timed(async ({ password, cost }: { password: string; cost: number }) => {
   const bcrypt = await loadBcrypt();
   return bcrypt.hashSync(password, cost);
-}
+});
 
 /**
  * Compares, and when the hash is cheaper than `cost` does the missing rounds too: a wrong password takes
  * the same work whatever the hash was made with. (2^n = 2^c + 2^c + 2^(c+1) + … + 2^(n-1).)
  */
-export async function verify({
-  password,
-  hash,
-  cost,
-}: {
-  password: string;
-  hash: string;
-  cost: number;
-}): Promise<boolean> {
-  const bcrypt = await loadBcrypt();
-  const right = bcrypt.compareSync(password, hash);
-  if (!right) {
-    for (let done = Number(hash.slice(4, 6)); done < cost; done++) {
-      bcrypt.compareSync(password, `$2b$${String(done).padStart(2, "0")}${hash.slice(6)}`);
+export const verify = timed(
+  async ({ password, hash, cost }: { password: string; hash: string; cost: number }) => {
+    const bcrypt = await loadBcrypt();
+    const right = bcrypt.compareSync(password, hash);
+    if (!right) {
+      for (let done = Number(hash.slice(4, 6)); done < cost; done++) {
+        bcrypt.compareSync(password, `$2b$${String(done).padStart(2, "0")}${hash.slice(6)}`);
+      }
     }
-  }
-  return right;
-}
+    return right;
+  },
+);
 
 /** @param context words an attacker would try first: the user's names, the service's */
-export async function estimate({ password, context }: { password: string; context: string[] }) {
+export const estimate = timed(async ({ password, context }: { password: string; context: string[] }) => {
   zxcvbn ??= loadZxcvbn();
   const { score, feedback } = (await zxcvbn).check(password, context);
   return { score, warning: feedback.warning ?? null, suggestions: feedback.suggestions };
-}
+});
 
 /** Its word lists are large: they are read when the first password is set. */
 async function loadZxcvbn(): Promise<ZxcvbnFactory> {

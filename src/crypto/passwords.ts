@@ -3,6 +3,8 @@ import { extname } from "node:path";
 import { Piscina } from "piscina";
 import { MAX_BCRYPT_COST } from "../config.js";
 import { LatchkeyError } from "../errors.js";
+import type { Metrics } from "../metrics.js";
+import type { Timed } from "./password-worker.js";
 
 const THREADS = Math.max(1, availableParallelism() - 1);
 /** Waiting tasks: a few seconds' work, more than which nobody waits for anyway. */
@@ -34,11 +36,13 @@ export interface PasswordEstimate {
  */
 export class Passwords {
   readonly #cost: number;
+  readonly #metrics: Metrics;
   readonly #pool: Piscina;
   readonly #dummyHash: string;
 
-  constructor({ cost }: { cost: number }) {
+  constructor({ cost, metrics }: { cost: number; metrics: Metrics }) {
     this.#cost = cost;
+    this.#metrics = metrics;
     this.#dummyHash = `$2b$${String(cost).padStart(2, "0")}$${DUMMY_SALT_AND_HASH}`;
     this.#pool = new Piscina({
       filename: new URL(`./password-worker${extname(import.meta.url)}`, import.meta.url).href,
@@ -49,6 +53,7 @@ export class Passwords {
       // A worker waiting on Atomics cannot be stopped quickly.
       atomics: "disabled",
     });
+    metrics.watchPasswordQueue(() => this.#pool.queueSize);
   }
 
   /** @returns a `$2b$` hash with a salt of its own; the password must satisfy `isHashable` */
@@ -100,7 +105,10 @@ export class Passwords {
   async #run(name: "estimate", task: { password: string; context: string[] }): Promise<PasswordEstimate>;
   async #run(name: string, task: object): Promise<unknown> {
     try {
-      return await this.#pool.run(task, { name });
+      const queuedAt = process.hrtime.bigint();
+      const { startedAt, result } = (await this.#pool.run(task, { name })) as Timed<unknown>;
+      this.#metrics.passwordWaited(Number(startedAt - queuedAt) / 1e9);
+      return result;
     } catch (error) {
       if (error instanceof Error && error.message === "Task queue is at limit") {
         throw overloaded();

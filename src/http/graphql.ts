@@ -14,9 +14,12 @@ import { checkAnswerSize, documentLimits, MAX_ERRORS, MAX_TOKENS } from "../grap
 import { createFormatError, httpHeadOf } from "../graphql/format-error.js";
 import { createLoaders } from "../graphql/loaders.js";
 import { checkVariables } from "../graphql/variable-limits.js";
+import type { Metrics } from "../metrics.js";
 import type { Items } from "../services/items.js";
 import type { Sessions } from "../services/sessions.js";
 import { clientOf } from "./client.js";
+import { countRequests } from "./count-requests.js";
+import { landingPagePolicy } from "./landing-page.js";
 import { insertPersistedDocument, type PersistedDocuments } from "./persisted-documents.js";
 
 /**
@@ -29,11 +32,12 @@ export async function addGraphQL(
     schema: GraphQLSchema;
     sessions: Sessions;
     items: Items;
+    metrics: Metrics;
     apolloSandbox: boolean;
     persistedDocuments: PersistedDocuments | undefined;
   },
 ): Promise<void> {
-  const { schema, sessions, items, apolloSandbox, persistedDocuments } = options;
+  const { schema, sessions, items, metrics, apolloSandbox, persistedDocuments } = options;
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: apolloSandbox,
@@ -53,6 +57,7 @@ export async function addGraphQL(
     plugins: [
       requestLimits,
       errorHead,
+      countRequests(metrics),
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
       apolloSandbox ? ApolloServerPluginLandingPageLocalDefault() : ApolloServerPluginLandingPageDisabled(),
@@ -75,6 +80,11 @@ export async function addGraphQL(
       if (status < 500) return refuse(reply, status, error.message);
       throw error;
     });
+    scope.addHook("onRequest", async (request, reply) => {
+      // The handler makes a URL of it.
+      if (!URL.canParse(`http://${request.hostname}/`))
+        return refuse(reply, 400, "Send a valid Host header.");
+    });
     if (persistedDocuments !== undefined) {
       scope.addHook("preHandler", async (request) => insertPersistedDocument(request, persistedDocuments));
     }
@@ -82,9 +92,11 @@ export async function addGraphQL(
       method: ["GET", "POST"],
       url: "/graphql",
       handler: async function graphql(this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
-        // The landing page loads Apollo Sandbox, and brings a content policy of its own.
-        if (apolloSandbox && request.method === "GET") reply.removeHeader("content-security-policy");
-        return handler.call(this, request, reply);
+        const body = await handler.call(this, request, reply);
+        if (typeof body === "string" && String(reply.getHeader("content-type")).startsWith("text/html")) {
+          reply.header("content-security-policy", landingPagePolicy(body));
+        }
+        return body;
       },
     });
   });

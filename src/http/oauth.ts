@@ -1,13 +1,12 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import formbody from "@fastify/formbody";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { KeyRing } from "../crypto/access-tokens.js";
 import { type ErrorCode, LatchkeyError } from "../errors.js";
-import { bearerToken } from "../graphql/context.js";
 import type { Login } from "../services/login.js";
 import type { Refresh } from "../services/refresh.js";
 import type { IssuedToken, Sessions, Viewer } from "../services/sessions.js";
 import { clientOf } from "./client.js";
+import { presentsSecret } from "./shared-secret.js";
 
 export interface OAuthOptions {
   keys: KeyRing;
@@ -174,26 +173,4 @@ function sendOAuthError(
   return reply
     .code(500)
     .send({ error: "server_error", error_description: "Something failed on the server." });
-}
-
-/** HTTP Basic's password, plain or form-encoded as OAuth clients send it (RFC 6749, 2.3.1), or a bearer. */
-function presentsSecret(authorization: string | undefined, secret: string): boolean {
-  const basic = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(authorization ?? "")?.[1];
-  const password =
-    basic &&
-    Buffer.from(basic, "base64")
-      .toString()
-      .replace(/^[^:]*:/, "");
-  const presented = password ? [password, formDecoded(password)] : [bearerToken(authorization) ?? ""];
-  return presented.some((candidate) => isSame(candidate, secret));
-}
-
-function formDecoded(text: string): string {
-  return new URLSearchParams(`secret=${text}`).get("secret") ?? "";
-}
-
-/** In a time that does not tell how much of it is the same. */
-function isSame(presented: string, secret: string): boolean {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(presented), digest(secret));
 }

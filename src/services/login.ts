@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
 import { type ErrorCode, LatchkeyError } from "../errors.js";
+import type { Metrics } from "../metrics.js";
 import { findPasswordHash, replacePasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
 import { findUserByLogin, lockUser, type User } from "../storage/users.js";
@@ -22,6 +23,7 @@ export class Login {
   readonly #sessions: Sessions;
   readonly #audit: Audit;
   readonly #clock: Clock;
+  readonly #metrics: Metrics;
 
   constructor(deps: {
     db: Database;
@@ -30,6 +32,7 @@ export class Login {
     sessions: Sessions;
     audit: Audit;
     clock: Clock;
+    metrics: Metrics;
   }) {
     this.#db = deps.db;
     this.#throttle = deps.throttle;
@@ -37,6 +40,7 @@ export class Login {
     this.#sessions = deps.sessions;
     this.#audit = deps.audit;
     this.#clock = deps.clock;
+    this.#metrics = deps.metrics;
   }
 
   /**
@@ -46,6 +50,10 @@ export class Login {
    * @throws RATE_LIMITED too many failed attempts; OVERLOADED too many passwords are being checked
    */
   async login(username: string, password: string, client: Client): Promise<IssuedToken> {
+    return this.#metrics.login(this.#login(username, password, client));
+  }
+
+  async #login(username: string, password: string, client: Client): Promise<IssuedToken> {
     // Before anything is asked of the database: a flood is to cost as little as can be.
     this.#passwords.admit({ priority: true });
     const name = normalizeLogin(username);

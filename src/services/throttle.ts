@@ -2,6 +2,7 @@ import { createHmac, hkdfSync } from "node:crypto";
 import ipaddr from "ipaddr.js";
 import type { Clock } from "../clock.js";
 import { type ErrorCode, LatchkeyError } from "../errors.js";
+import type { Metrics } from "../metrics.js";
 import {
   type AttemptKey,
   type AttemptLimit,
@@ -100,13 +101,21 @@ export class Throttle {
   readonly #clock: Clock;
   readonly #audit: Audit;
   readonly #secretKey: () => string;
+  readonly #metrics: Metrics;
   #nameKey: Buffer | undefined;
 
-  constructor(deps: { db: Database; clock: Clock; audit: Audit; secretKey: () => string }) {
+  constructor(deps: {
+    db: Database;
+    clock: Clock;
+    audit: Audit;
+    secretKey: () => string;
+    metrics: Metrics;
+  }) {
     this.#db = deps.db;
     this.#clock = deps.clock;
     this.#audit = deps.audit;
     this.#secretKey = deps.secretKey;
+    this.#metrics = deps.metrics;
   }
 
   /**
@@ -158,14 +167,19 @@ export class Throttle {
       limits.map(({ key }) => key),
       now,
     );
-    if (blocked !== undefined) throw rateLimited(blocked - now);
+    if (blocked !== undefined) throw this.#refused(kind, blocked - now);
     const counted: Counted[] = [];
     for (const { key, limit } of limits) {
       const count = await countAttempt(this.#db, key, limit, now);
-      if (count === undefined) throw rateLimited(limit.backOff ? SECOND : limit.window);
+      if (count === undefined) throw this.#refused(kind, limit.backOff ? SECOND : limit.window);
       counted.push({ key, reached: count === limit.attempts });
     }
     return counted;
+  }
+
+  #refused(kind: Kind, wait: number): LatchkeyError<"RATE_LIMITED"> {
+    this.#metrics.attemptRefused(kind);
+    return rateLimited(wait);
   }
 
   async #recordReached(counted: readonly Counted[], { userId, client }: Attempter): Promise<void> {

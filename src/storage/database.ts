@@ -17,6 +17,7 @@ import {
 import { Migrator } from "kysely/migration";
 import pg from "pg";
 import type { DatabaseConfig } from "../config.js";
+import type { Metrics } from "../metrics.js";
 import { migrations } from "./migrations.js";
 import type { Tables } from "./tables.js";
 
@@ -28,9 +29,12 @@ export type Database = Kysely<Tables>;
 
 /**
  * The database, opened by the first query; a SQLite file is created when it is missing. Does not migrate.
- * @param onIdleError told of a PostgreSQL connection that broke while nobody used it
+ * @param deps.onIdleError told of a PostgreSQL connection that broke while nobody used it
  */
-export function openDatabase(config: DatabaseConfig, onIdleError: (error: Error) => void): Database {
+export function openDatabase(
+  config: DatabaseConfig,
+  { onIdleError, metrics }: { onIdleError: (error: Error) => void; metrics: Metrics },
+): Database {
   if (config.kind === "sqlite") {
     return new Kysely<Tables>({
       dialect: new ImmediateSqliteDialect({ database: async () => openSqlite(config.file) }),
@@ -43,6 +47,11 @@ export function openDatabase(config: DatabaseConfig, onIdleError: (error: Error)
     types: { getTypeParser: postgresTypeParser },
   });
   pool.on("error", onIdleError);
+  metrics.watchDatabasePool(() => ({
+    idle: pool.idleCount,
+    active: pool.totalCount - pool.idleCount,
+    waiting: pool.waitingCount,
+  }));
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 }
 

@@ -1,12 +1,17 @@
 import { afterAll, describe, expect, test } from "@jest/globals";
 import bcrypt from "bcrypt";
 import { isHashable, isRunnableHash, Passwords } from "../../src/crypto/passwords.js";
+import { Metrics } from "../../src/metrics.js";
 import { makeApp, PASSWORD } from "../support/app.js";
 import { LOGIN, ME } from "../support/operations.js";
 
 describe("passwords", () => {
-  const passwords = new Passwords({ cost: 4 });
-  afterAll(() => passwords.close());
+  const metrics = new Metrics();
+  const passwords = new Passwords({ cost: 4, metrics });
+  afterAll(async () => {
+    await passwords.close();
+    metrics.close();
+  });
 
   test.each(["$2a$", "$2b$", "$2y$"])("reads %s hashes of other systems", async (variant) => {
     const hash = bcrypt.hashSync(PASSWORD, 4).replace("$2b$", variant);

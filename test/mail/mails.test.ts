@@ -5,6 +5,7 @@ import { addMails } from "../../src/http/mails.js";
 import { createServer } from "../../src/http/server.js";
 import { PrintedMailer } from "../../src/mail/printed.js";
 import { resetPassword } from "../../src/mail/templates.js";
+import { Metrics } from "../../src/metrics.js";
 import { FrozenClock, makeApp } from "../support/app.js";
 
 const mail = (subject: string) => ({
@@ -19,6 +20,8 @@ describe("mails in development", () => {
   let printed: string;
   let mailer: PrintedMailer;
   let server: FastifyInstance;
+  let metrics: Metrics;
+  let address: string;
   beforeEach(async () => {
     clock = new FrozenClock();
     printed = "";
@@ -28,12 +31,25 @@ describe("mails in development", () => {
         printed += text;
       },
     });
-    server = await createServer({ logger: pino({ level: "silent" }), corsOrigins: [], trustedProxies: [] });
+    metrics = new Metrics();
+    server = await createServer({
+      logger: pino({ level: "silent" }),
+      corsOrigins: [],
+      trustedProxies: [],
+      metrics,
+    });
     await addMails(server, { mailer });
+    address = await server.listen({ host: "127.0.0.1", port: 0 });
   });
-  afterEach(() => server.close());
+  afterEach(async () => {
+    await server.close();
+    metrics.close();
+  });
 
-  const load = () => server.inject({ method: "GET", url: "/mails" });
+  async function load() {
+    const response = await fetch(`${address}/mails`);
+    return { body: await response.text(), headers: Object.fromEntries(response.headers) };
+  }
 
   test("are printed, link and all", async () => {
     const letter = resetPassword({ appUrl: "http://localhost:3000", username: "alice", token: "t" });

@@ -1,0 +1,14 @@
+import type { FastifyInstance } from "fastify";
+
+/**
+ * What a few bytes unfold to has no limit: bodies are taken as they are. The refusal has the form of the endpoint
+ * that was asked, and says what would be taken (RFC 9110, 15.5.16).
+ */
+export function refuseCompressedBodies(server: FastifyInstance): void {
+  server.addHook("onRequest", async ({ headers }, reply) => {
+    if ((headers["content-encoding"] ?? "identity").toLowerCase() === "identity") return;
+    // Nobody reads the body that follows.
+    reply.headers({ "accept-encoding": "identity", connection: "close" });
+    throw Object.assign(new Error("Send the body without a Content-Encoding."), { statusCode: 415 });
+  });
+}

@@ -1,0 +1,23 @@
+const CDN = "https://embeddable-sandbox.cdn.apollographql.com";
+const ASSETS = "https://apollo-server-landing-page.cdn.apollographql.com";
+
+/**
+ * The content policy that Apollo's landing page works under: the scripts and styles it marks with its nonce,
+ * Apollo Sandbox's in a frame, and requests to this origin, which the page makes for that frame.
+ */
+export function landingPagePolicy(html: string): string {
+  const nonce = /nonce="([0-9a-f]{64})"/.exec(html)?.[1] ?? "";
+  return [
+    "default-src 'none'",
+    `script-src 'nonce-${nonce}' ${CDN}`,
+    `style-src 'nonce-${nonce}' ${CDN} https://fonts.googleapis.com`,
+    "font-src https://fonts.gstatic.com",
+    `img-src ${ASSETS}`,
+    `manifest-src ${ASSETS}`,
+    "frame-src https://sandbox.embed.apollographql.com",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join(";");
+}

@@ -1,0 +1,147 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { LatchkeyError } from "./errors.js";
+
+/** How often to look how late the event loop is, in milliseconds. */
+const EVENT_LOOP_RESOLUTION = 20;
+
+export interface PoolUse {
+  /** Connections open but unused. */
+  idle: number;
+  /** Connections in use, or being opened. */
+  active: number;
+  /** Queries that wait for a connection. */
+  waiting: number;
+}
+
+/**
+ * What one Latchkey counts and measures, told in Prometheus's text format. The labels' values are of closed
+ * lists: nothing a client chooses becomes one.
+ */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #eventLoop = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION });
+
+  readonly #httpRequests = this.#counter(
+    "http_requests_total",
+    "HTTP requests answered, by route and status.",
+    ["route", "code"],
+  );
+  readonly #operations = this.#counter(
+    "graphql_requests_total",
+    "GraphQL requests answered, by root field and error code (OK: none).",
+    ["operation", "code"],
+  );
+  readonly #logins = this.#counter("logins_total", "Logins, by success or the error's code.", ["outcome"]);
+  readonly #refusedAttempts = this.#counter(
+    "attempts_refused_total",
+    "Attempts refused as too many, by kind.",
+    ["kind"],
+  );
+  readonly #droppedConnections = this.#counter(
+    "http_connections_dropped_total",
+    "Connections closed at once because too many were open.",
+    [],
+  );
+  readonly #passwordWait = new Histogram({
+    name: "latchkey_password_wait_seconds",
+    help: "How long password work waited for a thread.",
+    buckets: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [this.#registry],
+  });
+
+  constructor() {
+    this.#eventLoop.enable();
+    for (const [name, percentile] of [
+      ["p50", 50],
+      ["p99", 99],
+      ["max", 100],
+    ] as const) {
+      const help = `How late the event loop was since the start, or since this was last read: ${name}.`;
+      this.#gauge(`event_loop_delay_${name}_seconds`, help, () =>
+        // What it measures is the time between two looks.
+        Math.max(0, this.#eventLoop.percentile(percentile) / 1e9 - EVENT_LOOP_RESOLUTION / 1000),
+      );
+    }
+  }
+
+  /** @param route the route's path as it was declared, or "none" */
+  httpRequestAnswered(route: string, status: number): void {
+    this.#httpRequests.inc({ route, code: String(status) });
+  }
+
+  /**
+   * @param operation names of the schema only
+   * @param code the error's code, or "OK"
+   */
+  graphqlRequestAnswered(operation: string, code: string): void {
+    this.#operations.inc({ operation, code });
+  }
+
+  /** Counts a login by how it ends, and gives what it gives. */
+  async login<T>(login: Promise<T>): Promise<T> {
+    try {
+      const result = await login;
+      this.#logins.inc({ outcome: "success" });
+      return result;
+    } catch (error) {
+      this.#logins.inc({ outcome: error instanceof LatchkeyError ? error.code : "INTERNAL_SERVER_ERROR" });
+      throw error;
+    }
+  }
+
+  /** @param kind what there were too many attempts at */
+  attemptRefused(kind: string): void {
+    this.#refusedAttempts.inc({ kind });
+  }
+
+  connectionDropped(): void {
+    this.#droppedConnections.inc();
+  }
+
+  passwordWaited(seconds: number): void {
+    this.#passwordWait.observe(seconds);
+  }
+
+  /** @param length tasks that wait now */
+  watchPasswordQueue(length: () => number): void {
+    this.#gauge("password_queue_length", "Password work waiting for a thread.", length);
+  }
+
+  watchDatabasePool(use: () => PoolUse): void {
+    const gauge = new Gauge({
+      name: "latchkey_database_pool_connections",
+      help: "PostgreSQL connections that are idle or active, and queries waiting for one.",
+      labelNames: ["state"],
+      registers: [this.#registry],
+      collect: () => {
+        for (const [state, number] of Object.entries(use())) gauge.set({ state }, number);
+      },
+    });
+  }
+
+  /** All of it, as of now, in the format that `contentType` names. */
+  async read(): Promise<{ contentType: string; text: string }> {
+    const text = await this.#registry.metrics();
+    this.#eventLoop.reset();
+    return { contentType: this.#registry.contentType, text };
+  }
+
+  /** Stops measuring. */
+  close(): void {
+    this.#eventLoop.disable();
+  }
+
+  #counter<L extends string>(name: string, help: string, labelNames: L[]): Counter<L> {
+    return new Counter({ name: `latchkey_${name}`, help, labelNames, registers: [this.#registry] });
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    const gauge: Gauge = new Gauge({
+      name: `latchkey_${name}`,
+      help,
+      registers: [this.#registry],
+      collect: () => gauge.set(read()),
+    });
+  }
+}
