@@ -15,7 +15,7 @@ async function start(config: Config): Promise<void> {
   const logger = createLogger(config);
   const latchkey = compose(config, { logger, print: (text) => process.stdout.write(text) });
   await blame("DATABASE_URL", ping(latchkey.db));
-  const { applied } = await migrate(latchkey.db);
+  const { applied } = await migrate(config.database);
   if (applied.length > 0) logger.info({ applied }, "migrated the database");
   // A wrong SECRET_KEY stops the start here, not the first login.
   await latchkey.keys.signingKey();
