@@ -12,6 +12,7 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   FORBIDDEN: 403,
   BAD_USER_INPUT: 400,
   OVERLOADED: 503,
+  BAD_REQUEST: 400,
   INTERNAL_SERVER_ERROR: 500,
 };
 
@@ -19,7 +20,6 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
 const MESSAGES_WITHOUT_VALUES = [
   /^Cannot query field "\w+" on type "\w+"\./,
   /^Unknown (argument|type|fragment|directive|field) "@?\w+"[^:]*?\./,
-  /^Unknown operation named "\w+"\./,
   /^Field "[\w.]+"( argument "\w+")? of (required )?type "[\w![\]]+" (is required, but it was not provided|was not provided|must have a selection of subfields|must not have a selection)/,
   /^Field "\w+" must not have a selection since type "[\w![\]]+" has no subfields\./,
   /^Field "[\w.]+" is not defined by type "\w+"\./,
@@ -29,8 +29,8 @@ const MESSAGES_WITHOUT_VALUES = [
   /^Variable "\$\w+" of non-null type "[\w![\]]+" must not be null\./,
   /^Fragment "\w+" is never used\./,
   /^There can be only one \w+ named "[$@]?\w+"\./,
+  /^The schema has no subscription\./,
   /^Must provide an operation\./,
-  /^Must provide operation name if query contains multiple operations\./,
   /^GraphQL introspection is not allowed by Apollo Server, but the query contained __schema or __type\./,
 ];
 
@@ -56,6 +56,11 @@ export function createFormatError(logInternalError: LogInternalError) {
     }
     const code = formatted.extensions?.["code"];
     if (code === "BAD_USER_INPUT") return { ...fromCoercionError(formatted.message), ...place };
+    if (code === "OPERATION_RESOLUTION_FAILURE") {
+      // graphql-js quotes the name that was sent.
+      const message = "Name one of the document's operations in `operationName`.";
+      return { message, ...place, extensions: { code: "BAD_REQUEST" } };
+    }
     if (typeof code === "string" && code in MASKED_MESSAGES) {
       const message = withoutValues(formatted.message) ?? MASKED_MESSAGES[code]!;
       return { message, ...place, extensions: { code } };

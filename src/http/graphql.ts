@@ -11,6 +11,7 @@ import type { GraphQLSchema } from "graphql";
 import { type Context, readViewer } from "../graphql/context.js";
 import { createFormatError, httpHeadOf } from "../graphql/format-error.js";
 import { createLoaders } from "../graphql/loaders.js";
+import { operationTypeRule } from "../graphql/operation-types.js";
 import type { Items } from "../services/items.js";
 import type { Sessions } from "../services/sessions.js";
 import { clientOf } from "./client.js";
@@ -23,6 +24,7 @@ export async function addGraphQL(
   const { schema, sessions, items, apolloSandbox } = options;
   const apollo = new ApolloServer<Context>({
     schema,
+    validationRules: [operationTypeRule],
     introspection: apolloSandbox,
     hideSchemaDetailsFromClientErrors: !apolloSandbox,
     includeStacktraceInErrorResponses: false,
@@ -58,6 +60,10 @@ export async function addGraphQL(
       if ((request.raw.headersDistinct["authorization"]?.length ?? 0) > 1) {
         reply.header("www-authenticate", 'Bearer error="invalid_request"');
         return refuse(reply, 400, "Send one Authorization header.");
+      }
+      // RFC 9112, 3.2. Apollo's handler makes a URL of it.
+      if (!URL.canParse(request.url, `http://${request.hostname}/`)) {
+        return refuse(reply, 400, "The Host header is malformed.");
       }
     });
     scope.route({

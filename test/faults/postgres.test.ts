@@ -159,7 +159,7 @@ describe("when PostgreSQL fails (row 66)", () => {
     const load = await startLoad();
     const waiting = await login("bob");
     await setTimeout(SECOND);
-    await postgres.signal("SIGQUIT");
+    await postgres.kill();
     await setTimeout(100);
     const down = performance.now();
     for (let n = 0; n < 4; n++) {

@@ -24,20 +24,25 @@ export async function startPostgres() {
   });
   await postgres.initialise();
   await postgres.start();
+  let running = true;
   const pid = () => Number(readFileSync(join(databaseDir, "postmaster.pid"), "utf8").split("\n", 1)[0]);
   return {
     url: `postgres://latchkey:latchkey@127.0.0.1:${port}`,
     /** Starts it again on the same data. */
-    start: () => postgres.start(),
-    /** SIGQUIT ends it at once without a word, SIGSTOP freezes the one that accepts connections. */
-    async signal(signal: "SIGQUIT" | "SIGSTOP" | "SIGCONT"): Promise<void> {
+    async start(): Promise<void> {
+      await postgres.start();
+      running = true;
+    },
+    /** Ends it at once, in the middle of whatever it does. */
+    async kill(): Promise<void> {
       const server = pid();
-      process.kill(server, signal);
-      while (signal === "SIGQUIT" && isRunning(server)) await setTimeout(20);
+      running = false;
+      process.kill(server, "SIGQUIT");
+      while (isRunning(server)) await setTimeout(20);
     },
     /** Ends it, and removes its data. */
     async remove(): Promise<void> {
-      await postgres.stop();
+      if (running) await postgres.stop();
       await rm(databaseDir, { recursive: true, force: true });
     },
   };
