@@ -1,6 +1,6 @@
 import { compose, composeServer, type Latchkey } from "./compose.js";
 import { type Config, loadConfig, readEnvironment } from "./config.js";
-import { blame, exitWithMessage } from "./exit.js";
+import { blame, exitOnUnforeseenError, exitWithMessage } from "./exit.js";
 import { createLogger } from "./logger.js";
 import { createDemoAccount } from "./services/demo-account.js";
 import { migrate, ping } from "./storage/database.js";
@@ -13,6 +13,7 @@ const JOB_PERIOD = 60_000;
 
 async function start(config: Config): Promise<void> {
   const logger = createLogger(config);
+  exitOnUnforeseenError(logger);
   const latchkey = compose(config, { logger, print: (text) => process.stdout.write(text) });
   await blame("DATABASE_URL", ping(latchkey.db));
   const { applied } = await migrate(config.database);
