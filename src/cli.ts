@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { askForPassword } from "./cli/password-prompt.js";
 import { openUserFile } from "./cli/user-file.js";
 import { compose, type Latchkey } from "./compose.js";
-import { ConfigError, loadConfig, readEnvironment } from "./config.js";
+import { type Config, ConfigError, loadConfig, readEnvironment } from "./config.js";
 import { blame, exitWithMessage } from "./exit.js";
 import { printSdl } from "./graphql/schema.js";
 import { createLogger } from "./logger.js";
@@ -152,9 +152,9 @@ program
   .action(() => withLatchkey(async ({ schema }) => print(printSdl(schema).trimEnd())));
 
 async function withDatabase(work: (latchkey: Latchkey, applied: string[]) => Promise<void>): Promise<void> {
-  await withLatchkey(async (latchkey) => {
+  await withLatchkey(async (latchkey, config) => {
     await blame("DATABASE_URL", ping(latchkey.db));
-    const { applied } = await migrate(latchkey.db);
+    const { applied } = await migrate(config.database);
     await work(latchkey, applied);
   });
 }
@@ -168,11 +168,11 @@ async function withSigningKeys(work: (signingKeys: SigningKeys) => Promise<void>
   });
 }
 
-async function withLatchkey(work: (latchkey: Latchkey) => Promise<void>): Promise<void> {
+async function withLatchkey(work: (latchkey: Latchkey, config: Config) => Promise<void>): Promise<void> {
   const config = loadConfig(readEnvironment());
   const latchkey = compose(config, { logger: createLogger(config) });
   try {
-    await work(latchkey);
+    await work(latchkey, config);
   } finally {
     await latchkey.close();
   }

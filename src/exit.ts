@@ -1,3 +1,4 @@
+import type { Logger } from "pino";
 import { ConfigError } from "./config.js";
 import { LatchkeyError } from "./errors.js";
 import { WrongSecretKeyError } from "./services/private-keys.js";
@@ -26,6 +27,18 @@ export function exitWithMessage(error: unknown): never {
     `latchkey: ${foreseen ? messageOf(error) : error instanceof Error ? error.stack : error}\n`,
   );
   process.exit(1);
+}
+
+/**
+ * The last resort for an error that nobody handled: a process in an unknown state answers nobody. It is logged as any
+ * other, and the process ends with code 1, for whoever supervises it to start the next.
+ */
+export function exitOnUnforeseenError(logger: Logger): void {
+  // Also for a promise that nobody awaited: Node throws what it was rejected with.
+  process.on("uncaughtException", (err) => {
+    logger.fatal({ err }, "an error that nobody handled: stopping");
+    process.exit(1);
+  });
 }
 
 function messageOf(error: Error): string {

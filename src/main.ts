@@ -2,7 +2,7 @@ import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
 import { compose, composeServer, type Latchkey } from "./compose.js";
 import { type Config, loadConfig, readEnvironment } from "./config.js";
-import { blame, exitWithMessage } from "./exit.js";
+import { blame, exitOnUnforeseenError, exitWithMessage } from "./exit.js";
 import { createLogger } from "./logger.js";
 import { createDemoAccount } from "./services/demo-account.js";
 import { migrate, ping } from "./storage/database.js";
@@ -15,9 +15,10 @@ const JOB_PERIOD = 60_000;
 
 async function start(config: Config): Promise<void> {
   const logger = createLogger(config);
+  exitOnUnforeseenError(logger);
   const latchkey = compose(config, { logger, print: (text) => process.stdout.write(text) });
   await blame("DATABASE_URL", ping(latchkey.db));
-  const { applied } = await migrate(latchkey.db);
+  const { applied } = await migrate(config.database);
   if (applied.length > 0) logger.info({ applied }, "migrated the database");
   // A wrong SECRET_KEY stops the start here, not the first login.
   await latchkey.keys.signingKey();

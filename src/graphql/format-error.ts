@@ -12,6 +12,7 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   BAD_USER_INPUT: 400,
   RATE_LIMITED: 429,
   OVERLOADED: 503,
+  BAD_REQUEST: 400,
   INTERNAL_SERVER_ERROR: 500,
 };
 
@@ -37,6 +38,7 @@ const MESSAGES_WITH_NAMES = [
   /^Variable "\$\w+" of non-null type "[\w![\]]+" must not be null\./,
   /^Fragment "\w+" is never used\./,
   /^There can be only one \w+ named "[$@]?\w+"\./,
+  /^The schema has no subscription\./,
 ];
 
 /** Names longer than any of ours make a message that is not worth its length. */

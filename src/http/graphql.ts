@@ -13,6 +13,7 @@ import { type Context, readViewer } from "../graphql/context.js";
 import { checkAnswerSize, documentLimits, MAX_ERRORS, MAX_TOKENS } from "../graphql/document-limits.js";
 import { createFormatError, httpHeadOf } from "../graphql/format-error.js";
 import { createLoaders } from "../graphql/loaders.js";
+import { operationTypeRule } from "../graphql/operation-types.js";
 import { checkVariables } from "../graphql/variable-limits.js";
 import type { Metrics } from "../metrics.js";
 import type { Items } from "../services/items.js";
@@ -45,7 +46,7 @@ export async function addGraphQL(
     includeStacktraceInErrorResponses: false,
     persistedQueries: false,
     parseOptions: { maxTokens: MAX_TOKENS },
-    validationRules: [documentLimits],
+    validationRules: [documentLimits, operationTypeRule],
     validationOptions: { maxErrors: MAX_ERRORS },
     executionOptions: { maxCoercionErrors: MAX_ERRORS },
     stopOnTerminationSignals: false,
@@ -81,8 +82,8 @@ export async function addGraphQL(
       throw error;
     });
     scope.addHook("onRequest", async (request, reply) => {
-      // The handler makes a URL of it.
-      if (!URL.canParse(`http://${request.hostname}/`))
+      // RFC 9112, 3.2. Apollo's handler makes a URL of it.
+      if (!URL.canParse(request.url, `http://${request.hostname}/`))
         return refuse(reply, 400, "Send a valid Host header.");
     });
     if (persistedDocuments !== undefined) {

@@ -115,7 +115,8 @@ export class Refresh {
     const tokenHash = hashOpaqueToken(spent);
     const token = await findRefreshToken(transaction, tokenHash);
     if (token === undefined || token.usedAt === null) return token && spent;
-    if (now > token.usedAt + this.#grace || token.sealedSuccessor === null) return undefined;
+    // Either way: a clock that was set back must not make the grace longer.
+    if (Math.abs(now - token.usedAt) > this.#grace || token.sealedSuccessor === null) return undefined;
     const successor = successorSealer(spent).open(token.sealedSuccessor, tokenHash)?.toString();
     return successor && this.#successorWithinGrace(transaction, successor, now);
   }

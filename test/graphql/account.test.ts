@@ -186,7 +186,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       await closed.close();
     });
 
-    test("of 20 at once one gets the username", async () => {
+    test("of 20 at once one gets the username (row 71)", async () => {
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, n) => register("popular", `p${n}@example.com`)),
       );
@@ -274,7 +274,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       });
     });
 
-    test("of 20 uses at once one succeeds", async () => {
+    test("of 20 uses at once one succeeds (row 71)", async () => {
       const { email } = await signIn();
       await ask(email);
       const token = await tokenFrom(email);

@@ -535,7 +535,7 @@ describe.each(DATABASES)("User.items on %s", (database) => {
   });
 });
 
-describe.each(DATABASES)("two administrators at once on %s", (database) => {
+describe.each(DATABASES)("two administrators at once on %s (row 71)", (database) => {
   let app: App;
   afterEach(() => app.close());
 

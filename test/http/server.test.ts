@@ -120,6 +120,18 @@ describe("in development", () => {
     ["malformed JSON", "{", { "content-type": "application/json" }, 400],
     ["a batch", JSON.stringify([{ query: "{ __typename }" }]), { "content-type": "application/json" }, 400],
     ["no query", "{}", { "content-type": "application/json" }, 400],
+    [
+      "an operation it does not have",
+      JSON.stringify({ query: "{ __typename }", operationName: PASSWORD }),
+      { "content-type": "application/json" },
+      400,
+    ],
+    [
+      "several operations and none named",
+      JSON.stringify({ query: "query A { __typename } query B { __typename }" }),
+      { "content-type": "application/json" },
+      400,
+    ],
     ["a form", "query={__typename}", { "content-type": "application/x-www-form-urlencoded" }, 415],
     ["text", "{ __typename }", { "content-type": "text/plain" }, 415],
     [
@@ -134,6 +146,24 @@ describe("in development", () => {
     expect(JSON.parse(text).errors).toEqual([
       { message: expect.any(String), extensions: { code: "BAD_REQUEST" } },
     ]);
+  });
+
+  test("refuses a subscription, and a Host that is none", async () => {
+    const { status, errors } = await app.post({ query: "subscription { me { id } }" });
+    expect([status, errors]).toEqual([
+      400,
+      [
+        {
+          message: "The schema has no subscription.",
+          locations: [{ line: 1, column: 1 }],
+          extensions: { code: "GRAPHQL_VALIDATION_FAILED" },
+        },
+      ],
+    ]);
+    const head = ["GET /graphql?query={__typename} HTTP/1.1", "host: %s", "connection: close", "", ""];
+    const answer = await raw(app.address, head);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('"message":"Send a valid Host header."');
   });
 
   describe("against cross-site request forgery (row 63)", () => {

@@ -5,9 +5,8 @@ import { loadConfig } from "../../src/config.js";
 import { MailError, type Mailer, PermanentMailError } from "../../src/mail/mailer.js";
 import { SmtpMailer } from "../../src/mail/smtp.js";
 import { resetPassword } from "../../src/mail/templates.js";
-import { Metrics } from "../../src/metrics.js";
 import { type ComposeMail, type MailFailure, Outbox } from "../../src/services/outbox.js";
-import { type Database, migrate, openDatabase } from "../../src/storage/database.js";
+import { type Database, migrate, openDatabase, ping } from "../../src/storage/database.js";
 import { FrozenClock } from "../support/app.js";
 import { DATABASES, emptyDatabaseUrl } from "../support/databases.js";
 import { type MailServer, refusal, startMailServer } from "./mail-server.js";
@@ -41,10 +40,10 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
   /** One process's outbox over the database of the test. */
   async function open({ mailer = smtpMailer(), makeMail = compose }: Options = {}) {
     const env = { DATABASE_URL: databaseUrl };
-    const metrics = new Metrics();
-    const db = openDatabase(loadConfig(env).database, { onIdleError: () => {}, metrics });
-    closing.push(async () => metrics.close());
-    await migrate(db);
+    const { database } = loadConfig(env);
+    await migrate(database);
+    const db = openDatabase(database, { onIdleError: () => {} });
+    await ping(db);
     const failures: MailFailure[] = [];
     const errors: unknown[] = [];
     const outbox = new Outbox({

@@ -6,7 +6,7 @@ import { DATABASES } from "../support/databases.js";
 describe.each(DATABASES)("the database on %s", (database) => {
   test("is migrated once, whoever comes second", async () => {
     const app = await makeApp({ database });
-    expect(await migrate(app.latchkey.db)).toEqual({ applied: [] });
+    expect(await migrate(app.config.database)).toEqual({ applied: [] });
     await app.close();
   });
 

@@ -4,7 +4,7 @@ import type { Clock } from "../../src/clock.js";
 import { compose, composeServer } from "../../src/compose.js";
 import { type Config, loadConfig } from "../../src/config.js";
 import { createLogger } from "../../src/logger.js";
-import { migrate } from "../../src/storage/database.js";
+import { migrate, ping } from "../../src/storage/database.js";
 import { type DatabaseKind, emptyDatabaseUrl } from "./databases.js";
 import { LOGIN } from "./operations.js";
 import { keepSeen, SECRETS } from "./seen.js";
@@ -63,7 +63,8 @@ export async function makeApp(
     },
   });
   const latchkey = compose(config, { logger, clock });
-  await migrate(latchkey.db);
+  await migrate(config.database);
+  await ping(latchkey.db);
   const server = await composeServer(config, latchkey, { logger });
   const address = await server.listen({ host: "127.0.0.1", port: options.port ?? 0 });
 

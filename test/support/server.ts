@@ -1,6 +1,6 @@
 import { type TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { print } from "graphql";
-import { type Answer, SECRET_KEY } from "./app.js";
+import { type Answer, type RequestOptions, SECRET_KEY } from "./app.js";
 import { type ProgramOptions, startBuilt } from "./program.js";
 
 export type Server = Awaited<ReturnType<typeof startServer>>;
@@ -12,16 +12,24 @@ export async function startServer(databaseUrl: string, env: ProgramOptions["env"
   });
   const address = (await program.printed(/Server listening at (http:[^"]+)"/))[1]!;
   return {
+    address,
+    program,
     async send<Data, Variables>(
       document: TypedDocumentNode<Data, Variables>,
       variables: Variables,
-    ): Promise<Pick<Answer<Data>, "data" | "errors">> {
+      { token, headers }: RequestOptions = {},
+    ): Promise<Answer<Data>> {
       const response = await fetch(`${address}/graphql`, {
         method: "POST",
-        headers: { "content-type": "application/json" },
+        headers: {
+          "content-type": "application/json",
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+          ...headers,
+        },
         body: JSON.stringify({ query: print(document), variables }),
       });
-      return (await response.json()) as Answer<Data>;
+      const text = await response.text();
+      return { ...JSON.parse(text), status: response.status, headers: response.headers, text };
     },
     async end(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
       program.child.kill(signal);

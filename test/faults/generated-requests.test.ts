@@ -1,0 +1,30 @@
+import { describe, expect, test } from "@jest/globals";
+import { DATABASES, emptyDatabaseUrl } from "../support/databases.js";
+import { fuzz } from "./generated-requests.ts";
+
+const COUNT = { sqlite: 2_000, postgres: 500 };
+
+/** `npm run fuzz` sends 50,000. */
+describe.each(DATABASES)("generated requests on %s (row 67)", (database) => {
+  test("are answered, none with a failure, and the process lives", async () => {
+    const databaseUrl = await emptyDatabaseUrl(database);
+    const { sent, wrong, statuses, codes, rss } = await fuzz({
+      databaseUrl,
+      count: COUNT[database],
+      seed: 2026,
+    });
+    expect(wrong).toEqual([]);
+    expect(sent).toBe(COUNT[database]);
+    // They get far enough: past the media type, the grammar, the schema and the guard.
+    for (const code of [
+      "BAD_REQUEST",
+      "GRAPHQL_VALIDATION_FAILED",
+      "BAD_USER_INPUT",
+      "UNAUTHENTICATED",
+      "INVALID_TOKEN",
+    ])
+      expect(codes[code]).toBeGreaterThan(0);
+    expect(statuses["200"]).toBeGreaterThan(0);
+    expect(rss.at(-1)).toBeLessThan(600);
+  }, 60_000);
+});

@@ -1,0 +1,236 @@
+import { setTimeout } from "node:timers/promises";
+import { describe, expect, test } from "@jest/globals";
+import bcrypt from "bcrypt";
+import fc from "fast-check";
+import { systemClock } from "../../src/clock.js";
+import { OneTimeTokens } from "../../src/services/one-time-tokens.js";
+import { findPasswordHash } from "../../src/storage/credentials.js";
+import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { DATABASES } from "../support/databases.js";
+import {
+  CHANGE_PASSWORD,
+  LOGIN,
+  ME,
+  PASSWORD_STRENGTH,
+  REFRESH,
+  REGISTER,
+  RESET_PASSWORD,
+  VERIFY_EMAIL,
+} from "../support/operations.js";
+import { startServer } from "../support/server.js";
+import { auditEventsOf } from "../support/tables.js";
+
+const ROUNDS = 6;
+/** How long after something was acknowledged the process is killed, in milliseconds: the same in every run. */
+const MOMENTS = fc.sample(fc.integer({ min: 0, max: 300 }), { seed: 71, numRuns: ROUNDS });
+/** As makeApp() is called too, so that each takes the other's tokens; open registration; mails stay where they are. */
+const ENV = {
+  PUBLIC_URL: "http://localhost:4000",
+  REGISTRATION: "open",
+  SMTP_URL: "smtp://127.0.0.1:1",
+};
+const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
+
+/** Something a client asked for, and whether it was told that it is done. */
+interface Attempt {
+  username: string;
+  acknowledged: boolean;
+  accessToken?: string | undefined;
+}
+
+describe.each(DATABASES)("a process killed again and again on %s", (database) => {
+  test(`${ROUNDS} times during refresh, register, reset and password change: each is done or not, and what was acknowledged is`, async () => {
+    const app = await makeApp({ database, clock: systemClock });
+    const { db } = app.latchkey;
+    await app.createUser("root");
+    let users = 0;
+    /** A new user who is signed in. */
+    async function signIn() {
+      const username = `user-${users++}`;
+      const { id, email } = await app.createUser(username);
+      return { id, email, username, ...(await app.login(username)) };
+    }
+    const tokens = new OneTimeTokens({ clock: systemClock });
+    const sessions = await Promise.all([signIn(), signIn()]);
+    const held = sessions.map(({ refreshToken }) => refreshToken);
+    const all = { registered: [] as Attempt[], reset: [] as Attempt[], changed: [] as Attempt[] };
+    let refreshes = 0;
+
+    for (const [round, moment] of MOMENTS.entries()) {
+      const server = await startServer(app.databaseUrl, ENV);
+      const from = { headers: { "x-forwarded-for": `203.0.113.${round + 1}` } };
+      const people = await Promise.all(Array.from({ length: 8 }, signIn));
+      const resets = await Promise.all(
+        people.slice(0, 4).map(async ({ id, email, username }) => ({
+          username,
+          token: await tokens.issue(db, "PASSWORD_RESET", { userId: id, email }),
+        })),
+      );
+      // The first passwords of a process take a while more than the others.
+      await server.send(LOGIN, { username: "root", password: PASSWORD }, from);
+      await server.send(PASSWORD_STRENGTH, { password: PASSWORD }, from);
+      const clients = [
+        ...held.map(async (_, n) => {
+          for (;;) {
+            const { data } = await server.send(REFRESH, { refreshToken: held[n]! }, from);
+            held[n] = data!.refreshToken.refreshToken;
+            refreshes++;
+          }
+        }),
+        (async () => {
+          for (;;) {
+            const attempt: Attempt = { username: `new-${users++}`, acknowledged: false };
+            all.registered.push(attempt);
+            const input = {
+              username: attempt.username,
+              email: `${attempt.username}@example.com`,
+              password: PASSWORD,
+            };
+            const { errors } = await server.send(REGISTER, { input }, from);
+            if (errors) throw new Error(JSON.stringify(errors));
+            attempt.acknowledged = true;
+          }
+        })(),
+        (async () => {
+          for (const { username, token } of resets) {
+            const attempt: Attempt = { username, acknowledged: false };
+            all.reset.push(attempt);
+            const { data } = await server.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD }, from);
+            attempt.acknowledged = data!.resetPassword;
+          }
+        })(),
+        (async () => {
+          for (const { username, accessToken: token } of people.slice(4)) {
+            const attempt: Attempt = { username, acknowledged: false };
+            all.changed.push(attempt);
+            const passwords = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
+            const { data } = await server.send(CHANGE_PASSWORD, passwords, { token, ...from });
+            attempt.accessToken = data!.changePassword.accessToken;
+            attempt.acknowledged = true;
+          }
+        })(),
+      ];
+      const ended = Promise.allSettled(clients);
+      // Each round another kind is the one that is waited for.
+      const awaited = Object.values(all)[round % 3]!;
+      const before = awaited.filter(({ acknowledged }) => acknowledged).length;
+      while (awaited.filter(({ acknowledged }) => acknowledged).length === before) await setTimeout(5);
+      await setTimeout(moment);
+      await server.end("SIGKILL");
+      // Each was cut off, none was refused; who was done before is done.
+      for (const end of await ended)
+        if (end.status === "rejected")
+          expect(String(end.reason)).toMatch(/fetch failed|terminated|SyntaxError/);
+      for (const [n, refreshToken] of held.entries()) {
+        const { data } = await app.send(REFRESH, { refreshToken });
+        held[n] = data!.refreshToken.refreshToken;
+        expect((await app.send(ME, {}, { token: data!.refreshToken.accessToken })).status).toBe(200);
+      }
+    }
+
+    for (const attempt of all.registered) await expectWholeRegistration(app, attempt);
+    for (const attempt of all.reset) await expectWholeChange(app, attempt, "PASSWORD_RESET");
+    for (const attempt of all.changed) await expectWholeChange(app, attempt, "PASSWORD_CHANGED");
+    await expectWholeSessions(app);
+    expect(refreshes).toBeGreaterThan(0);
+    for (const attempts of Object.values(all))
+      expect(attempts.some(({ acknowledged }) => acknowledged)).toBe(true);
+    // Else nothing was killed in the middle.
+    expect(
+      Object.values(all)
+        .flat()
+        .some(({ acknowledged }) => !acknowledged),
+    ).toBe(true);
+    await app.close();
+  }, 120_000);
+});
+
+/** The user with a password, an event and a mail to be sent, or none of it. */
+async function expectWholeRegistration(app: App, { username, acknowledged }: Attempt): Promise<void> {
+  const { db } = app.latchkey;
+  const user = await db.selectFrom("users").selectAll().where("username", "=", username).executeTakeFirst();
+  if (acknowledged) expect({ username, user }).toMatchObject({ user: { username } });
+  const mails = await db
+    .selectFrom("outbox")
+    .select("kind")
+    .where("email", "=", `${username}@example.com`)
+    .execute();
+  expect(mails).toEqual(user ? [{ kind: "REGISTRATION" }] : []);
+  if (user === undefined) return;
+  expect(await findPasswordHash(db, user.id)).toBeDefined();
+  expect(await auditEventsOf(db, user.id)).toMatchObject([{ type: "ACCOUNT_REGISTERED" }]);
+  const token = await new OneTimeTokens({ clock: systemClock }).issue(db, "EMAIL_VERIFICATION", {
+    userId: user.id,
+    email: user.email,
+  });
+  expect((await app.send(VERIFY_EMAIL, { token })).data).toEqual({ verifyEmail: true });
+  expect((await app.login(username)).user.username).toBe(username);
+}
+
+/** The new password with all that goes with it, or the old one and nothing else. */
+async function expectWholeChange(
+  app: App,
+  { username, acknowledged, accessToken }: Attempt,
+  type: "PASSWORD_RESET" | "PASSWORD_CHANGED",
+): Promise<void> {
+  const { db } = app.latchkey;
+  const user = await db
+    .selectFrom("users")
+    .selectAll()
+    .where("username", "=", username)
+    .executeTakeFirstOrThrow();
+  const hash = await findPasswordHash(db, user.id);
+  const [old, changed] = await Promise.all([
+    bcrypt.compare(PASSWORD, hash!),
+    bcrypt.compare(NEW_PASSWORD, hash!),
+  ]);
+  expect([old, changed]).toEqual(changed ? [false, true] : [true, false]);
+  if (acknowledged) expect({ username, changed }).toEqual({ username, changed: true });
+  const sessions = await db
+    .selectFrom("sessions")
+    .select("ended_at")
+    .where("user_id", "=", user.id)
+    .orderBy("id")
+    .execute();
+  const ended = sessions.map(({ ended_at }) => ended_at !== null);
+  // Who changes the password goes on in a new session.
+  expect(ended).toEqual(changed ? (type === "PASSWORD_CHANGED" ? [true, false] : [true]) : [false]);
+  const events = await auditEventsOf(db, user.id);
+  expect(events.filter((event) => event.type === type)).toHaveLength(changed ? 1 : 0);
+  const mails = await db
+    .selectFrom("outbox")
+    .select("kind")
+    .where("user_id", "=", user.id)
+    .where("kind", "=", "PASSWORD_CHANGED")
+    .execute();
+  expect(mails).toHaveLength(changed ? 1 : 0);
+  const tokens = await db
+    .selectFrom("one_time_tokens")
+    .select("used_at")
+    .where("user_id", "=", user.id)
+    .where("purpose", "=", "PASSWORD_RESET")
+    .execute();
+  expect(tokens.map(({ used_at }) => used_at !== null)).toEqual(type === "PASSWORD_RESET" ? [changed] : []);
+  if (accessToken !== undefined) expect((await app.send(ME, {}, { token: accessToken })).status).toBe(200);
+}
+
+/** Every session has its user, and one refresh token that is not spent. */
+async function expectWholeSessions({ latchkey: { db } }: App): Promise<void> {
+  const sessions = await db
+    .selectFrom("sessions")
+    .leftJoin("users", "users.id", "sessions.user_id")
+    .leftJoin("refresh_tokens", (join) =>
+      join.onRef("refresh_tokens.session_id", "=", "sessions.id").on("refresh_tokens.used_at", "is", null),
+    )
+    .select(["sessions.id", "users.username", "refresh_tokens.token_hash"])
+    .execute();
+  expect(sessions.filter(({ username, token_hash }) => username === null || token_hash === null)).toEqual([]);
+  expect(new Set(sessions.map(({ id }) => id)).size).toBe(sessions.length);
+  const lost = await db
+    .selectFrom("refresh_tokens")
+    .leftJoin("sessions", "sessions.id", "refresh_tokens.session_id")
+    .select("token_hash")
+    .where("sessions.id", "is", null)
+    .execute();
+  expect(lost).toEqual([]);
+}

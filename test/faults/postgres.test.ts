@@ -1,0 +1,238 @@
+import { setTimeout } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import pg from "pg";
+import { systemClock } from "../../src/clock.js";
+import { makeApp, PASSWORD } from "../support/app.js";
+import { LOGIN, LOGOUT, ME, REFRESH, REGISTER } from "../support/operations.js";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { startProxy } from "../support/proxy.js";
+import { type Server, startServer } from "../support/server.js";
+
+const SECOND = 1000;
+/** Nobody waits longer for an answer, whatever it is. */
+const LONGEST_ANSWER = 10 * SECOND;
+const FAILURES = ["INTERNAL_SERVER_ERROR", "OVERLOADED"];
+/** The mail server is down all the while. */
+const ENV = { REGISTRATION: "open", SMTP_URL: "smtp://127.0.0.1:1" };
+
+interface Outcome {
+  what: string;
+  startedAt: number;
+  /** Milliseconds until the answer. */
+  took: number;
+  code: string | undefined;
+}
+
+describe("when PostgreSQL fails (row 66)", () => {
+  let postgres: Postgres;
+  let proxy: Awaited<ReturnType<typeof startProxy>>;
+  let server: Server;
+  let operator: pg.Client;
+  let databases = 0;
+  let stopped = false;
+  beforeAll(async () => {
+    postgres = await startPostgres();
+    proxy = await startProxy(Number(new URL(postgres.url).port));
+  }, 60_000);
+  afterAll(async () => {
+    proxy.close();
+    await postgres.remove();
+  });
+
+  beforeEach(async () => {
+    stopped = false;
+    const name = `faults_${databases++}`;
+    await query("postgres", `create database ${name}`);
+    const app = await makeApp({ databaseUrl: `${postgres.url}/${name}`, clock: systemClock });
+    for (const username of ["alice", "bob", "carol"]) await app.createUser(username);
+    await app.close();
+    const url = new URL(`${postgres.url}/${name}`);
+    url.port = String(proxy.port);
+    server = await startServer(url.href, ENV);
+    operator = await connect(name);
+  }, 60_000);
+  afterEach(async () => {
+    // Also when the test has failed.
+    stopped = true;
+    await operator.end();
+    await server.end("SIGTERM");
+    const { code, stdout, stderr } = await server.program.ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).not.toContain('"level":60');
+  }, 60_000);
+
+  async function connect(database: string): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: `${postgres.url}/${database}` });
+    // It is stopped while this is connected.
+    client.on("error", () => {});
+    await client.connect();
+    return client;
+  }
+  async function query(database: string, text: string): Promise<void> {
+    const client = await connect(database);
+    await client.query(text);
+    await client.end();
+  }
+
+  const statusOf = async (path: string) => (await fetch(`${server.address}${path}`)).status;
+  async function login(username: string) {
+    const { data, errors } = await server.send(LOGIN, { username, password: PASSWORD });
+    return data?.login ?? Promise.reject(new Error(JSON.stringify(errors)));
+  }
+  async function signedOut(): Promise<{ token: string }> {
+    const { accessToken: token } = await login("carol");
+    await server.send(LOGOUT, {}, { token });
+    return { token };
+  }
+
+  /** Clients that never give up. */
+  async function startLoad() {
+    const [alice, bob, nobody] = [await login("alice"), await login("bob"), await signedOut()];
+    const token = { token: alice.accessToken };
+    let refreshToken = bob.refreshToken;
+    let accounts = 0;
+    const outcomes: Outcome[] = [];
+    async function client(what: string, send: () => ReturnType<Server["send"]>, pause: number) {
+      while (!stopped) {
+        const startedAt = performance.now();
+        const { errors } = await send().catch(() => ({ errors: [{ extensions: { code: "NO ANSWER" } }] }));
+        const code = errors?.[0]?.extensions?.["code"] as string | undefined;
+        outcomes.push({ what, startedAt, took: performance.now() - startedAt, code });
+        await setTimeout(pause);
+      }
+    }
+    const clients = [
+      ...Array.from({ length: 8 }, () => client("me", () => server.send(ME, {}, token), 1)),
+      client("me, signed out", () => server.send(ME, {}, nobody), 1),
+      client("login", () => server.send(LOGIN, { username: "alice", password: PASSWORD }), 50),
+      ...Array.from({ length: 3 }, () =>
+        client(
+          "refresh",
+          async () => {
+            const answer = await server.send(REFRESH, { refreshToken });
+            refreshToken = answer.data?.refreshToken.refreshToken ?? refreshToken;
+            return answer;
+          },
+          1,
+        ),
+      ),
+      client(
+        "register",
+        () => {
+          const username = `new-${accounts++}`;
+          const input = { username, email: `${username}@example.com`, password: PASSWORD };
+          return server.send(REGISTER, { input });
+        },
+        200,
+      ),
+    ];
+    return {
+      /** What was asked since, and has been answered. */
+      askedSince: (time: number) => outcomes.filter(({ startedAt }) => startedAt >= time),
+      answeredSince: (time: number) => outcomes.filter(({ startedAt, took }) => startedAt + took >= time),
+      /** Ends all clients, and gives the refresh token that was acknowledged last. */
+      async stop() {
+        stopped = true;
+        await Promise.all(clients);
+        expect(outcomes.filter(({ took }) => took > LONGEST_ANSWER)).toEqual([]);
+        const unexpected = outcomes.filter(({ what, code }) =>
+          what === "me, signed out"
+            ? ![...FAILURES, "UNAUTHENTICATED"].includes(code ?? "let in")
+            : ![undefined, ...FAILURES].includes(code),
+        );
+        expect(unexpected).toEqual([]);
+        return { refreshToken, accessToken: alice.accessToken, outcomes };
+      },
+    };
+  }
+
+  const whatFailed = (outcomes: Outcome[]) =>
+    [...new Set(outcomes.filter(({ code }) => FAILURES.includes(code ?? "")).map(({ what }) => what))].sort();
+
+  async function recovered(): Promise<number> {
+    const start = performance.now();
+    while ((await statusOf("/readyz")) !== 200) await setTimeout(20);
+    return performance.now() - start;
+  }
+
+  test("stopped under load and started again: errors meanwhile, and all goes on by itself", async () => {
+    const load = await startLoad();
+    const waiting = await login("bob");
+    await setTimeout(SECOND);
+    await postgres.kill();
+    await setTimeout(100);
+    const down = performance.now();
+    for (let n = 0; n < 4; n++) {
+      expect([await statusOf("/healthz"), await statusOf("/readyz")]).toEqual([200, 503]);
+      await setTimeout(0.5 * SECOND);
+    }
+    const meanwhile = load.askedSince(down);
+    expect(meanwhile.filter(({ code }) => !FAILURES.includes(code ?? "answered"))).toEqual([]);
+    expect(whatFailed(meanwhile)).toEqual(["login", "me", "me, signed out", "refresh", "register"]);
+    await postgres.start();
+    expect(await recovered()).toBeLessThan(5 * SECOND);
+    await setTimeout(0.5 * SECOND);
+    const up = performance.now();
+    await setTimeout(SECOND);
+    const afterwards = load.askedSince(up);
+    expect(whatFailed(afterwards)).toEqual([]);
+    expect(afterwards.length).toBeGreaterThan(20);
+    const { refreshToken, accessToken } = await load.stop();
+    // Given before and during it, and by a client that heard nothing of it.
+    expect((await server.send(ME, {}, { token: accessToken })).errors).toBeUndefined();
+    for (const token of [refreshToken, waiting.refreshToken])
+      expect((await server.send(REFRESH, { refreshToken: token })).errors).toBeUndefined();
+  }, 60_000);
+
+  test("connections that are terminated under load, again and again, end no more than what used them", async () => {
+    const load = await startLoad();
+    for (let n = 0; n < 30; n++) {
+      await setTimeout(50);
+      await operator.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'latchkey'",
+      );
+    }
+    await setTimeout(0.5 * SECOND);
+    const up = performance.now();
+    await setTimeout(0.5 * SECOND);
+    expect(whatFailed(load.askedSince(up))).toEqual([]);
+    const { refreshToken, outcomes } = await load.stop();
+    expect(whatFailed(outcomes)).not.toEqual([]);
+    expect((await server.send(REFRESH, { refreshToken })).errors).toBeUndefined();
+  }, 60_000);
+
+  test.each([
+    [
+      "a lock on a table",
+      () => operator.query("begin; lock table sessions in access exclusive mode"),
+      () => operator.query("rollback"),
+    ],
+    ["a network that loses everything", () => proxy.lose(), () => proxy.mend()],
+  ])(
+    "%s: answers come in bounded time, and all goes on by itself",
+    async (_what, begin, end) => {
+      const load = await startLoad();
+      await setTimeout(0.5 * SECOND);
+      await begin();
+      const begun = performance.now() + 100;
+      await setTimeout(8.5 * SECOND);
+      const meanwhile = load.answeredSince(begun);
+      expect(whatFailed(meanwhile)).toEqual(
+        expect.arrayContaining(["login", "me", "me, signed out", "refresh"]),
+      );
+      expect(
+        meanwhile.filter(({ what, code }) => what.startsWith("me") && !FAILURES.includes(code ?? "")),
+      ).toEqual([]);
+      expect(await statusOf("/healthz")).toBe(200);
+      await end();
+      expect(await recovered()).toBeLessThan(5 * SECOND);
+      await setTimeout(SECOND);
+      const up = performance.now();
+      await setTimeout(0.5 * SECOND);
+      expect(whatFailed(load.askedSince(up))).toEqual([]);
+      expect(load.askedSince(up).length).toBeGreaterThan(10);
+      await load.stop();
+    },
+    60_000,
+  );
+});

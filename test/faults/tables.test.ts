@@ -1,0 +1,210 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { sql } from "kysely";
+import { OneTimeTokens } from "../../src/services/one-time-tokens.js";
+import { findPasswordHash, setPasswordHash } from "../../src/storage/credentials.js";
+import type { TokenPurpose } from "../../src/storage/one-time-tokens.js";
+import { insertUser, type User } from "../../src/storage/users.js";
+import {
+  AUDIT_EVENTS,
+  CREATE_USER,
+  DELETE_USER,
+  DISABLE_USER,
+  REVOKE_USER_SESSIONS,
+  SET_USER_ROLES,
+  UPDATE_USER,
+  USERS,
+} from "../support/admin-operations.js";
+import { type Answer, type App, makeApp, PASSWORD } from "../support/app.js";
+import { DATABASES } from "../support/databases.js";
+import {
+  CHANGE_PASSWORD,
+  CREATE_ITEM,
+  DELETE_ACCOUNT,
+  LOGIN,
+  LOGOUT,
+  ME,
+  MY_ITEMS,
+  MY_SESSIONS,
+  REFRESH,
+  REGISTER,
+  REQUEST_EMAIL_CHANGE,
+  REQUEST_PASSWORD_RESET,
+  RESET_PASSWORD,
+  UPDATE_PROFILE,
+  VERIFY_EMAIL,
+} from "../support/operations.js";
+
+const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
+/** What no request needs: the keys are in memory, the jobs are done beside. */
+const NOT_NEEDED_AT_ONCE = ["signing_keys", "jobs"];
+/** An attempt counts, also when what was attempted fails afterwards. */
+const COUNTERS = ["attempts"];
+/** All that a client may see of it. */
+const MASKED = {
+  message: "Something failed on the server. Quote the error id when you report it.",
+  extensions: { code: "INTERNAL_SERVER_ERROR", errorId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+};
+
+/** Ways for a table to fail: how to bring it about, and how to mend it. */
+const FAULTS = {
+  "is gone": (table: string) => ({
+    inject: [`alter table ${table} rename to gone`],
+    mend: [`alter table gone rename to ${table}`],
+  }),
+  "refuses writes": (table: string, database: string) =>
+    database === "sqlite"
+      ? {
+          inject: ["insert", "update", "delete"].map(
+            (what) =>
+              `create trigger fault_${what} before ${what} on ${table} begin select raise(abort, 'injected'); end`,
+          ),
+          mend: ["insert", "update", "delete"].map((what) => `drop trigger fault_${what}`),
+        }
+      : {
+          inject: [
+            "create function fault() returns trigger language plpgsql as $$ begin raise 'injected'; end $$",
+            `create trigger fault before insert or update or delete on ${table} execute function fault()`,
+          ],
+          mend: ["drop function fault cascade"],
+        },
+};
+
+describe.each(DATABASES)("when a table fails on %s (row 66)", (database) => {
+  let app: App;
+  let root: User;
+  let admin: { token: string };
+  let tables: string[];
+  let users = 0;
+  beforeAll(async () => {
+    app = await makeApp({ database });
+    // Mails would be sent beside the operations, and change the tables meanwhile.
+    await app.latchkey.outbox.close();
+    root = await app.createUser("root");
+    await app.latchkey.db
+      .updateTable("users")
+      .set({ roles: '["USER","ADMIN"]' })
+      .where("id", "=", root.id)
+      .execute();
+    const all = await app.latchkey.db.introspection.getTables();
+    tables = all.map(({ name }) => name);
+  });
+  afterAll(() => app.close());
+
+  /** As `app.createUser`, without the work of a password's hash: root's is taken. */
+  async function newUser(): Promise<User> {
+    const username = `user-${users++}`;
+    const now = app.clock.now();
+    const user: User = {
+      ...root,
+      id: randomUUID(),
+      username,
+      email: `${username}@example.com`,
+      roles: ["USER"],
+    };
+    await insertUser(app.latchkey.db, user);
+    const hash = await findPasswordHash(app.latchkey.db, root.id);
+    await setPasswordHash(app.latchkey.db, user.id, hash!, now);
+    return user;
+  }
+  async function signIn() {
+    const user = await newUser();
+    const { accessToken, refreshToken } = await app.login(user.username);
+    return { ...user, token: accessToken, refreshToken };
+  }
+  const oneTimeToken = ({ id, email }: User, purpose: TokenPurpose) =>
+    new OneTimeTokens({ clock: app.clock }).issue(app.latchkey.db, purpose, { userId: id, email });
+
+  /** Operations that work, ready to be sent; none stops another that comes after it. */
+  async function prepare(): Promise<Record<string, () => Promise<Answer<unknown>>>> {
+    // Whatever is counted by the hour begins anew.
+    app.clock.advance(3_600_000);
+    admin = { token: (await app.login("root")).accessToken };
+    const [one, two, three, four] = await Promise.all([signIn(), signIn(), signIn(), signIn()]);
+    const [five, six] = await Promise.all([newUser(), newUser()]);
+    const reset = await oneTimeToken(two, "PASSWORD_RESET");
+    const verification = await oneTimeToken(two, "EMAIL_VERIFICATION");
+    const name = `new-${users++}`;
+    const account = { username: name, email: `${name}@example.com` };
+    const changes = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
+    return {
+      me: () => app.send(ME, {}, one),
+      login: () => app.send(LOGIN, { username: one.username, password: PASSWORD }),
+      refreshToken: () => app.send(REFRESH, { refreshToken: one.refreshToken }),
+      mySessions: () => app.send(MY_SESSIONS, {}, one),
+      myItems: () => app.send(MY_ITEMS, {}, one),
+      createItem: () => app.send(CREATE_ITEM, { input: { title: "mine" } }, one),
+      updateProfile: () => app.send(UPDATE_PROFILE, { input: { fullName: "One" } }, one),
+      requestEmailChange: () =>
+        app.send(REQUEST_EMAIL_CHANGE, { newEmail: `${name}@example.org`, currentPassword: PASSWORD }, one),
+      logout: () => app.send(LOGOUT, {}, two),
+      verifyEmail: () => app.send(VERIFY_EMAIL, { token: verification }),
+      requestPasswordReset: () => app.send(REQUEST_PASSWORD_RESET, { email: two.email }),
+      resetPassword: () => app.send(RESET_PASSWORD, { token: reset, newPassword: NEW_PASSWORD }),
+      changePassword: () => app.send(CHANGE_PASSWORD, changes, three),
+      register: () => app.send(REGISTER, { input: { ...account, password: PASSWORD } }),
+      users: () => app.send(USERS, {}, admin),
+      auditEvents: () => app.send(AUDIT_EVENTS, {}, admin),
+      createUser: () =>
+        app.send(CREATE_USER, { input: { username: `${name}-2`, email: `${name}-2@example.com` } }, admin),
+      updateUser: () => app.send(UPDATE_USER, { id: five.id, input: { fullName: "Five" } }, admin),
+      disableUser: () => app.send(DISABLE_USER, { id: five.id }, admin),
+      setUserRoles: () => app.send(SET_USER_ROLES, { id: five.id, roles: ["ADMIN"] }, admin),
+      revokeUserSessions: () => app.send(REVOKE_USER_SESSIONS, { id: five.id }, admin),
+      deleteUser: () => app.send(DELETE_USER, { id: six.id }, admin),
+      deleteAccount: () => app.send(DELETE_ACCOUNT, { password: PASSWORD }, four),
+    };
+  }
+
+  async function run(statements: string[]): Promise<void> {
+    for (const statement of statements) await sql.raw(statement).execute(app.latchkey.db);
+  }
+
+  async function dump(except: string[]): Promise<Record<string, unknown[]>> {
+    const rows: Record<string, unknown[]> = {};
+    for (const table of tables.filter((name) => ![...except, ...COUNTERS].includes(name))) {
+      const result = await sql`select * from ${sql.table(table)} order by 1`.execute(app.latchkey.db);
+      rows[table] = result.rows;
+    }
+    return rows;
+  }
+
+  test.each(Object.entries(FAULTS))(
+    "that %s, an operation is done whole or not at all, and masked",
+    async (how, faultOf) => {
+      const unaffected: string[] = [];
+      for (const table of tables) {
+        const operations = await prepare();
+        const fault = faultOf(table, database);
+        const unreadable = how === "is gone" ? [table] : [];
+        const failed: string[] = [];
+        await run(fault.inject);
+        try {
+          for (const [name, operation] of Object.entries(operations)) {
+            const before = await dump(unreadable);
+            const { status, data, errors } = await operation();
+            const what = `${name} when ${table} ${how}`;
+            if (errors === undefined) continue;
+            failed.push(name);
+            expect({ what, status, data: data ?? null, errors }).toMatchObject({
+              what,
+              status: 500,
+              data: null,
+              errors: [MASKED],
+            });
+            expect(Object.keys(errors[0]!.extensions!)).toHaveLength(2);
+            expect({ what, tables: await dump(unreadable) }).toEqual({ what, tables: before });
+          }
+        } finally {
+          await run(fault.mend);
+        }
+        if (failed.length === 0) unaffected.push(table);
+        // What failed works again, as if nothing had been.
+        for (const name of failed)
+          expect({ name, errors: (await operations[name]!()).errors }).toEqual({ name });
+      }
+      expect(NOT_NEEDED_AT_ONCE).toEqual(expect.arrayContaining(unaffected));
+    },
+    60_000,
+  );
+});
