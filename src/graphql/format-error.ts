@@ -12,7 +12,6 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   BAD_USER_INPUT: 400,
   RATE_LIMITED: 429,
   OVERLOADED: 503,
-  BAD_REQUEST: 400,
   INTERNAL_SERVER_ERROR: 500,
 };
 
