@@ -58,7 +58,7 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
 
     for (const [round, moment] of MOMENTS.entries()) {
       const server = await startServer(app.databaseUrl, ENV);
-      const from = { headers: { "x-forwarded-for": `203.0.113.${round + 1}` } };
+      const from = { from: `203.0.113.${round + 1}` };
       const people = await Promise.all(Array.from({ length: 8 }, signIn));
       const resets = await Promise.all(
         people.slice(0, 4).map(async ({ id, email, username }) => ({

@@ -92,6 +92,9 @@ describe("when PostgreSQL fails (row 66)", () => {
     let refreshToken = bob.refreshToken;
     let accounts = 0;
     const outcomes: Outcome[] = [];
+    // What fails half-way is counted as an attempt: each is from a source of its own.
+    let sources = 0;
+    const from = () => `203.0.113.${sources++ % 250}`;
     async function client(what: string, send: () => ReturnType<Server["send"]>, pause: number) {
       while (!stopped) {
         const startedAt = performance.now();
@@ -104,7 +107,11 @@ describe("when PostgreSQL fails (row 66)", () => {
     const clients = [
       ...Array.from({ length: 8 }, () => client("me", () => server.send(ME, {}, token), 1)),
       client("me, signed out", () => server.send(ME, {}, nobody), 1),
-      client("login", () => server.send(LOGIN, { username: "alice", password: PASSWORD }), 50),
+      client(
+        "login",
+        () => server.send(LOGIN, { username: "alice", password: PASSWORD }, { from: from() }),
+        50,
+      ),
       ...Array.from({ length: 3 }, () =>
         client(
           "refresh",
@@ -121,7 +128,7 @@ describe("when PostgreSQL fails (row 66)", () => {
         () => {
           const username = `new-${accounts++}`;
           const input = { username, email: `${username}@example.com`, password: PASSWORD };
-          return server.send(REGISTER, { input });
+          return server.send(REGISTER, { input }, { from: from() });
         },
         200,
       ),

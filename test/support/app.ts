@@ -74,18 +74,10 @@ export async function makeApp(
     return answer;
   }
 
-  async function post(
-    body: unknown,
-    { token, from, headers }: RequestOptions = {},
-  ): Promise<Answer<unknown>> {
+  async function post(body: unknown, options: RequestOptions = {}): Promise<Answer<unknown>> {
     const answer = await request("/graphql", {
       method: "POST",
-      headers: {
-        "content-type": "application/json",
-        ...(from !== undefined && { "x-forwarded-for": from }),
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
-        ...headers,
-      },
+      headers: headersOf(options),
       body: typeof body === "string" ? body : JSON.stringify(body),
     });
     return { ...(answer.text.startsWith("{") ? JSON.parse(answer.text) : {}), ...answer };
@@ -135,6 +127,16 @@ export interface RequestOptions {
   /** The client's address, as a trusted proxy tells it. */
   from?: string;
   headers?: Record<string, string>;
+}
+
+/** The headers of a GraphQL request. */
+export function headersOf({ token, from, headers }: RequestOptions): Record<string, string> {
+  return {
+    "content-type": "application/json",
+    ...(from !== undefined && { "x-forwarded-for": from }),
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...headers,
+  };
 }
 
 async function fetchText(url: string, init: RequestInit) {

@@ -1,6 +1,6 @@
 import { type TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { print } from "graphql";
-import { type Answer, type RequestOptions, SECRET_KEY } from "./app.js";
+import { type Answer, headersOf, type RequestOptions, SECRET_KEY } from "./app.js";
 import { type ProgramOptions, startBuilt } from "./program.js";
 
 export type Server = Awaited<ReturnType<typeof startServer>>;
@@ -8,7 +8,14 @@ export type Server = Awaited<ReturnType<typeof startServer>>;
 /** The built server as a process of its own, on a free port, under the same secret as makeApp()'s. */
 export async function startServer(databaseUrl: string, env: ProgramOptions["env"] = {}) {
   const program = startBuilt("main", [], {
-    env: { DATABASE_URL: databaseUrl, HOST: "127.0.0.1", PORT: "0", SECRET_KEY, ...env },
+    env: {
+      DATABASE_URL: databaseUrl,
+      HOST: "127.0.0.1",
+      PORT: "0",
+      SECRET_KEY,
+      TRUST_PROXY: "loopback",
+      ...env,
+    },
   });
   const address = (await program.printed(/Server listening at (http:[^"]+)"/))[1]!;
   return {
@@ -17,15 +24,11 @@ export async function startServer(databaseUrl: string, env: ProgramOptions["env"
     async send<Data, Variables>(
       document: TypedDocumentNode<Data, Variables>,
       variables: Variables,
-      { token, headers }: RequestOptions = {},
+      options: RequestOptions = {},
     ): Promise<Answer<Data>> {
       const response = await fetch(`${address}/graphql`, {
         method: "POST",
-        headers: {
-          "content-type": "application/json",
-          ...(token !== undefined && { authorization: `Bearer ${token}` }),
-          ...headers,
-        },
+        headers: headersOf(options),
         body: JSON.stringify({ query: print(document), variables }),
       });
       const text = await response.text();
