@@ -7,8 +7,8 @@ import type { Metrics } from "../metrics.js";
 import type { Timed } from "./password-worker.js";
 
 const THREADS = Math.max(1, availableParallelism() - 1);
-/** Waiting tasks: a few seconds' work, more than which nobody waits for anyway. */
-const MAX_QUEUE = THREADS * 16;
+/** Requests with password work at once: a few seconds' work, more than which nobody waits for anyway. */
+const PLACES = THREADS * 16;
 const RETRY_AFTER_SECONDS = 2;
 
 /** bcrypt reads no more than this of a password. */
@@ -39,6 +39,7 @@ export class Passwords {
   readonly #metrics: Metrics;
   readonly #pool: Piscina;
   readonly #dummyHash: string;
+  #taken = 0;
 
   constructor({ cost, metrics }: { cost: number; metrics: Metrics }) {
     this.#cost = cost;
@@ -48,7 +49,7 @@ export class Passwords {
       filename: new URL(`./password-worker${extname(import.meta.url)}`, import.meta.url).href,
       minThreads: THREADS,
       maxThreads: THREADS,
-      maxQueue: MAX_QUEUE,
+      maxQueue: PLACES,
       niceIncrement: 10,
       // A worker waiting on Atomics cannot be stopped quickly.
       atomics: "disabled",
@@ -86,13 +87,24 @@ export class Passwords {
     return this.#run("estimate", { password, context });
   }
 
+  /** @throws OVERLOADED when there is no place for anybody: to be asked before anything is done for a request */
+  expectPlace(): void {
+    if (this.#taken >= PLACES) throw overloaded();
+  }
+
   /**
-   * Whether a password would be checked now: to be asked before anything is done for it. Half of the queue is kept
-   * for those with priority, so that they still get in while others flood it.
+   * Takes a place in the queue for all of `work`, before the first password of it is checked. Half of the places are
+   * kept for those with priority, so that they still get in while others flood it.
    * @throws OVERLOADED
    */
-  admit({ priority }: { priority: boolean }): void {
-    if (this.#pool.queueSize >= (priority ? MAX_QUEUE : MAX_QUEUE / 2)) throw overloaded();
+  async withPlace<T>({ priority }: { priority: boolean }, work: () => Promise<T>): Promise<T> {
+    if (this.#taken >= (priority ? PLACES : PLACES / 2)) throw overloaded();
+    this.#taken++;
+    try {
+      return await work();
+    } finally {
+      this.#taken--;
+    }
   }
 
   /** Ends the threads once what they were given is done. */

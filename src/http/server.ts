@@ -13,6 +13,7 @@ import { addressOf } from "./client.js";
 import { refuseCompressedBodies } from "./compressed-bodies.js";
 import { closeKeptAlive } from "./draining.js";
 import { refuseTwoAuthorizations } from "./one-authorization.js";
+import { paceRefusals } from "./pacing.js";
 
 /** The largest body that is read, in bytes. */
 const BODY_LIMIT = 64 * 1024;
@@ -92,6 +93,7 @@ export async function createServer(options: {
   }
   refuseTwoAuthorizations(server);
   refuseCompressedBodies(server);
+  paceRefusals(server);
   server.addHook("onResponse", async ({ routeOptions }, { statusCode }) =>
     options.metrics.httpRequestAnswered(routeOptions.url ?? "none", statusCode),
   );

@@ -55,17 +55,18 @@ export class Login {
 
   async #login(username: string, password: string, client: Client): Promise<IssuedToken> {
     // Before anything is asked of the database: a flood is to cost as little as can be.
-    this.#passwords.admit({ priority: true });
+    this.#passwords.expectPlace();
     const name = normalizeLogin(username);
     const candidate = isLogin(name) ? await findUserByLogin(this.#db, name) : undefined;
     const attempter = await this.#throttle.identify(client, { userId: candidate?.id, name });
-    this.#passwords.admit({ priority: attempter.known });
-    return this.#throttle.guess("PASSWORD", attempter, async (succeeded) => {
-      let token: IssuedToken | undefined;
-      // Again, when the password was changed meanwhile, or hashed anew by another login.
-      while (token === undefined) token = await this.#tryLogin(candidate, password, succeeded, client);
-      return token;
-    });
+    return this.#passwords.withPlace({ priority: attempter.known }, () =>
+      this.#throttle.guess("PASSWORD", attempter, async (succeeded) => {
+        let token: IssuedToken | undefined;
+        // Again, when the password was changed meanwhile, or hashed anew by another login.
+        while (token === undefined) token = await this.#tryLogin(candidate, password, succeeded, client);
+        return token;
+      }),
+    );
   }
 
   /** @returns undefined when the stored hash was replaced while the password was checked against it */

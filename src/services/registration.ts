@@ -88,9 +88,11 @@ export class Registration {
       );
     }
     await this.#throttle.count("REGISTRATION", await this.#throttle.identify(client));
-    await this.#policy.check(input.password, user, "input.password");
-    await this.#mailRequests.count(user.email, client);
-    const hash = await this.#passwords.hash(input.password);
+    const hash = await this.#passwords.withPlace({ priority: false }, async () => {
+      await this.#policy.check(input.password, user, "input.password");
+      await this.#mailRequests.count(user.email, client);
+      return this.#passwords.hash(input.password);
+    });
     await this.#db.transaction().execute(async (transaction) => {
       if (!(await insertUser(transaction, user))) {
         throw new LatchkeyError("CONFLICT", "This username is already in use.", { field: "input.username" });
