@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import { type Clock, idsFrom, systemClock } from "./clock.js";
 import type { Config } from "./config.js";
 import { AccessTokens, type KeyRing, SecretKeyRing } from "./crypto/access-tokens.js";
+import { KeyedHash } from "./crypto/keyed-hash.js";
 import { Passwords } from "./crypto/passwords.js";
 import { loadOrCreateSecretKey } from "./crypto/secret-key.js";
 import { blame } from "./exit.js";
@@ -119,7 +120,7 @@ export function compose(
     lifetimeSeconds: accessTokenSeconds,
   });
   const passwords = new Passwords({ cost: config.bcryptCost, metrics });
-  const throttle = new Throttle({ db, clock, audit, secretKey, metrics });
+  const throttle = new Throttle({ db, clock, audit, metrics, names: new KeyedHash(secretKey, "attempts") });
   const policy = new PasswordPolicy({ throttle, passwords, minLength: config.passwordMinLength });
   const lifetime = { idle: config.refreshTokenExpireDays * DAY, absolute: config.sessionExpireDays * DAY };
   const sessions = new Sessions({ db, accessTokens, audit, clock, newId, lifetime });
@@ -162,7 +163,7 @@ export function compose(
   const schema = createSchema([
     new SessionResolver({ login, refresh, sessions }),
     new AccountResolver(ownAccount),
-    new RegistrationResolver({ registration, recovery, policy }),
+    new RegistrationResolver({ registration, recovery, mailRequests, policy }),
     new AdminResolver({ accounts, auditLog: new AuditLog({ db }) }),
     new ItemResolver(items),
     new UserItemsResolver(),

@@ -49,8 +49,8 @@ const FUTURE_TOLERANCE = 5;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * Issues and verifies access tokens: JWTs of RFC 9068's profile, checked as RFC 8725 asks. Only what it could have
- * issued is let in; `typ` alone may be spelled in any way of RFC 9068, 2.1.
+ * Issues and verifies access tokens: JWTs of RFC 9068's profile, checked as RFC 8725 asks. Header and payload are
+ * let in only in the spelling it writes; `typ` alone may be spelled in any way of RFC 9068, 2.1.
  */
 export class AccessTokens {
   readonly #keys: KeyRing;

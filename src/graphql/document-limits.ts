@@ -34,8 +34,8 @@ const LIMITS = {
 const MAX_VALUES = 20_000;
 
 /**
- * Refuses a document that is too large for the work that validating and running it would be. It looks at the document
- * before any other rule does, and when it refuses, no other rule sees it.
+ * Refuses a document that is too large for the work that validating and running it would be. When it refuses,
+ * no rule looks into the document.
  */
 export const documentLimits: ValidationRule = (context): ASTVisitor => ({
   Document(document) {

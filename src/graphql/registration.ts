@@ -13,6 +13,7 @@ import {
   Resolver,
 } from "type-graphql";
 import type { PasswordEstimate } from "../crypto/passwords.js";
+import type { MailRequests } from "../services/mail-requests.js";
 import type { PasswordPolicy } from "../services/password-policy.js";
 import type { PasswordRecovery } from "../services/password-recovery.js";
 import type { Registration } from "../services/registration.js";
@@ -118,11 +119,18 @@ class PasswordStrengthType implements PasswordEstimate {
 export class RegistrationResolver {
   readonly #registration: Registration;
   readonly #recovery: PasswordRecovery;
+  readonly #mailRequests: MailRequests;
   readonly #policy: PasswordPolicy;
 
-  constructor(deps: { registration: Registration; recovery: PasswordRecovery; policy: PasswordPolicy }) {
+  constructor(deps: {
+    registration: Registration;
+    recovery: PasswordRecovery;
+    mailRequests: MailRequests;
+    policy: PasswordPolicy;
+  }) {
     this.#registration = deps.registration;
     this.#recovery = deps.recovery;
+    this.#mailRequests = deps.mailRequests;
     this.#policy = deps.policy;
   }
 
@@ -153,7 +161,7 @@ export class RegistrationResolver {
       "Sends the mail to verify an address again, if it waits for it. Always answers true. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async requestEmailVerification(@Ctx() { client }: Context, @Args(() => EmailArgs) { email }: EmailArgs) {
-    await this.#registration.requestEmailVerification(email, client);
+    await this.#mailRequests.request("EMAIL_VERIFICATION", email, client);
     return true;
   }
 
@@ -163,7 +171,7 @@ export class RegistrationResolver {
       "Sends a mail to set a new password with, if the address has an account. Always answers true, and changes nothing. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async requestPasswordReset(@Ctx() { client }: Context, @Args(() => EmailArgs) { email }: EmailArgs) {
-    await this.#recovery.request(email, client);
+    await this.#mailRequests.request("PASSWORD_RESET", email, client);
     return true;
   }
 

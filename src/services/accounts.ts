@@ -1,7 +1,6 @@
 import type { Clock, NewId } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
 import { invalidInput, LatchkeyError } from "../errors.js";
-import { forgetAttempts } from "../storage/attempts.js";
 import type { AuditEventType } from "../storage/audit.js";
 import { setPasswordHash } from "../storage/credentials.js";
 import { type Database, isUniqueViolation } from "../storage/database.js";
@@ -28,6 +27,7 @@ import type { Audit, Client } from "./audit.js";
 import { emailViolations, fullNameViolations, normalizeLogin, usernameViolations } from "./identifiers.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
+import { forgetAttempts } from "./throttle.js";
 
 export interface NewAccount {
   username: string;

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Clock } from "../clock.js";
 import { deleteAttemptsExpiredBefore } from "../storage/attempts.js";
 import type { Database } from "../storage/database.js";
+import { deleteSourcesExpiredBefore } from "../storage/known-sources.js";
 import { deleteOneTimeTokensExpiredBefore } from "../storage/one-time-tokens.js";
 import { deleteRefreshTokensOfSessionsEndedBefore, forgetSuccessors } from "../storage/refresh-tokens.js";
 import { deleteSessionsEndedBefore } from "../storage/sessions.js";
@@ -29,7 +30,8 @@ export function cleanup({ db, clock, grace }: { db: Database; clock: Clock; grac
       await inBatches((limit) => deleteUnverifiedUsersBefore(db, now - RETENTION, limit));
       await deleteOneTimeTokensExpiredBefore(db, now);
       await deleteSigningKeysExpiredBefore(db, now);
-      await deleteAttemptsExpiredBefore(db, now);
+      await inBatches((limit) => deleteAttemptsExpiredBefore(db, now, limit));
+      await inBatches((limit) => deleteSourcesExpiredBefore(db, now, limit));
     },
   };
 }

@@ -15,7 +15,7 @@ import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
 import type { Reauthentication } from "./reauthentication.js";
 import type { IssuedToken, Sessions } from "./sessions.js";
-import type { Succeeded, Throttle } from "./throttle.js";
+import { forgetAttempts, type Succeeded, type Throttle } from "./throttle.js";
 
 /** What a signed-in user does with their own account. */
 export class OwnAccount {
@@ -76,12 +76,15 @@ export class OwnAccount {
         },
       ]);
     }
-    await this.#policy.check(newPassword, user, "newPassword");
-    const hash = await this.#passwords.hash(newPassword);
+    const hash = await this.#passwords.withPlace({ priority: true }, async () => {
+      await this.#policy.check(newPassword, user, "newPassword");
+      return this.#passwords.hash(newPassword);
+    });
     const started = await this.#db.transaction().execute(async (transaction) => {
       await lockUser(transaction, user.id);
       const now = this.#clock.now();
       await setPasswordHash(transaction, user.id, hash, now);
+      await forgetAttempts(transaction, user.id);
       await deleteOneTimeTokens(transaction, user.id, "PASSWORD_RESET");
       await endSessions(transaction, user.id, now);
       const event = { actorId: user.id, subjectId: user.id, client };
@@ -142,8 +145,7 @@ export class OwnAccount {
 
   /** Puts the new address in the place of the old, which is told. @throws INVALID_TOKEN, RATE_LIMITED */
   async confirmEmailChange(token: string, client: Client): Promise<void> {
-    const attempter = await this.#throttle.identify(client);
-    await this.#throttle.guess("TOKEN", attempter, (succeeded) =>
+    await this.#throttle.guess("TOKEN", client, (succeeded) =>
       unlessTaken(this.#confirmEmailChange(token, client, succeeded)),
     );
     this.#outbox.wake();

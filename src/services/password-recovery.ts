@@ -1,18 +1,16 @@
 import type { Clock } from "../clock.js";
 import { hashOpaqueToken } from "../crypto/opaque-tokens.js";
 import type { Passwords } from "../crypto/passwords.js";
-import { forgetAttempts } from "../storage/attempts.js";
 import { setPasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
 import { findOneTimeToken, type TokenPurpose } from "../storage/one-time-tokens.js";
 import { endSessions } from "../storage/sessions.js";
 import { findUserById, lockUser, updateUser } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
-import type { MailRequests } from "./mail-requests.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
-import type { Succeeded, Throttle } from "./throttle.js";
+import { forgetAttempts, type Succeeded, type Throttle } from "./throttle.js";
 
 /** Setting a password with a token from a mail: who has forgotten theirs, and who was invited. */
 export class PasswordRecovery {
@@ -23,7 +21,6 @@ export class PasswordRecovery {
   readonly #passwords: Passwords;
   readonly #policy: PasswordPolicy;
   readonly #tokens: OneTimeTokens;
-  readonly #mailRequests: MailRequests;
   readonly #outbox: Outbox;
 
   constructor(deps: {
@@ -34,7 +31,6 @@ export class PasswordRecovery {
     passwords: Passwords;
     policy: PasswordPolicy;
     tokens: OneTimeTokens;
-    mailRequests: MailRequests;
     outbox: Outbox;
   }) {
     this.#db = deps.db;
@@ -44,18 +40,12 @@ export class PasswordRecovery {
     this.#passwords = deps.passwords;
     this.#policy = deps.policy;
     this.#tokens = deps.tokens;
-    this.#mailRequests = deps.mailRequests;
     this.#outbox = deps.outbox;
-  }
-
-  /** Sends a mail when the address has an account. Changes nothing of it. @throws BAD_USER_INPUT, RATE_LIMITED */
-  async request(email: string, client: Client): Promise<void> {
-    await this.#mailRequests.request("PASSWORD_RESET", email, client);
   }
 
   /** Sets a new password and ends all sessions; does not sign in. @throws INVALID_TOKEN, BAD_USER_INPUT, RATE_LIMITED, OVERLOADED */
   async reset(token: string, newPassword: string, client: Client): Promise<void> {
-    await this.#guess(client, (succeeded) =>
+    await this.#throttle.guess("TOKEN", client, (succeeded) =>
       this.#setPassword(
         "PASSWORD_RESET",
         token,
@@ -67,15 +57,11 @@ export class PasswordRecovery {
 
   /** Sets the first password of an invited user, whose address it proves. @throws as reset */
   async acceptInvitation(token: string, password: string, client: Client): Promise<void> {
-    await this.#guess(client, (succeeded) =>
+    await this.#throttle.guess("TOKEN", client, (succeeded) =>
       unlessTaken(
         this.#setPassword("INVITATION", token, { password, field: "password" }, { client, succeeded }),
       ),
     );
-  }
-
-  async #guess(client: Client, attempt: (succeeded: Succeeded) => Promise<void>): Promise<void> {
-    await this.#throttle.guess("TOKEN", await this.#throttle.identify(client), attempt);
   }
 
   async #setPassword(
@@ -88,8 +74,10 @@ export class PasswordRecovery {
     const known = await findOneTimeToken(this.#db, hashOpaqueToken(token), purpose, this.#clock.now());
     const owner = known && (await findUserById(this.#db, known.userId));
     if (owner === undefined) throw invalidOneTimeToken();
-    await this.#policy.check(password, owner, field);
-    const hash = await this.#passwords.hash(password);
+    const hash = await this.#passwords.withPlace({ priority: true }, async () => {
+      await this.#policy.check(password, owner, field);
+      return this.#passwords.hash(password);
+    });
     await this.#db.transaction().execute(async (transaction) => {
       const { userId, email } = await this.#tokens.spend(transaction, purpose, token);
       const user = await lockUser(transaction, userId);

@@ -47,8 +47,7 @@ export class Refresh {
 
   /** @throws INVALID_TOKEN when the token is unknown, spent, or its session is over; RATE_LIMITED */
   async refresh(refreshToken: string, client: Client): Promise<IssuedToken> {
-    const attempter = await this.#throttle.identify(client);
-    return this.#throttle.guess("TOKEN", attempter, (succeeded) =>
+    return this.#throttle.guess("TOKEN", client, (succeeded) =>
       this.#refresh(refreshToken, client, succeeded),
     );
   }

@@ -87,7 +87,7 @@ export class Registration {
         violations.map((violation) => ({ ...violation, field: `input.${violation.field}` })),
       );
     }
-    await this.#throttle.count("REGISTRATION", await this.#throttle.identify(client));
+    await this.#throttle.count("REGISTRATION", client);
     const hash = await this.#passwords.withPlace({ priority: false }, async () => {
       await this.#policy.check(input.password, user, "input.password");
       await this.#mailRequests.count(user.email, client);
@@ -111,8 +111,7 @@ export class Registration {
 
   /** @throws INVALID_TOKEN, RATE_LIMITED */
   async verifyEmail(token: string, client: Client): Promise<void> {
-    const attempter = await this.#throttle.identify(client);
-    await this.#throttle.guess("TOKEN", attempter, (succeeded) =>
+    await this.#throttle.guess("TOKEN", client, (succeeded) =>
       unlessTaken(this.#verifyEmail(token, client, succeeded)),
     );
   }
@@ -127,10 +126,5 @@ export class Registration {
       await this.#audit.record(transaction, "EMAIL_VERIFIED", { actorId: userId, subjectId: userId, client });
       await succeeded(transaction);
     });
-  }
-
-  /** Sends the mail again, when there is an account that waits for it. @throws BAD_USER_INPUT, RATE_LIMITED */
-  async requestEmailVerification(email: string, client: Client): Promise<void> {
-    await this.#mailRequests.request("EMAIL_VERIFICATION", email, client);
   }
 }

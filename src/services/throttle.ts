@@ -1,84 +1,42 @@
-import { createHmac, hkdfSync } from "node:crypto";
 import ipaddr from "ipaddr.js";
 import type { Clock } from "../clock.js";
+import type { KeyedHash } from "../crypto/keyed-hash.js";
 import { type ErrorCode, LatchkeyError } from "../errors.js";
 import type { Metrics } from "../metrics.js";
 import {
   type AttemptKey,
-  type AttemptLimit,
   countAttempt,
   findNextAttempt,
-  isKnownSource,
-  NEVER,
-  rememberSource,
+  resetAllAttempts,
   resetAttempts,
   uncountAttempt,
 } from "../storage/attempts.js";
 import type { Database } from "../storage/database.js";
+import { forgetSources, isKnownSource, rememberSource } from "../storage/known-sources.js";
+import { type AttemptKind, type AttemptTarget, accountKey, limitsOf } from "./attempt-limits.js";
 import type { Audit, Client } from "./audit.js";
 
 const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
+const DAY = 24 * 3600 * SECOND;
 
 /** For so long a source stays known after a sign-in. */
 const KNOWN_SOURCE_LIFETIME = 90 * DAY;
-/** A user's count stays until it is reset; one of a name that nobody has must go some time. */
-const UNKNOWN_NAME_WINDOW = 30 * DAY;
 /** In seconds, where time does not help. */
 const RETRY_AFTER_UNTIL_RESET = 3600;
 
 /** The errors of an attempt that got as far as neither success nor failure. */
 const NOT_TRIED: readonly ErrorCode[] = ["OVERLOADED", "BAD_USER_INPUT"];
 
-interface Limits {
-  /** Of an account from one source. */
-  pair?: AttemptLimit;
-  /** Of a source. */
-  source: AttemptLimit;
-  /** Of an account: as much again for the sources it has signed in from. */
-  account?: AttemptLimit;
-}
-
 /** What counts until it succeeds. */
-const GUESSES = {
-  // NIST SP 800-63B-4, 3.2.2: no more than 100 failures in a row, here half of them from sources that are known.
-  PASSWORD: {
-    pair: { attempts: 5, window: DAY, backOff: true },
-    source: { attempts: 100, window: 15 * MINUTE },
-    account: { attempts: 50, window: NEVER },
-  },
-  // Refresh tokens, and tokens from mails. Nobody guesses 256 bits: this keeps the noise down.
-  TOKEN: { source: { attempts: 300, window: 15 * MINUTE } },
-} satisfies Record<string, Limits>;
+type Guess = Extract<AttemptKind, "PASSWORD" | "TOKEN">;
 
-/** What counts however it ends. */
-const REQUESTS = {
-  REGISTRATION: { source: { attempts: 50, window: HOUR } },
-  // What anyone can have sent to an address.
-  MAIL: {
-    pair: { attempts: 10, window: HOUR },
-    source: { attempts: 50, window: HOUR },
-    account: { attempts: 20, window: HOUR },
-  },
-  PASSWORD_STRENGTH: { source: { attempts: 300, window: 15 * MINUTE } },
-} satisfies Record<string, Limits>;
-
-const LIMITS: Record<keyof typeof GUESSES | keyof typeof REQUESTS, Limits> = { ...GUESSES, ...REQUESTS };
-
-type Kind = keyof typeof LIMITS;
-
-/** Who tries: from where, and which account. */
-export interface Attempter {
-  userId: string | undefined;
-  /** The user's id, or what stands for a name that nobody has; empty where no account is tried. */
-  account: string;
-  source: string;
-  /** Whether the user has signed in from there before. */
-  known: boolean;
+/** Who tries, and what. */
+export interface Attempter extends AttemptTarget {
   client: Client;
 }
+
+/** To be called when the attempt succeeds, with the transaction that makes it so: gives back what was counted. */
+export type Succeeded = (transaction: Database) => Promise<void>;
 
 interface Counted {
   key: AttemptKey;
@@ -86,61 +44,53 @@ interface Counted {
   reached: boolean;
 }
 
-/** To be called when the attempt succeeds, with the transaction that makes it so: gives back what was counted. */
-export type Succeeded = (transaction: Database) => Promise<void>;
-
 /**
  * Limits attempts, in the database: all processes count together, and a restart forgets nothing.
  *
  * Guessing at one account is limited from each source by growing delays, from each source over all accounts, and
- * from all sources together. Nobody can lock the owner out that way: sources the account has signed in from have a
- * count of their own, and a new password resets all.
+ * from all sources together. Nobody can lock the owner out for good that way: sources the account has signed in from
+ * have counts of their own, mails are held up for minutes at most, and a new password resets all.
  */
 export class Throttle {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #audit: Audit;
-  readonly #secretKey: () => string;
   readonly #metrics: Metrics;
-  #nameKey: Buffer | undefined;
+  readonly #names: KeyedHash;
 
-  constructor(deps: {
-    db: Database;
-    clock: Clock;
-    audit: Audit;
-    secretKey: () => string;
-    metrics: Metrics;
-  }) {
+  /** @param deps.names stands in for names that nobody has: people type passwords into the wrong field */
+  constructor(deps: { db: Database; clock: Clock; audit: Audit; metrics: Metrics; names: KeyedHash }) {
     this.#db = deps.db;
     this.#clock = deps.clock;
     this.#audit = deps.audit;
-    this.#secretKey = deps.secretKey;
     this.#metrics = deps.metrics;
+    this.#names = deps.names;
   }
 
   /**
-   * Who tries. For a name that nobody has the same is done, and later the same counted.
+   * Who tries an account. For a name that nobody has the same is done, and later the same counted.
    * @param target.name what the account was called, normalized
    */
-  async identify(client: Client, target?: { userId: string | undefined; name: string }): Promise<Attempter> {
+  async identify(client: Client, target: { userId: string | undefined; name: string }): Promise<Attempter> {
+    const account = target.userId ?? this.#names.of(target.name);
     const source = sourceOf(client);
-    if (target === undefined) return { userId: undefined, account: "", source, known: false, client };
-    const account = target.userId ?? this.#standInFor(target.name);
     const known = await isKnownSource(this.#db, { userId: account, source, now: this.#clock.now() });
     return { userId: target.userId, account, source, known, client };
   }
 
   /**
    * Counts an attempt, then makes it. A right password also starts the account's count anew.
+   * @param who only a client where no account is tried
    * @param attempt given what to call when it succeeds
    * @throws RATE_LIMITED, and what the attempt throws
    */
   async guess<T>(
-    kind: keyof typeof GUESSES,
-    attempter: Attempter,
+    kind: Guess,
+    who: Attempter | Client,
     attempt: (succeeded: Succeeded) => Promise<T>,
   ): Promise<T> {
-    const counted = await this.#count(kind, attempter);
+    const attempter = attempterOf(who);
+    const counted = await this.#countAll(kind, attempter);
     try {
       return await attempt((transaction) => this.#succeeded(transaction, kind, attempter));
     } catch (error) {
@@ -153,82 +103,68 @@ export class Throttle {
     }
   }
 
-  /** Counts a request. @throws RATE_LIMITED */
-  async count(kind: keyof typeof REQUESTS, attempter: Attempter): Promise<void> {
-    await this.#recordReached(await this.#count(kind, attempter), attempter);
+  /** Counts what counts however it ends. @throws RATE_LIMITED */
+  async count(kind: Exclude<AttemptKind, Guess>, who: Attempter | Client): Promise<void> {
+    const attempter = attempterOf(who);
+    await this.#recordReached(await this.#countAll(kind, attempter), attempter);
   }
 
-  async #count(kind: Kind, attempter: Attempter): Promise<Counted[]> {
+  async #countAll(kind: AttemptKind, attempter: Attempter): Promise<Counted[]> {
     const limits = limitsOf(kind, attempter);
     const now = this.#clock.now();
     // Asked first, so that an attempt which one limit refuses is not counted by the others.
-    const blocked = await findNextAttempt(
-      this.#db,
-      limits.map(({ key }) => key),
-      now,
-    );
-    if (blocked !== undefined) throw this.#refused(kind, blocked - now);
+    const keys = limits.map(({ key }) => key);
+    const next = await findNextAttempt(this.#db, keys, now);
+    if (next !== undefined) throw this.#refused(kind, next - now);
     const counted: Counted[] = [];
     for (const { key, limit } of limits) {
       const count = await countAttempt(this.#db, key, limit, now);
-      if (count === undefined) throw this.#refused(kind, limit.backOff ? SECOND : limit.window);
+      // Others were faster; how long it takes is told to the next try.
+      if (count === undefined) throw this.#refused(kind, SECOND);
       counted.push({ key, reached: count === limit.attempts });
     }
     return counted;
   }
 
-  #refused(kind: Kind, wait: number): LatchkeyError<"RATE_LIMITED"> {
+  #refused(kind: AttemptKind, wait: number): LatchkeyError<"RATE_LIMITED"> {
     this.#metrics.attemptRefused(kind);
     return rateLimited(wait);
   }
 
   async #recordReached(counted: readonly Counted[], { userId, client }: Attempter): Promise<void> {
     for (const { key, reached } of counted) {
-      const entry = { subjectId: userId, client, details: { limit: key.limit } };
-      if (reached) await this.#audit.record(this.#db, "ATTEMPTS_LIMITED", entry);
+      if (!reached) continue;
+      const entry = { subjectId: userId, client, details: { limit: key.name } };
+      await this.#audit.record(this.#db, "ATTEMPTS_LIMITED", entry);
     }
   }
 
-  async #succeeded(transaction: Database, kind: Kind, attempter: Attempter): Promise<void> {
+  async #succeeded(transaction: Database, kind: Guess, attempter: Attempter): Promise<void> {
     for (const { key } of limitsOf(kind, attempter)) {
       if (key.account === "") await uncountAttempt(transaction, key);
       else await resetAttempts(transaction, key);
     }
-    if (kind !== "PASSWORD" || attempter.userId === undefined) return;
-    await resetAttempts(transaction, accountKey(kind, { ...attempter, known: !attempter.known }));
-    const { userId, source } = attempter;
+    const { userId, source, account, known } = attempter;
+    if (kind !== "PASSWORD" || userId === undefined) return;
+    await resetAttempts(transaction, accountKey(kind, { account, known: !known }));
     await rememberSource(transaction, { userId, source, until: this.#clock.now() + KNOWN_SOURCE_LIFETIME });
   }
-
-  /** People type passwords into the wrong field: what nobody is called is not written down as it is. */
-  #standInFor(name: string): string {
-    this.#nameKey ??= Buffer.from(hkdfSync("sha256", this.#secretKey(), "", "latchkey attempts v1", 32));
-    return createHmac("sha256", this.#nameKey).update(name).digest("base64url");
-  }
 }
 
-/** From the narrowest to the widest: who is held back by the first is not counted by the next. */
-function limitsOf(kind: Kind, attempter: Attempter): { key: AttemptKey; limit: AttemptLimit }[] {
-  const { pair, source, account }: Limits = LIMITS[kind];
-  const { known, userId, ...who } = attempter;
-  const limits = [];
-  if (pair) limits.push({ key: { ...who, limit: `${kind}_PAIR` }, limit: pair });
-  // A user from a known source is not held back for what others do there.
-  if (!known) limits.push({ key: { ...who, limit: `${kind}_SOURCE`, account: "" }, limit: source });
-  if (account) {
-    const window = userId === undefined ? Math.min(account.window, UNKNOWN_NAME_WINDOW) : account.window;
-    limits.push({ key: accountKey(kind, attempter), limit: { ...account, window } });
-  }
-  return limits;
+/** After a new password whoever guessed has to start again, and so has whoever knew the old one. */
+export async function forgetAttempts(transaction: Database, userId: string): Promise<void> {
+  await resetAllAttempts(transaction, userId);
+  await forgetSources(transaction, userId);
 }
 
-function accountKey(kind: Kind, { account, known }: Attempter): AttemptKey {
-  return { limit: `${kind}_ACCOUNT${known ? "_KNOWN_SOURCE" : ""}`, account, source: "" };
+function attempterOf(who: Attempter | Client): Attempter {
+  if ("account" in who) return who;
+  return { userId: undefined, account: "", source: sourceOf(who), known: false, client: who };
 }
 
 /** One subscriber of IPv6 has a /64 to choose addresses from. */
 function sourceOf({ ipAddress }: Client): string {
-  if (ipAddress === null || !ipaddr.isValid(ipAddress)) return "unknown";
+  if (ipAddress === null) return "unknown";
   const address = ipaddr.process(ipAddress);
   if (!(address instanceof ipaddr.IPv6)) return address.toString();
   return `${new ipaddr.IPv6([...address.parts.slice(0, 4), 0, 0, 0, 0])}/64`;
@@ -243,7 +179,6 @@ function rateLimited(wait: number): LatchkeyError<"RATE_LIMITED"> {
     );
   }
   const retryAfter = Math.ceil(wait / SECOND);
-  return new LatchkeyError("RATE_LIMITED", `Too many attempts. Try again in ${retryAfter} seconds.`, {
-    retryAfter,
-  });
+  const message = `Too many attempts. Try again in ${retryAfter} seconds.`;
+  return new LatchkeyError("RATE_LIMITED", message, { retryAfter });
 }

@@ -6,11 +6,11 @@ const FIRST_WAIT = 1000;
 const DOUBLINGS = 10;
 
 /** The end of a window that does not end by itself. Epoch milliseconds. */
-export const NEVER = Date.parse("9999-12-31T00:00:00Z");
+const NEVER = Date.parse("9999-12-31T00:00:00Z");
 
-/** What attempts are counted under: a limit, of an account, a source, or an account from a source. */
+/** What attempts are counted under: a limit's name, with an account, a source, or an account from a source. */
 export interface AttemptKey {
-  limit: string;
+  name: string;
   /** Empty for all accounts. */
   account: string;
   /** Empty for all sources. */
@@ -20,7 +20,7 @@ export interface AttemptKey {
 export interface AttemptLimit {
   /** So many in a row; two or more. */
   attempts: number;
-  /** When the count starts anew: so many milliseconds after the first attempt, or with `backOff` after the last. */
+  /** When the count starts anew: so many milliseconds after the first attempt, or with `backOff` after the last. Infinity: never. */
   window: number;
   /** Past the number each attempt has to wait longer than the one before, instead of for the end of the window. */
   backOff?: boolean;
@@ -33,7 +33,7 @@ export interface AttemptLimit {
  */
 export async function countAttempt(
   db: Database,
-  { limit, account, source }: AttemptKey,
+  { name, account, source }: AttemptKey,
   { attempts, window, backOff = false }: AttemptLimit,
   now: number,
 ): Promise<number | undefined> {
@@ -46,10 +46,10 @@ export async function countAttempt(
   const wait = sql`${sql.lit(FIRST_WAIT)} << case when ${over} > ${sql.lit(DOUBLINGS)} then ${sql.lit(DOUBLINGS)} else ${over} end`;
   const row = await db
     .insertInto("attempts")
-    .values({ limit_name: limit, account, source, count: 1, next_at: 0, expires_at: end })
+    .values({ name, account, source, count: 1, next_at: 0, expires_at: end })
     .onConflict((conflict) =>
       conflict
-        .columns(["limit_name", "account", "source"])
+        .columns(["name", "account", "source"])
         .doUpdateSet({
           count,
           expires_at: expiresAt,
@@ -72,9 +72,7 @@ export async function findNextAttempt(
   const row = await db
     .selectFrom("attempts")
     .select("next_at")
-    .where((where) =>
-      where.or(keys.map(({ limit, account, source }) => where.and({ limit_name: limit, account, source }))),
-    )
+    .where(({ or, and }) => or(keys.map((key) => and({ ...key }))))
     .where("next_at", ">", now)
     .orderBy("next_at", "desc")
     .executeTakeFirst();
@@ -82,69 +80,54 @@ export async function findNextAttempt(
 }
 
 /** Takes back an attempt that was counted. */
-export async function uncountAttempt(db: Database, { limit, account, source }: AttemptKey): Promise<void> {
+export async function uncountAttempt(db: Database, key: AttemptKey): Promise<void> {
   await db
     .updateTable("attempts")
     .set({ count: sql`count - 1`, next_at: 0 })
-    .where("limit_name", "=", limit)
-    .where("account", "=", account)
-    .where("source", "=", source)
+    .where(({ and }) => and({ ...key }))
     .where("count", ">", 0)
     .execute();
 }
 
-/** Starts these counts anew. */
-export async function resetAttempts(db: Database, { limit, account, source }: AttemptKey): Promise<void> {
+/** Starts a count anew. */
+export async function resetAttempts(db: Database, key: AttemptKey): Promise<void> {
   await db
     .deleteFrom("attempts")
-    .where("limit_name", "=", limit)
-    .where("account", "=", account)
-    .where("source", "=", source)
+    .where(({ and }) => and({ ...key }))
     .execute();
 }
 
-/** Starts all counts of a user anew, and forgets where they have signed in from. */
-export async function forgetAttempts(db: Database, userId: string): Promise<void> {
+/** Starts all counts of a user anew. */
+export async function resetAllAttempts(db: Database, userId: string): Promise<void> {
   await db.deleteFrom("attempts").where("account", "=", userId).execute();
-  await db.deleteFrom("known_sources").where("user_id", "=", userId).execute();
 }
 
-/** Notes that the user has signed in from there. */
-export async function rememberSource(
+/** Removes counts that start anew, and those of users who are gone. @returns how many, up to the limit */
+export async function deleteAttemptsExpiredBefore(
   db: Database,
-  { userId, source, until }: { userId: string; source: string; until: number },
-): Promise<void> {
-  await db
-    .insertInto("known_sources")
-    .values({ user_id: userId, source, expires_at: until })
-    .onConflict((conflict) => conflict.columns(["user_id", "source"]).doUpdateSet({ expires_at: until }))
-    .execute();
-}
-
-/** Whether the user has signed in from there. */
-export async function isKnownSource(
-  db: Database,
-  { userId, source, now }: { userId: string; source: string; now: number },
-): Promise<boolean> {
-  const row = await db
-    .selectFrom("known_sources")
-    .select("source")
-    .where("user_id", "=", userId)
-    .where("source", "=", source)
-    .where("expires_at", ">", now)
-    .executeTakeFirst();
-  return row !== undefined;
-}
-
-/** Removes counts that have started anew, and those of users who are gone. */
-export async function deleteAttemptsExpiredBefore(db: Database, before: number): Promise<void> {
-  await db.deleteFrom("known_sources").where("expires_at", "<", before).execute();
-  await db.deleteFrom("attempts").where("expires_at", "<", before).execute();
-  await db
+  before: number,
+  limit: number,
+): Promise<number> {
+  const over = db
+    .selectFrom("attempts")
+    .select(["name", "account", "source"])
+    .where((where) =>
+      where.or([
+        where("expires_at", "<", before),
+        where.and([
+          where("expires_at", "=", NEVER),
+          where("account", "not in", where.selectFrom("users").select("id")),
+        ]),
+      ]),
+    )
+    .limit(limit);
+  const result = await db
     .deleteFrom("attempts")
-    .where("expires_at", "=", NEVER)
-    .where("account", "not in", (query) => query.selectFrom("users").select("id"))
-    .execute();
+    .where(({ eb, refTuple }) =>
+      eb(refTuple("name", "account", "source"), "in", over.$asTuple("name", "account", "source")),
+    )
+    .executeTakeFirst();
+  return Number(result.numDeletedRows);
 }
 
 /** PostgreSQL would take a parameter of unknown type for an integer of 32 bits. */

@@ -164,13 +164,13 @@ export const migrations: Record<string, Migration> = {
     async up(db) {
       await db.schema
         .createTable("attempts")
-        .addColumn("limit_name", "text", (c) => c.notNull())
+        .addColumn("name", "text", (c) => c.notNull())
         .addColumn("account", "text", (c) => c.notNull())
         .addColumn("source", "text", (c) => c.notNull())
         .addColumn("count", "integer", (c) => c.notNull())
         .addColumn("next_at", "bigint", (c) => c.notNull())
         .addColumn("expires_at", "bigint", (c) => c.notNull())
-        .addPrimaryKeyConstraint("attempts_primary_key", ["limit_name", "account", "source"])
+        .addPrimaryKeyConstraint("attempts_primary_key", ["name", "account", "source"])
         .execute();
       await db.schema.createIndex("attempts_account").on("attempts").column("account").execute();
       await db.schema.createIndex("attempts_expires_at").on("attempts").column("expires_at").execute();

@@ -129,7 +129,8 @@ export interface OutboxRow {
 
 /** How often something was tried. */
 export interface AttemptRow {
-  limit_name: string;
+  /** Of the limit. */
+  name: string;
   /** A user's id, or what stands for a name that nobody has; empty for all. */
   account: string;
   /** An IP address, or the /64 of one of IPv6; empty for all. */

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { keepSeen } from "./seen.js";
 
 /** Sends these lines as they are, and gives all that comes back until the connection ends. */
 export function raw(
@@ -16,7 +17,12 @@ export function raw(
     socket.on("data", (chunk) => {
       text += chunk;
     });
-    socket.on("end", () => resolve(text)).on("error", reject);
+    socket
+      .on("end", () => {
+        keepSeen(text);
+        resolve(text);
+      })
+      .on("error", reject);
   });
 }
 

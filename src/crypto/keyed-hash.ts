@@ -1,0 +1,19 @@
+import { createHmac, hkdfSync } from "node:crypto";
+
+/** Stands in for a text that must not be kept: HMAC-SHA-256 under a key derived from a secret for one purpose. */
+export class KeyedHash {
+  readonly #secret: () => string;
+  readonly #purpose: string;
+  #key: Buffer | undefined;
+
+  constructor(secret: () => string, purpose: string) {
+    this.#secret = secret;
+    this.#purpose = purpose;
+  }
+
+  /** @returns the same base64url for the same text */
+  of(text: string): string {
+    this.#key ??= Buffer.from(hkdfSync("sha256", this.#secret(), "", `latchkey ${this.#purpose} v1`, 32));
+    return createHmac("sha256", this.#key).update(text).digest("base64url");
+  }
+}
