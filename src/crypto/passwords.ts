@@ -20,6 +20,16 @@ const BCRYPT_HASH = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 /** A well-formed hash of nothing anyone knows, to work on when there is none. */
 const DUMMY_SALT_AND_HASH = "2b0/CkJBjlLZxLnPTKTyXOSWq3T3gYwOJ1Z8mBBeVXV0nhTZn6uTm";
 
+/**
+ * Half of the queue is kept for those with priority, so that they still get in while others flood it: it is for what a
+ * stranger cannot ask for.
+ */
+export interface Priority {
+  priority: boolean;
+}
+
+const FIRST: Priority = { priority: true };
+
 export interface PasswordEstimate {
   /** From 0, guessed at once, to 4, very hard to guess. */
   score: number;
@@ -57,19 +67,23 @@ export class Passwords {
   }
 
   /** @returns a `$2b$` hash with a salt of its own; the password must satisfy `isHashable` */
-  async hash(password: string): Promise<string> {
+  async hash(password: string, priority: Priority = FIRST): Promise<string> {
     if (!isHashable(password)) throw new RangeError("bcrypt would not hash all of this password");
-    return this.#run("hash", { password, cost: this.#cost });
+    return this.#run("hash", { password, cost: this.#cost }, priority);
   }
 
   /**
    * Whether the password is the one the hash was made of. With no hash, one that is not bcrypt or too
    * costly to run, or a password bcrypt would not read whole, the answer is no, after the same work.
    */
-  async verify(password: string, storedHash: string | undefined): Promise<boolean> {
+  async verify(
+    password: string,
+    storedHash: string | undefined,
+    priority: Priority = FIRST,
+  ): Promise<boolean> {
     const usable = storedHash !== undefined && isHashable(password) && isRunnableHash(storedHash);
     const hash = usable ? storedHash.replace("$2y$", "$2b$") : this.#dummyHash;
-    const right = await this.#run("verify", { password, hash, cost: this.#cost });
+    const right = await this.#run("verify", { password, hash, cost: this.#cost }, priority);
     return right && usable;
   }
 
@@ -82,16 +96,16 @@ export class Passwords {
    * How hard the password is to guess, by zxcvbn.
    * @param context words an attacker would try first: the user's names, the service's
    */
-  async estimate(password: string, context: string[]): Promise<PasswordEstimate> {
-    return this.#run("estimate", { password, context });
+  async estimate(password: string, context: string[], priority: Priority = FIRST): Promise<PasswordEstimate> {
+    return this.#run("estimate", { password, context }, priority);
   }
 
   /**
-   * Whether a password would be checked now: to be asked before anything is done for it. Half of the queue is kept
-   * for those with priority, so that they still get in while others flood it.
+   * Whether a password would be taken now: to be asked before anything is done for it, and asked again when it is
+   * queued, as many may have been let in at once.
    * @throws OVERLOADED
    */
-  admit({ priority }: { priority: boolean }): void {
+  admit({ priority }: Priority): void {
     if (this.#pool.queueSize >= (priority ? MAX_QUEUE : MAX_QUEUE / 2)) throw overloaded();
   }
 
@@ -100,10 +114,19 @@ export class Passwords {
     await this.#pool.close();
   }
 
-  async #run(name: "hash", task: { password: string; cost: number }): Promise<string>;
-  async #run(name: "verify", task: { password: string; hash: string; cost: number }): Promise<boolean>;
-  async #run(name: "estimate", task: { password: string; context: string[] }): Promise<PasswordEstimate>;
-  async #run(name: string, task: object): Promise<unknown> {
+  async #run(name: "hash", task: { password: string; cost: number }, priority: Priority): Promise<string>;
+  async #run(
+    name: "verify",
+    task: { password: string; hash: string; cost: number },
+    priority: Priority,
+  ): Promise<boolean>;
+  async #run(
+    name: "estimate",
+    task: { password: string; context: string[] },
+    priority: Priority,
+  ): Promise<PasswordEstimate>;
+  async #run(name: string, task: object, priority: Priority): Promise<unknown> {
+    this.admit(priority);
     try {
       const queuedAt = process.hrtime.bigint();
       const { startedAt, result } = (await this.#pool.run(task, { name })) as Timed<unknown>;

@@ -63,7 +63,9 @@ export class Login {
     return this.#throttle.guess("PASSWORD", attempter, async (succeeded) => {
       let token: IssuedToken | undefined;
       // Again, when the password was changed meanwhile, or hashed anew by another login.
-      while (token === undefined) token = await this.#tryLogin(candidate, password, succeeded, client);
+      while (token === undefined) {
+        token = await this.#tryLogin(candidate, password, { succeeded, priority: attempter.known }, client);
+      }
       return token;
     });
   }
@@ -72,11 +74,11 @@ export class Login {
   async #tryLogin(
     candidate: User | undefined,
     password: string,
-    succeeded: Succeeded,
+    { succeeded, priority }: { succeeded: Succeeded; priority: boolean },
     client: Client,
   ): Promise<IssuedToken | undefined> {
     const hash = await findPasswordHash(this.#db, candidate?.id ?? "");
-    const right = await this.#passwords.verify(password, hash);
+    const right = await this.#passwords.verify(password, hash, { priority });
     if (!right || candidate === undefined || hash === undefined) {
       await this.#refused("INVALID_CREDENTIALS", candidate, client);
       throw new LatchkeyError("INVALID_CREDENTIALS", "The username or the password is wrong.");
@@ -119,7 +121,7 @@ export class Login {
   /** A better hash can wait for the next login; this login cannot. */
   async #hashIfIdle(password: string): Promise<string | undefined> {
     try {
-      return await this.#passwords.hash(password);
+      return await this.#passwords.hash(password, { priority: false });
     } catch (error) {
       if (error instanceof LatchkeyError && error.code === "OVERLOADED") return undefined;
       throw error;

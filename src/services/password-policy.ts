@@ -1,4 +1,9 @@
-import { MAX_PASSWORD_BYTES, type PasswordEstimate, type Passwords } from "../crypto/passwords.js";
+import {
+  MAX_PASSWORD_BYTES,
+  type PasswordEstimate,
+  type Passwords,
+  type Priority,
+} from "../crypto/passwords.js";
 import { invalidInput, type Violation } from "../errors.js";
 import type { Client } from "./audit.js";
 import type { Throttle } from "./throttle.js";
@@ -32,10 +37,15 @@ export class PasswordPolicy {
    * @param field what the violations call the password
    * @throws BAD_USER_INPUT saying what to do; OVERLOADED
    */
-  async check(password: string, owner: PasswordOwner, field = "password"): Promise<void> {
+  async check(
+    password: string,
+    owner: PasswordOwner,
+    field = "password",
+    priority?: Priority,
+  ): Promise<void> {
     const violations = this.#violations(password, field);
     if (violations.length === 0) {
-      const { score } = await this.#passwords.estimate(password, contextOf(owner));
+      const { score } = await this.#passwords.estimate(password, contextOf(owner), priority);
       if (score < MIN_SCORE || isMadeOf(password, contextOf(owner))) {
         const message =
           "the password is too easy to guess; take a few words that do not belong together, and none of your names";
@@ -47,8 +57,10 @@ export class PasswordPolicy {
 
   /** How hard a password is to guess, for a form that helps to choose one. @throws RATE_LIMITED, OVERLOADED */
   async estimate(password: string, client: Client): Promise<PasswordEstimate> {
+    const stranger = { priority: false };
+    this.#passwords.admit(stranger);
     await this.#throttle.count("PASSWORD_STRENGTH", await this.#throttle.identify(client));
-    return this.#passwords.estimate(password, contextOf(undefined));
+    return this.#passwords.estimate(password, contextOf(undefined), stranger);
   }
 
   #violations(password: string, field: string): Violation[] {

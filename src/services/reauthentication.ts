@@ -23,10 +23,11 @@ export class Reauthentication {
   /** @throws INVALID_CREDENTIALS, which counts as a failed login; RATE_LIMITED; OVERLOADED */
   async check(user: User, password: string, client: Client): Promise<void> {
     const attempter = await this.#throttle.identify(client, { userId: user.id, name: user.username });
-    this.#passwords.admit({ priority: attempter.known });
+    const priority = { priority: attempter.known };
+    this.#passwords.admit(priority);
     await this.#throttle.guess("PASSWORD", attempter, async (succeeded) => {
       const hash = await findPasswordHash(this.#db, user.id);
-      if (await this.#passwords.verify(password, hash)) return succeeded(this.#db);
+      if (await this.#passwords.verify(password, hash, priority)) return succeeded(this.#db);
       const details = { reason: "INVALID_CREDENTIALS" };
       await this.#audit.record(this.#db, "LOGIN_FAILED", { subjectId: user.id, client, details });
       throw new LatchkeyError("INVALID_CREDENTIALS", "The password is wrong.");

@@ -87,10 +87,12 @@ export class Registration {
         violations.map((violation) => ({ ...violation, field: `input.${violation.field}` })),
       );
     }
+    const stranger = { priority: false };
+    this.#passwords.admit(stranger);
     await this.#throttle.count("REGISTRATION", await this.#throttle.identify(client));
-    await this.#policy.check(input.password, user, "input.password");
+    await this.#policy.check(input.password, user, "input.password", stranger);
     await this.#mailRequests.count(user.email, client);
-    const hash = await this.#passwords.hash(input.password);
+    const hash = await this.#passwords.hash(input.password, stranger);
     await this.#db.transaction().execute(async (transaction) => {
       if (!(await insertUser(transaction, user))) {
         throw new LatchkeyError("CONFLICT", "This username is already in use.", { field: "input.username" });

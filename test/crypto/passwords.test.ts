@@ -1,9 +1,10 @@
+import { availableParallelism } from "node:os";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import bcrypt from "bcrypt";
 import { isHashable, isRunnableHash, Passwords } from "../../src/crypto/passwords.js";
 import { Metrics } from "../../src/metrics.js";
 import { makeApp, PASSWORD } from "../support/app.js";
-import { LOGIN, ME } from "../support/operations.js";
+import { LOGIN, ME, PASSWORD_STRENGTH, REGISTER } from "../support/operations.js";
 
 describe("passwords", () => {
   const metrics = new Metrics();
@@ -65,6 +66,48 @@ describe("passwords", () => {
     expect(await passwords.verify("x".repeat(72), hash)).toBe(true);
     expect(await passwords.verify("x".repeat(73), hash)).toBe(false);
   });
+
+  test("half of the queue is for those with priority, whatever the others ask for at once (row 20)", async () => {
+    const hash = await passwords.hash(PASSWORD);
+    const stranger = { priority: false };
+    const flood = Array.from({ length: 40 * availableParallelism() }, () => [
+      passwords.estimate(PASSWORD, [], stranger),
+      passwords.hash(PASSWORD, stranger),
+      passwords.verify(PASSWORD, hash, stranger),
+    ]).flat();
+    const answers = Promise.allSettled(flood);
+    expect(() => passwords.admit(stranger)).toThrow(expect.objectContaining({ code: "OVERLOADED" }));
+    expect(await passwords.verify(PASSWORD, hash)).toBe(true);
+    const refused = (await answers).filter(({ status }) => status === "rejected");
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.length).toBeLessThan(flood.length);
+  });
+});
+
+// zxcvbn takes ten times as long for this as for what people type.
+const SLOW = "@4(<[{3€6&9#!1|7£$5+%2".repeat(6).slice(0, 128);
+
+test("who is known gets in while strangers flood the queue with estimates and sign-ups (row 20)", async () => {
+  const app = await makeApp({ config: { bcryptCost: 10 } });
+  await app.createUser("anna");
+  const known = { from: "192.0.2.1" };
+  const login = () => app.send(LOGIN, { username: "anna", password: PASSWORD }, known);
+  expect((await login()).status).toBe(200);
+  const flood = Array.from({ length: 20 * availableParallelism() }, (_, n) => {
+    const from = `198.51.100.${n}`;
+    const input = { username: `user${n}`, email: `user${n}@example.com`, password: PASSWORD };
+    return [
+      app.send(PASSWORD_STRENGTH, { password: SLOW }, { from }),
+      app.send(REGISTER, { input }, { from }),
+    ];
+  }).flat();
+  const overloaded = flood.map(async (answer) => {
+    if ((await answer).status !== 503) throw new Error("it was let in");
+  });
+  await Promise.any(overloaded);
+  expect((await login()).status).toBe(200);
+  await Promise.all(flood);
+  await app.close();
 });
 
 test("past the queue's end a login is OVERLOADED at once, while tokens are read as ever", async () => {
