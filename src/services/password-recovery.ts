@@ -1,7 +1,6 @@
 import type { Clock } from "../clock.js";
 import { hashOpaqueToken } from "../crypto/opaque-tokens.js";
 import type { Passwords } from "../crypto/passwords.js";
-import { forgetAttempts } from "../storage/attempts.js";
 import { setPasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
 import { findOneTimeToken, type TokenPurpose } from "../storage/one-time-tokens.js";
@@ -98,7 +97,7 @@ export class PasswordRecovery {
       await updateUser(transaction, userId, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
       await setPasswordHash(transaction, userId, hash, now);
       await endSessions(transaction, userId, now);
-      await forgetAttempts(transaction, userId);
+      await this.#throttle.startAnew(transaction, userId, client);
       const type = purpose === "INVITATION" ? "INVITATION_ACCEPTED" : "PASSWORD_RESET";
       await this.#audit.record(transaction, type, { actorId: userId, subjectId: userId, client });
       await this.#outbox.enqueue(transaction, { kind: "PASSWORD_CHANGED", email, userId });

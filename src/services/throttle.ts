@@ -8,6 +8,7 @@ import {
   type AttemptLimit,
   countAttempt,
   findNextAttempt,
+  forgetAttempts,
   isKnownSource,
   NEVER,
   rememberSource,
@@ -198,6 +199,16 @@ export class Throttle {
     await resetAttempts(transaction, accountKey(kind, { ...attempter, known: !attempter.known }));
     const { userId, source } = attempter;
     await rememberSource(transaction, { userId, source, until: this.#clock.now() + KNOWN_SOURCE_LIFETIME });
+  }
+
+  /**
+   * Starts all counts of a user anew who has shown by a token from a mail to be the account's owner. Where that was is
+   * the one source known from then on: whoever goes on guessing meanwhile must not keep the owner from logging in.
+   */
+  async startAnew(transaction: Database, userId: string, client: Client): Promise<void> {
+    await forgetAttempts(transaction, userId);
+    const until = this.#clock.now() + KNOWN_SOURCE_LIFETIME;
+    await rememberSource(transaction, { userId, source: sourceOf(client), until });
   }
 
   /** People type passwords into the wrong field: what nobody is called is not written down as it is. */

@@ -51,10 +51,10 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     }
   }
 
-  async function resetPassword(userId: string, email: string) {
+  async function resetPassword(userId: string, email: string, from = "192.0.2.250") {
     const tokens = new OneTimeTokens({ clock: app.clock });
     const token = await tokens.issue(app.latchkey.db, "PASSWORD_RESET", { userId, email });
-    const { errors } = await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD });
+    const { errors } = await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD }, { from });
     expect(errors).toBeUndefined();
   }
 
@@ -200,6 +200,21 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     );
     expect(limits).toContain("PASSWORD_ACCOUNT");
     expect(limits).toContain("PASSWORD_ACCOUNT_KNOWN_SOURCE");
+  });
+
+  test("that go on do not lock out an owner who has set a new password (row 16)", async () => {
+    const { id, email } = await app.createUser("gina");
+    const [former, hotel, home] = ["192.0.2.60", "192.0.2.61", "192.0.2.62"];
+    expect((await login("gina", PASSWORD, former)).outcome).toBe("OK");
+    for (let n = 0; n < 10; n++) await fail(5, "gina", source(n));
+    expect((await login("gina", PASSWORD, hotel)).outcome).toBe("RATE_LIMITED");
+    await resetPassword(id, email, hotel);
+    // The guesser is faster than the owner.
+    for (let n = 0; n < 10; n++) await fail(5, "gina", source(n));
+    expect((await login("gina", NEW_PASSWORD, home)).outcome).toBe("RATE_LIMITED");
+    // Who knew the old password may have signed in from there.
+    expect((await login("gina", NEW_PASSWORD, former)).outcome).toBe("RATE_LIMITED");
+    expect((await login("gina", NEW_PASSWORD, hotel)).outcome).toBe("OK");
   });
 
   test("are counted by all processes together, and remembered after a restart (row 15)", async () => {
