@@ -24,6 +24,8 @@ export class Login {
   readonly #audit: Audit;
   readonly #clock: Clock;
   readonly #metrics: Metrics;
+  /** The accounts that log in with priority now. Each has one such place: one user's logins do not hold off all others'. */
+  readonly #withPriority = new Set<string>();
 
   constructor(deps: {
     db: Database;
@@ -59,15 +61,22 @@ export class Login {
     const name = normalizeLogin(username);
     const candidate = isLogin(name) ? await findUserByLogin(this.#db, name) : undefined;
     const attempter = await this.#throttle.identify(client, { userId: candidate?.id, name });
-    this.#passwords.admit({ priority: attempter.known });
-    return this.#throttle.guess("PASSWORD", attempter, async (succeeded) => {
-      let token: IssuedToken | undefined;
-      // Again, when the password was changed meanwhile, or hashed anew by another login.
-      while (token === undefined) {
-        token = await this.#tryLogin(candidate, password, { succeeded, priority: attempter.known }, client);
-      }
-      return token;
-    });
+    const { account } = attempter;
+    const priority = attempter.known && !this.#withPriority.has(account);
+    this.#passwords.admit({ priority });
+    if (priority) this.#withPriority.add(account);
+    try {
+      return await this.#throttle.guess("PASSWORD", attempter, async (succeeded) => {
+        let token: IssuedToken | undefined;
+        // Again, when the password was changed meanwhile, or hashed anew by another login.
+        while (token === undefined) {
+          token = await this.#tryLogin(candidate, password, { succeeded, priority }, client);
+        }
+        return token;
+      });
+    } finally {
+      if (priority) this.#withPriority.delete(account);
+    }
   }
 
   /** @returns undefined when the stored hash was replaced while the password was checked against it */

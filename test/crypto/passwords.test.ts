@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import bcrypt from "bcrypt";
 import { isHashable, isRunnableHash, Passwords } from "../../src/crypto/passwords.js";
@@ -106,6 +107,26 @@ test("who is known gets in while strangers flood the queue with estimates and si
   });
   await Promise.any(overloaded);
   expect((await login()).status).toBe(200);
+  await Promise.all(flood);
+  await app.close();
+});
+
+test("one user's logins, however many and right, do not hold off who else is known (row 20)", async () => {
+  const app = await makeApp({ config: { bcryptCost: 10 } });
+  const login = (username: string) =>
+    app.send(LOGIN, { username, password: PASSWORD }, { from: `192.0.2.${username.length}` });
+  for (const username of ["anna", "bertha"]) {
+    await app.createUser(username);
+    expect((await login(username)).status).toBe(200);
+  }
+  let over = false;
+  let overloaded = 0;
+  const flood = Array.from({ length: 30 * availableParallelism() }, async () => {
+    while (!over) if ((await login("anna")).status === 503) overloaded++;
+  });
+  while (overloaded === 0) await setTimeout(10);
+  for (let n = 0; n < 3; n++) expect((await login("bertha")).status).toBe(200);
+  over = true;
   await Promise.all(flood);
   await app.close();
 });
