@@ -8,6 +8,9 @@ const loadBcrypt = async () => (await import("bcrypt")).default;
 
 let zxcvbn: Promise<ZxcvbnFactory> | undefined;
 
+/** A password made for it takes zxcvbn 2 s otherwise, for which nobody pays: with these, less than a bcrypt of cost 12. */
+const WORK_LIMITS = { maxLength: 72, l33tMaxSubstitutions: 10 };
+
 /** What a task gave, and when it began: nanoseconds of the system's monotonic clock, which all threads share. */
 export interface Timed<T> {
   startedAt: bigint;
@@ -52,5 +55,6 @@ async function loadZxcvbn(): Promise<ZxcvbnFactory> {
   const { ZxcvbnFactory } = await import("@zxcvbn-ts/core");
   const { adjacencyGraphs, dictionary: common } = await import("@zxcvbn-ts/language-common");
   const { dictionary: english, translations } = await import("@zxcvbn-ts/language-en");
-  return new ZxcvbnFactory({ dictionary: { ...common, ...english }, graphs: adjacencyGraphs, translations });
+  const dictionary = { ...common, ...english };
+  return new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs, translations, ...WORK_LIMITS });
 }

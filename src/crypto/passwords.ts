@@ -39,6 +39,7 @@ export class Passwords {
   readonly #metrics: Metrics;
   readonly #pool: Piscina;
   readonly #dummyHash: string;
+  readonly #usersWithPlace = new Set<string>();
   #taken = 0;
 
   constructor({ cost, metrics }: { cost: number; metrics: Metrics }) {
@@ -94,16 +95,21 @@ export class Passwords {
 
   /**
    * Takes a place in the queue for all of `work`, before the first password of it is checked. Half of the places are
-   * kept for those with priority, so that they still get in while others flood it.
+   * kept for users who have shown who they are before, one for each at a time: they still get in while others, or one
+   * of them, flood it.
+   * @param userId the user that the place is kept for; undefined for anybody
    * @throws OVERLOADED
    */
-  async withPlace<T>({ priority }: { priority: boolean }, work: () => Promise<T>): Promise<T> {
+  async withPlace<T>({ userId }: { userId: string | undefined }, work: () => Promise<T>): Promise<T> {
+    const priority = userId !== undefined && !this.#usersWithPlace.has(userId);
     if (this.#taken >= (priority ? PLACES : PLACES / 2)) throw overloaded();
     this.#taken++;
+    if (priority) this.#usersWithPlace.add(userId);
     try {
       return await work();
     } finally {
       this.#taken--;
+      if (priority) this.#usersWithPlace.delete(userId);
     }
   }
 

@@ -27,7 +27,7 @@ import type { Audit, Client } from "./audit.js";
 import { emailViolations, fullNameViolations, normalizeLogin, usernameViolations } from "./identifiers.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
-import { forgetAttempts } from "./throttle.js";
+import type { Throttle } from "./throttle.js";
 
 export interface NewAccount {
   username: string;
@@ -59,6 +59,7 @@ export class Accounts {
   readonly #passwords: Passwords;
   readonly #policy: PasswordPolicy;
   readonly #audit: Audit;
+  readonly #throttle: Throttle;
   readonly #outbox: Outbox;
   readonly #clock: Clock;
   readonly #newId: NewId;
@@ -68,6 +69,7 @@ export class Accounts {
     passwords: Passwords;
     policy: PasswordPolicy;
     audit: Audit;
+    throttle: Throttle;
     outbox: Outbox;
     clock: Clock;
     newId: NewId;
@@ -76,6 +78,7 @@ export class Accounts {
     this.#passwords = deps.passwords;
     this.#policy = deps.policy;
     this.#audit = deps.audit;
+    this.#throttle = deps.throttle;
     this.#outbox = deps.outbox;
     this.#clock = deps.clock;
     this.#newId = deps.newId;
@@ -239,7 +242,7 @@ export class Accounts {
     const hash = await this.#passwords.hash(password);
     await this.#change(user.id, async (transaction, user, now) => {
       await setPasswordHash(transaction, user.id, hash, now);
-      await forgetAttempts(transaction, user.id);
+      await this.#throttle.startAnew(transaction, user.id);
       await deleteOneTimeTokens(transaction, user.id, "PASSWORD_RESET");
       await deleteOneTimeTokens(transaction, user.id, "INVITATION");
       await this.#record(transaction, "PASSWORD_CHANGED", user, undefined);

@@ -23,7 +23,7 @@ const LIMITS = {
     source: { attempts: 100, window: 15 * MINUTE },
     account: { attempts: 50, window: Number.POSITIVE_INFINITY },
   },
-  // Refresh tokens, and tokens from mails. Nobody guesses 256 bits: this keeps the noise down.
+  // Refresh tokens and tokens from mails that are no good.
   TOKEN: { source: { attempts: 300, window: 15 * MINUTE } },
   REGISTRATION: { source: { attempts: 50, window: HOUR } },
   // What anyone can have sent to an address. Backing off: however many others ask for, the owner gets one in the end.

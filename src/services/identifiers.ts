@@ -2,6 +2,8 @@ import { isEmail } from "class-validator";
 import type { Violation } from "../errors.js";
 
 const USERNAME = /^[a-z0-9._-]{3,32}$/;
+/** What can be answered as an `EmailAddress`, HTML's: no quotes, and an international domain in its ASCII form. */
+const PLAIN_EMAIL = /^[\w.!#$%&'*+/=?^`{|}~-]+@[a-z0-9.-]+$/;
 
 /** One spelling for everything that names an account: compatibility forms, spaces and case do not count. */
 export function normalizeLogin(login: string): string {
@@ -27,7 +29,7 @@ export function usernameViolations(username: string): Violation[] {
 
 /** @param email already normalized */
 export function emailViolations(email: string): Violation[] {
-  if (isEmail(email)) return [];
+  if (PLAIN_EMAIL.test(email) && isEmail(email)) return [];
   return [{ field: "email", rule: "email", message: "email must be an e-mail address" }];
 }
 

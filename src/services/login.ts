@@ -59,8 +59,8 @@ export class Login {
     const name = normalizeLogin(username);
     const candidate = isLogin(name) ? await findUserByLogin(this.#db, name) : undefined;
     const attempter = await this.#throttle.identify(client, { userId: candidate?.id, name });
-    return this.#passwords.withPlace({ priority: attempter.known }, () =>
-      this.#throttle.guess("PASSWORD", attempter, async (succeeded) => {
+    return this.#passwords.withPlace({ userId: attempter.known ? attempter.userId : undefined }, () =>
+      this.#throttle.guessPassword(attempter, async (succeeded) => {
         let token: IssuedToken | undefined;
         // Again, when the password was changed meanwhile, or hashed anew by another login.
         while (token === undefined) token = await this.#tryLogin(candidate, password, succeeded, client);

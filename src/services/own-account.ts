@@ -15,7 +15,7 @@ import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
 import type { Reauthentication } from "./reauthentication.js";
 import type { IssuedToken, Sessions } from "./sessions.js";
-import { forgetAttempts, type Succeeded, type Throttle } from "./throttle.js";
+import type { Throttle } from "./throttle.js";
 
 /** What a signed-in user does with their own account. */
 export class OwnAccount {
@@ -76,7 +76,7 @@ export class OwnAccount {
         },
       ]);
     }
-    const hash = await this.#passwords.withPlace({ priority: true }, async () => {
+    const hash = await this.#passwords.withPlace({ userId: user.id }, async () => {
       await this.#policy.check(newPassword, user, "newPassword");
       return this.#passwords.hash(newPassword);
     });
@@ -84,7 +84,7 @@ export class OwnAccount {
       await lockUser(transaction, user.id);
       const now = this.#clock.now();
       await setPasswordHash(transaction, user.id, hash, now);
-      await forgetAttempts(transaction, user.id);
+      await this.#throttle.startAnew(transaction, user.id, client);
       await deleteOneTimeTokens(transaction, user.id, "PASSWORD_RESET");
       await endSessions(transaction, user.id, now);
       const event = { actorId: user.id, subjectId: user.id, client };
@@ -145,13 +145,11 @@ export class OwnAccount {
 
   /** Puts the new address in the place of the old, which is told. @throws INVALID_TOKEN, RATE_LIMITED */
   async confirmEmailChange(token: string, client: Client): Promise<void> {
-    await this.#throttle.guess("TOKEN", client, (succeeded) =>
-      unlessTaken(this.#confirmEmailChange(token, client, succeeded)),
-    );
+    await this.#throttle.guessToken(client, () => unlessTaken(this.#confirmEmailChange(token, client)));
     this.#outbox.wake();
   }
 
-  async #confirmEmailChange(token: string, client: Client, succeeded: Succeeded): Promise<void> {
+  async #confirmEmailChange(token: string, client: Client): Promise<void> {
     await this.#db.transaction().execute(async (transaction) => {
       const { userId, email } = await this.#tokens.spend(transaction, "EMAIL_CHANGE", token);
       const user = await lockUser(transaction, userId);
@@ -162,7 +160,6 @@ export class OwnAccount {
       await deleteOneTimeTokens(transaction, userId, "PASSWORD_RESET");
       await this.#audit.record(transaction, "EMAIL_CHANGED", { actorId: userId, subjectId: userId, client });
       await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGED", email: user.email, userId });
-      await succeeded(transaction);
     });
   }
 

@@ -48,7 +48,7 @@ export class PasswordPolicy {
   /** How hard a password is to guess, for a form that helps to choose one. @throws RATE_LIMITED, OVERLOADED */
   async estimate(password: string, client: Client): Promise<PasswordEstimate> {
     await this.#throttle.count("PASSWORD_STRENGTH", client);
-    return this.#passwords.withPlace({ priority: false }, () =>
+    return this.#passwords.withPlace({ userId: undefined }, () =>
       this.#passwords.estimate(password, contextOf(undefined)),
     );
   }

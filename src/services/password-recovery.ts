@@ -10,7 +10,7 @@ import type { Audit, Client } from "./audit.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
-import { forgetAttempts, type Succeeded, type Throttle } from "./throttle.js";
+import type { Throttle } from "./throttle.js";
 
 /** Setting a password with a token from a mail: who has forgotten theirs, and who was invited. */
 export class PasswordRecovery {
@@ -45,22 +45,15 @@ export class PasswordRecovery {
 
   /** Sets a new password and ends all sessions; does not sign in. @throws INVALID_TOKEN, BAD_USER_INPUT, RATE_LIMITED, OVERLOADED */
   async reset(token: string, newPassword: string, client: Client): Promise<void> {
-    await this.#throttle.guess("TOKEN", client, (succeeded) =>
-      this.#setPassword(
-        "PASSWORD_RESET",
-        token,
-        { password: newPassword, field: "newPassword" },
-        { client, succeeded },
-      ),
-    );
+    const choice = { password: newPassword, field: "newPassword" };
+    await this.#throttle.guessToken(client, () => this.#setPassword("PASSWORD_RESET", token, choice, client));
   }
 
   /** Sets the first password of an invited user, whose address it proves. @throws as reset */
   async acceptInvitation(token: string, password: string, client: Client): Promise<void> {
-    await this.#throttle.guess("TOKEN", client, (succeeded) =>
-      unlessTaken(
-        this.#setPassword("INVITATION", token, { password, field: "password" }, { client, succeeded }),
-      ),
+    const choice = { password, field: "password" };
+    await this.#throttle.guessToken(client, () =>
+      unlessTaken(this.#setPassword("INVITATION", token, choice, client)),
     );
   }
 
@@ -68,13 +61,13 @@ export class PasswordRecovery {
     purpose: Extract<TokenPurpose, "PASSWORD_RESET" | "INVITATION">,
     token: string,
     { password, field }: { password: string; field: string },
-    { client, succeeded }: { client: Client; succeeded: Succeeded },
+    client: Client,
   ): Promise<void> {
     // A password that is refused must not cost the token: it is spent when all else is well.
     const known = await findOneTimeToken(this.#db, hashOpaqueToken(token), purpose, this.#clock.now());
     const owner = known && (await findUserById(this.#db, known.userId));
     if (owner === undefined) throw invalidOneTimeToken();
-    const hash = await this.#passwords.withPlace({ priority: true }, async () => {
+    const hash = await this.#passwords.withPlace({ userId: owner.id }, async () => {
       await this.#policy.check(password, owner, field);
       return this.#passwords.hash(password);
     });
@@ -86,11 +79,10 @@ export class PasswordRecovery {
       await updateUser(transaction, userId, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
       await setPasswordHash(transaction, userId, hash, now);
       await endSessions(transaction, userId, now);
-      await forgetAttempts(transaction, userId);
+      await this.#throttle.startAnew(transaction, userId, client);
       const type = purpose === "INVITATION" ? "INVITATION_ACCEPTED" : "PASSWORD_RESET";
       await this.#audit.record(transaction, type, { actorId: userId, subjectId: userId, client });
       await this.#outbox.enqueue(transaction, { kind: "PASSWORD_CHANGED", email, userId });
-      await succeeded(transaction);
     });
     this.#outbox.wake();
   }

@@ -23,8 +23,8 @@ export class Reauthentication {
   /** @throws INVALID_CREDENTIALS, which counts as a failed login; RATE_LIMITED; OVERLOADED */
   async check(user: User, password: string, client: Client): Promise<void> {
     const attempter = await this.#throttle.identify(client, { userId: user.id, name: user.username });
-    await this.#passwords.withPlace({ priority: attempter.known }, () =>
-      this.#throttle.guess("PASSWORD", attempter, async (succeeded) => {
+    await this.#passwords.withPlace({ userId: attempter.known ? attempter.userId : undefined }, () =>
+      this.#throttle.guessPassword(attempter, async (succeeded) => {
         const hash = await findPasswordHash(this.#db, user.id);
         if (await this.#passwords.verify(password, hash)) return succeeded(this.#db);
         const details = { reason: "INVALID_CREDENTIALS" };

@@ -8,7 +8,7 @@ import { endSessions, extendSession, findSessionWithUser, type Session } from ".
 import type { User } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
 import { type IssuedToken, isLive, type SessionLifetime, type Sessions } from "./sessions.js";
-import type { Succeeded, Throttle } from "./throttle.js";
+import type { Throttle } from "./throttle.js";
 
 type Outcome =
   | { kind: "refused" }
@@ -47,20 +47,14 @@ export class Refresh {
 
   /** @throws INVALID_TOKEN when the token is unknown, spent, or its session is over; RATE_LIMITED */
   async refresh(refreshToken: string, client: Client): Promise<IssuedToken> {
-    return this.#throttle.guess("TOKEN", client, (succeeded) =>
-      this.#refresh(refreshToken, client, succeeded),
-    );
+    return this.#throttle.guessToken(client, () => this.#refresh(refreshToken, client));
   }
 
-  async #refresh(refreshToken: string, client: Client, succeeded: Succeeded): Promise<IssuedToken> {
+  async #refresh(refreshToken: string, client: Client): Promise<IssuedToken> {
     // Asked before a transaction is begun: nonsense must not wait for a lock, or make others wait.
     const known = await findRefreshToken(this.#db, hashOpaqueToken(refreshToken));
     const outcome = known
-      ? await this.#db.transaction().execute(async (transaction) => {
-          const outcome = await this.#rotate(transaction, refreshToken, client);
-          if (outcome.kind === "refreshed") await succeeded(transaction);
-          return outcome;
-        })
+      ? await this.#db.transaction().execute((transaction) => this.#rotate(transaction, refreshToken, client))
       : REFUSED;
     if (outcome.kind === "refused") {
       throw new LatchkeyError(

@@ -10,7 +10,7 @@ import type { MailRequests } from "./mail-requests.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
-import type { Succeeded, Throttle } from "./throttle.js";
+import type { Throttle } from "./throttle.js";
 
 export interface NewRegistration {
   username: string;
@@ -88,7 +88,7 @@ export class Registration {
       );
     }
     await this.#throttle.count("REGISTRATION", client);
-    const hash = await this.#passwords.withPlace({ priority: false }, async () => {
+    const hash = await this.#passwords.withPlace({ userId: undefined }, async () => {
       await this.#policy.check(input.password, user, "input.password");
       await this.#mailRequests.count(user.email, client);
       return this.#passwords.hash(input.password);
@@ -111,12 +111,10 @@ export class Registration {
 
   /** @throws INVALID_TOKEN, RATE_LIMITED */
   async verifyEmail(token: string, client: Client): Promise<void> {
-    await this.#throttle.guess("TOKEN", client, (succeeded) =>
-      unlessTaken(this.#verifyEmail(token, client, succeeded)),
-    );
+    await this.#throttle.guessToken(client, () => unlessTaken(this.#verifyEmail(token, client)));
   }
 
-  async #verifyEmail(token: string, client: Client, succeeded: Succeeded): Promise<void> {
+  async #verifyEmail(token: string, client: Client): Promise<void> {
     await this.#db.transaction().execute(async (transaction) => {
       const { userId, email } = await this.#tokens.spend(transaction, "EMAIL_VERIFICATION", token);
       const user = await lockUser(transaction, userId);
@@ -124,7 +122,6 @@ export class Registration {
       const now = this.#clock.now();
       await updateUser(transaction, userId, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
       await this.#audit.record(transaction, "EMAIL_VERIFIED", { actorId: userId, subjectId: userId, client });
-      await succeeded(transaction);
     });
   }
 }

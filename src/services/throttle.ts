@@ -24,18 +24,12 @@ const KNOWN_SOURCE_LIFETIME = 90 * DAY;
 /** In seconds, where time does not help. */
 const RETRY_AFTER_UNTIL_RESET = 3600;
 
-/** The errors of an attempt that got as far as neither success nor failure. */
-const NOT_TRIED: readonly ErrorCode[] = ["OVERLOADED", "BAD_USER_INPUT"];
-
-/** What counts until it succeeds. */
-type Guess = Extract<AttemptKind, "PASSWORD" | "TOKEN">;
-
 /** Who tries, and what. */
 export interface Attempter extends AttemptTarget {
   client: Client;
 }
 
-/** To be called when the attempt succeeds, with the transaction that makes it so: gives back what was counted. */
+/** To be called when the password is right, with the transaction that makes it a success: gives back what was counted. */
 export type Succeeded = (transaction: Database) => Promise<void>;
 
 interface Counted {
@@ -79,22 +73,17 @@ export class Throttle {
   }
 
   /**
-   * Counts an attempt, then makes it. A right password also starts the account's count anew.
-   * @param who only a client where no account is tried
-   * @param attempt given what to call when it succeeds
+   * Counts a password, then has it checked. A right one starts the account's count anew.
+   * @param attempt given what to call when the password is right
    * @throws RATE_LIMITED, and what the attempt throws
    */
-  async guess<T>(
-    kind: Guess,
-    who: Attempter | Client,
-    attempt: (succeeded: Succeeded) => Promise<T>,
-  ): Promise<T> {
-    const attempter = attempterOf(who);
-    const counted = await this.#countAll(kind, attempter);
+  async guessPassword<T>(attempter: Attempter, attempt: (succeeded: Succeeded) => Promise<T>): Promise<T> {
+    const counted = await this.#countAll("PASSWORD", attempter);
     try {
-      return await attempt((transaction) => this.#succeeded(transaction, kind, attempter));
+      return await attempt((transaction) => this.#succeeded(transaction, attempter));
     } catch (error) {
-      if (error instanceof LatchkeyError && NOT_TRIED.includes(error.code)) {
+      // It got as far as neither success nor failure.
+      if (hasCode(error, "OVERLOADED")) {
         for (const { key } of counted) await uncountAttempt(this.#db, key);
       } else if (error instanceof LatchkeyError) {
         await this.#recordReached(counted, attempter);
@@ -103,10 +92,35 @@ export class Throttle {
     }
   }
 
-  /** Counts what counts however it ends. @throws RATE_LIMITED */
-  async count(kind: Exclude<AttemptKind, Guess>, who: Attempter | Client): Promise<void> {
+  /**
+   * Has a token looked up, and counts it when it is no good. A good one is never held back for what others send from
+   * the same source: nobody guesses 256 bits.
+   * @throws RATE_LIMITED in the place of INVALID_TOKEN, and what the attempt throws
+   */
+  async guessToken<T>(client: Client, attempt: () => Promise<T>): Promise<T> {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (hasCode(error, "INVALID_TOKEN")) await this.count("TOKEN", client);
+      throw error;
+    }
+  }
+
+  /** Counts what counts however it ends. @param who only a client where no account is tried; @throws RATE_LIMITED */
+  async count(kind: Exclude<AttemptKind, "PASSWORD">, who: Attempter | Client): Promise<void> {
     const attempter = attempterOf(who);
     await this.#recordReached(await this.#countAll(kind, attempter), attempter);
+  }
+
+  /**
+   * After a new password: whoever guessed has to start again, and so has whoever knew the old one. Where the owner set
+   * it is the one source known from then on: who goes on guessing must not keep the owner from logging in.
+   * @param client undefined when an operator set it
+   */
+  async startAnew(transaction: Database, userId: string, client?: Client): Promise<void> {
+    await resetAllAttempts(transaction, userId);
+    await forgetSources(transaction, userId);
+    if (client !== undefined) await this.#remember(transaction, userId, sourceOf(client));
   }
 
   async #countAll(kind: AttemptKind, attempter: Attempter): Promise<Counted[]> {
@@ -139,22 +153,24 @@ export class Throttle {
     }
   }
 
-  async #succeeded(transaction: Database, kind: Guess, attempter: Attempter): Promise<void> {
-    for (const { key } of limitsOf(kind, attempter)) {
+  async #succeeded(transaction: Database, attempter: Attempter): Promise<void> {
+    for (const { key } of limitsOf("PASSWORD", attempter)) {
       if (key.account === "") await uncountAttempt(transaction, key);
       else await resetAttempts(transaction, key);
     }
     const { userId, source, account, known } = attempter;
-    if (kind !== "PASSWORD" || userId === undefined) return;
-    await resetAttempts(transaction, accountKey(kind, { account, known: !known }));
+    if (userId === undefined) return;
+    await resetAttempts(transaction, accountKey("PASSWORD", { account, known: !known }));
+    await this.#remember(transaction, userId, source);
+  }
+
+  async #remember(transaction: Database, userId: string, source: string): Promise<void> {
     await rememberSource(transaction, { userId, source, until: this.#clock.now() + KNOWN_SOURCE_LIFETIME });
   }
 }
 
-/** After a new password whoever guessed has to start again, and so has whoever knew the old one. */
-export async function forgetAttempts(transaction: Database, userId: string): Promise<void> {
-  await resetAllAttempts(transaction, userId);
-  await forgetSources(transaction, userId);
+function hasCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof LatchkeyError && error.code === code;
 }
 
 function attempterOf(who: Attempter | Client): Attempter {

@@ -1,9 +1,11 @@
+import { availableParallelism } from "node:os";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import bcrypt from "bcrypt";
 import { isHashable, isRunnableHash, Passwords } from "../../src/crypto/passwords.js";
 import { Metrics } from "../../src/metrics.js";
 import { makeApp, PASSWORD } from "../support/app.js";
-import { LOGIN, ME } from "../support/operations.js";
+import { LOGIN, ME, PASSWORD_STRENGTH, REGISTER } from "../support/operations.js";
 
 describe("passwords", () => {
   const metrics = new Metrics();
@@ -65,6 +67,73 @@ describe("passwords", () => {
     expect(await passwords.verify("x".repeat(72), hash)).toBe(true);
     expect(await passwords.verify("x".repeat(73), hash)).toBe(false);
   });
+
+  test("half of the places are for users who have shown who they are, one for each (row 20)", async () => {
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const take = (userId?: string) => passwords.withPlace({ userId }, () => ended);
+    const refused = expect.objectContaining({ code: "OVERLOADED" });
+    const places = 16 * Math.max(1, availableParallelism() - 1);
+    const taken = Array.from({ length: places / 2 - 1 }, () => take());
+    // The second of one user is one of the others.
+    taken.push(take("anna"));
+    await expect(take()).rejects.toEqual(refused);
+    await expect(take("anna")).rejects.toEqual(refused);
+    for (let n = 0; n < places / 2; n++) taken.push(take(`user${n}`));
+    await expect(take("bella")).rejects.toEqual(refused);
+    expect(() => passwords.expectPlace()).toThrow(refused);
+    end();
+    await Promise.all(taken);
+    await expect(passwords.withPlace({ userId: undefined }, async () => "done")).resolves.toBe("done");
+  });
+});
+
+// zxcvbn takes ten times as long for this as for what people type.
+const SLOW = "@4(<[{3€6&9#!1|7£$5+%2".repeat(6).slice(0, 128);
+
+test("who is known gets in while strangers flood the queue with estimates and sign-ups (row 20)", async () => {
+  const app = await makeApp({ config: { bcryptCost: 10 } });
+  await app.createUser("anna");
+  const known = { from: "192.0.2.1" };
+  const login = () => app.send(LOGIN, { username: "anna", password: PASSWORD }, known);
+  expect((await login()).status).toBe(200);
+  const flood = Array.from({ length: 20 * availableParallelism() }, (_, n) => {
+    const from = `198.51.100.${n}`;
+    const input = { username: `user${n}`, email: `user${n}@example.com`, password: PASSWORD };
+    return [
+      app.send(PASSWORD_STRENGTH, { password: SLOW }, { from }),
+      app.send(REGISTER, { input }, { from }),
+    ];
+  }).flat();
+  const overloaded = flood.map(async (answer) => {
+    if ((await answer).status !== 503) throw new Error("it was let in");
+  });
+  await Promise.any(overloaded);
+  expect((await login()).status).toBe(200);
+  await Promise.all(flood);
+  await app.close();
+});
+
+test("one user's logins, however many and right, do not hold off who else is known (row 20)", async () => {
+  const app = await makeApp({ config: { bcryptCost: 10 } });
+  const login = (username: string) =>
+    app.send(LOGIN, { username, password: PASSWORD }, { from: `192.0.2.${username.length}` });
+  for (const username of ["anna", "bertha"]) {
+    await app.createUser(username);
+    expect((await login(username)).status).toBe(200);
+  }
+  let over = false;
+  let overloaded = 0;
+  const flood = Array.from({ length: 30 * availableParallelism() }, async () => {
+    while (!over) if ((await login("anna")).status === 503) overloaded++;
+  });
+  while (overloaded === 0) await setTimeout(10);
+  for (let n = 0; n < 3; n++) expect((await login("bertha")).status).toBe(200);
+  over = true;
+  await Promise.all(flood);
+  await app.close();
 });
 
 test("past the queue's end a login is OVERLOADED at once, while tokens are read as ever", async () => {

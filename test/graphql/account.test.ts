@@ -103,6 +103,25 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       });
     });
 
+    // One such account would make every list of users that shows addresses an error.
+    test.each(["straße@example.com", '"a b"@example.com', "a@bücher.example"])(
+      "refuses the address %s, which could not be answered as an EmailAddress",
+      async (email) => {
+        const answer = await register("foreign", email);
+        expect(codeOf(answer)).toBe("BAD_USER_INPUT");
+        expect(answer.errors?.[0]?.extensions?.["violations"]).toEqual([
+          { field: "input.email", rule: "email", message: "email must be an e-mail address" },
+        ]);
+      },
+    );
+
+    test("takes plus addresses and international domains in their ASCII form", async () => {
+      for (const email of ["o'neil+latchkey@example.com", "a@xn--bcher-kva.example"]) {
+        const username = `plain${email.length}`;
+        expect((await register(username, email)).data).toEqual({ register: { username, email } });
+      }
+    });
+
     test("never tells that an address has an account, but to its owner", async () => {
       const owner = await signIn();
       const [taken, free] = [
