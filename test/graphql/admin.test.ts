@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import type { PrintedMailer } from "../../src/mail/printed.js";
 import {
   AUDIT_EVENTS,
   CREATE_USER,
@@ -205,6 +206,25 @@ describe.each(DATABASES)("administration on %s", (database) => {
       });
       expect((await app.send(ME, {}, carol)).data?.me.email).toBe("caroline@example.com");
       await app.send(DELETE_USER, { id: carol.id }, admin);
+    });
+
+    test("the user is told at the old address of another name or address to log in with (row 46)", async () => {
+      const mary = await makeUser(app, "mary");
+      const input = { username: "maryann", email: "maryann@example.com", fullName: "Mary Ann" };
+      await app.send(UPDATE_USER, { id: mary.id, input }, admin);
+      await app.latchkey.outbox.deliverDue();
+      const { mails } = app.latchkey.mailer as PrintedMailer;
+      const told = mails.filter(({ to }) => to === "mary@example.com").reverse();
+      expect(told.map(({ subject }) => subject)).toEqual([
+        "Your username was changed",
+        "Your e-mail address was changed",
+      ]);
+      expect(told[0]!.text).toContain("It is now maryann:");
+      expect(told[1]!.text).toContain("is now maryann@example.com.");
+      await app.send(UPDATE_USER, { id: mary.id, input: { fullName: null } }, admin);
+      await app.latchkey.outbox.deliverDue();
+      expect(mails.filter(({ to }) => to.startsWith("mary"))).toHaveLength(2);
+      await app.send(DELETE_USER, { id: mary.id }, admin);
     });
 
     test("what was sent to the old address opens nothing any more", async () => {
