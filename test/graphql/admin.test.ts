@@ -82,7 +82,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     app.send<Record<string, unknown>, unknown>(document as never, variables, options);
 
   describe.each(ADMINISTRATION)("%s", (_name, document, variables) => {
-    test("is refused to users, for themselves and for others, and to the anonymous", async () => {
+    test("is refused to users, for themselves and for others, and to the anonymous (row 59)", async () => {
       for (const id of [alice.id, bob.id]) {
         const { status, errors } = await send(document, variables(id), alice);
         expect(status).toBe(403);
@@ -121,7 +121,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
   });
 
   describe("createUser", () => {
-    test("makes an unverified user without a password, and sends an invitation", async () => {
+    test("makes an unverified user without a password, and sends an invitation (row 47)", async () => {
       const input = {
         username: "Invited",
         email: "Invited@Example.com",
@@ -265,7 +265,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     });
   });
 
-  test("disableUser shuts the user out at once, enableUser lets them log in again", async () => {
+  test("disableUser shuts the user out at once, enableUser lets them log in again (row 34)", async () => {
     const dave = await makeUser(app, "dave");
     const { data } = await app.send(DISABLE_USER, { id: dave.id }, admin);
     expect(data?.disableUser).toEqual({ id: dave.id, disabled: true });
@@ -315,7 +315,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     });
   });
 
-  test("revokeUserSessions ends all of them, and says how many", async () => {
+  test("revokeUserSessions ends all of them, and says how many (row 40)", async () => {
     const grace = await makeUser(app, "grace");
     await app.login("grace");
     const { data } = await app.send(REVOKE_USER_SESSIONS, { id: grace.id }, admin);
@@ -539,7 +539,7 @@ describe.each(DATABASES)("User.items on %s", (database) => {
     expect(own).toHaveLength(3);
   });
 
-  test("are refused to another, and to who is only just signing in", async () => {
+  test("are refused to another, and to who is only just signing in (row 59)", async () => {
     const query =
       "mutation ($input: CreateItemInput!) { createItem(input: $input) { owner { items { id } } } }";
     const own = await app.post({ query, variables: { input: { title: "x" } } }, users[0]);
