@@ -214,13 +214,12 @@ describe.each(DATABASES)("administration on %s", (database) => {
       await app.send(UPDATE_USER, { id: mary.id, input }, admin);
       await app.latchkey.outbox.deliverDue();
       const { mails } = app.latchkey.mailer as PrintedMailer;
-      const told = mails.filter(({ to }) => to === "mary@example.com").reverse();
-      expect(told.map(({ subject }) => subject)).toEqual([
-        "Your username was changed",
-        "Your e-mail address was changed",
-      ]);
-      expect(told[0]!.text).toContain("It is now maryann:");
-      expect(told[1]!.text).toContain("is now maryann@example.com.");
+      const told = mails.filter(({ to }) => to === "mary@example.com");
+      const texts = Object.fromEntries(told.map(({ subject, text }) => [subject, text]));
+      expect(texts).toEqual({
+        "Your username was changed": expect.stringContaining("It is now maryann:"),
+        "Your e-mail address was changed": expect.stringContaining("is now maryann@example.com."),
+      });
       await app.send(UPDATE_USER, { id: mary.id, input: { fullName: null } }, admin);
       await app.latchkey.outbox.deliverDue();
       expect(mails.filter(({ to }) => to.startsWith("mary"))).toHaveLength(2);
