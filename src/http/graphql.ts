@@ -21,6 +21,7 @@ import type { Sessions } from "../services/sessions.js";
 import { clientOf } from "./client.js";
 import { countRequests } from "./count-requests.js";
 import { landingPagePolicy } from "./landing-page.js";
+import { type LoggedContext, logRefusals } from "./log-refusals.js";
 import { insertPersistedDocument, type PersistedDocuments } from "./persisted-documents.js";
 
 /**
@@ -39,7 +40,7 @@ export async function addGraphQL(
   },
 ): Promise<void> {
   const { schema, sessions, items, metrics, apolloSandbox, persistedDocuments } = options;
-  const apollo = new ApolloServer<Context>({
+  const apollo = new ApolloServer<LoggedContext>({
     schema,
     introspection: apolloSandbox,
     hideSchemaDetailsFromClientErrors: !apolloSandbox,
@@ -58,6 +59,7 @@ export async function addGraphQL(
     plugins: [
       requestLimits,
       errorHead,
+      logRefusals,
       countRequests(metrics),
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
@@ -72,6 +74,7 @@ export async function addGraphQL(
       viewer: await readViewer(sessions, request.headers.authorization),
       client: clientOf(request),
       loaders: createLoaders({ items }),
+      log: request.log,
     }),
   });
   await server.register(async (scope) => {

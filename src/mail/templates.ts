@@ -84,7 +84,17 @@ export function emailChanged({ appUrl, username, newEmail }: LetterFacts & { new
     `Hello ${username},`,
     `the e-mail address of your account is now ${newEmail}. We do not write to this address any more.`,
     "Was it you? Then there is nothing to do.",
-    "Was it not you? Then somebody knows your password. Change it at once, and tell an administrator.",
+    "Was it not you? Then tell an administrator at once, and change your password.",
+    { label: "Go to the app", url: appUrl },
+  ]);
+}
+
+/** After an administrator gave the account another name. */
+export function usernameChanged({ appUrl, username }: LetterFacts): Letter {
+  return letter("Your username was changed", [
+    `Hello ${username},`,
+    `an administrator has changed your username. It is now ${username}: sign in with it, or with your e-mail address.`,
+    "You did not ask for it? Then ask an administrator.",
     { label: "Go to the app", url: appUrl },
   ]);
 }

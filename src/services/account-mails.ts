@@ -8,6 +8,7 @@ import {
   type Letter,
   passwordChanged,
   resetPassword,
+  usernameChanged,
   verifyEmail,
 } from "../mail/templates.js";
 import type { Database } from "../storage/database.js";
@@ -54,6 +55,8 @@ export function accountMails({
         return holder || !user ? undefined : withToken(user, "EMAIL_CHANGE", email, confirmEmailChange);
       case "EMAIL_CHANGED":
         return user && emailChanged({ appUrl, username: user.username, newEmail: user.email });
+      case "USERNAME_CHANGED":
+        return user && usernameChanged({ appUrl, username: user.username });
       case "PASSWORD_CHANGED":
         return user && passwordChanged({ appUrl, username: user.username });
       default:

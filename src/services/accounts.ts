@@ -50,6 +50,12 @@ export interface Actor {
   client: Client;
 }
 
+/** The changes of which the user is told, and the mail that tells it. */
+const TOLD_OF = [
+  ["username", "USERNAME_CHANGED"],
+  ["email", "EMAIL_CHANGED"],
+] as const;
+
 /**
  * What an operator or an administrator does with others' accounts. `who` is an id or a username: none can be taken
  * for the other, as an id is longer than any username.
@@ -155,8 +161,8 @@ export class Accounts {
   }
 
   /**
-   * Changes what is known of a user, whose sessions stay. Whoever changes the address vouches for it: it counts as
-   * verified.
+   * Changes what is known of a user, whose sessions stay, and who is told of another name or address to log in with, at
+   * the address until then. Whoever changes the address vouches for it: it counts as verified.
    * @throws NOT_FOUND, BAD_USER_INPUT, CONFLICT (which field is taken)
    */
   async update(who: string, changes: AccountChanges, actor?: Actor): Promise<User> {
@@ -173,14 +179,20 @@ export class Accounts {
       const emailVerifiedAt = emailChanged ? now : undefined;
       // What was sent to the old address must not open the account any more.
       if (emailChanged) await deleteOneTimeTokens(transaction, user.id);
+      for (const [field, kind] of TOLD_OF) {
+        if (changed.includes(field))
+          await this.#outbox.enqueue(transaction, { kind, email: user.email, userId: user.id });
+      }
       await this.#record(transaction, "USER_UPDATED", user, actor, { changed });
       return updateUser(transaction, user.id, { ...wanted, emailVerifiedAt }, now);
     });
-    return update.catch(async (error: unknown) => {
+    const updated = await update.catch(async (error: unknown) => {
       if (!isUniqueViolation(error)) throw error;
       const holder = username === undefined ? undefined : await findUserByUsername(this.#db, username);
       throw taken(holder && holder.id !== (await this.get(who)).id ? "username" : "email");
     });
+    this.#outbox.wake();
+    return updated;
   }
 
   /**

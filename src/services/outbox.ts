@@ -35,6 +35,7 @@ export type MailKind =
   | "INVITATION"
   | "EMAIL_CHANGE"
   | "EMAIL_CHANGED"
+  | "USERNAME_CHANGED"
   | "PASSWORD_CHANGED"
   | "ACCOUNT_DELETED";
 

@@ -52,7 +52,7 @@ describe("passwords", () => {
     expect(await passwords.verify(PASSWORD, undefined)).toBe(false);
   });
 
-  test("refuses what bcrypt would not hash whole", async () => {
+  test("refuses what bcrypt would not hash whole (row 13)", async () => {
     for (const password of ["x".repeat(73), "é".repeat(37), "a\0b", "a\ud800"]) {
       expect(isHashable(password)).toBe(false);
       await expect(passwords.hash(password)).rejects.toThrow("bcrypt would not hash all of this password");
@@ -62,10 +62,16 @@ describe("passwords", () => {
     }
   });
 
-  test("a password cut at bcrypt's 72 bytes is another password", async () => {
+  test("a password cut at bcrypt's 72 bytes is another password, found so by the same work (rows 3, 13)", async () => {
     const hash = bcrypt.hashSync("x".repeat(72), 4);
+    const worked = async () =>
+      Number(/^latchkey_password_wait_seconds_count (\d+)$/m.exec((await metrics.read()).text)?.[1]);
     expect(await passwords.verify("x".repeat(72), hash)).toBe(true);
+    const before = await worked();
+    expect(before).toBeGreaterThan(0);
     expect(await passwords.verify("x".repeat(73), hash)).toBe(false);
+    expect(await passwords.verify(PASSWORD, undefined)).toBe(false);
+    expect(await worked()).toBe(before + 2);
   });
 
   test("half of the places are for users who have shown who they are, one for each (row 20)", async () => {
@@ -136,7 +142,7 @@ test("one user's logins, however many and right, do not hold off who else is kno
   await app.close();
 });
 
-test("past the queue's end a login is OVERLOADED at once, while tokens are read as ever", async () => {
+test("past the queue's end a login is OVERLOADED at once, while tokens are read as ever (row 20)", async () => {
   const app = await makeApp({ config: { bcryptCost: 12 } });
   await app.createUser("alice");
   const { accessToken } = await app.login("alice");

@@ -9,9 +9,10 @@ import {
   isLeafType,
   isListType,
   isNonNullType,
+  isObjectType,
 } from "graphql";
 import { decodeJwt } from "jose";
-import { type App, makeApp } from "../support/app.js";
+import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { CREATE_ITEM } from "../support/operations.js";
 
 /** Who may use each root field. A field that is not here fails the test until somebody has thought of it. */
@@ -50,6 +51,24 @@ const ACCESS: Record<string, "everybody" | "users" | "administrators"> = {
   "Mutation.deleteUser": "administrators",
   "Mutation.revokeUserSessions": "administrators",
 };
+
+/** What one may read of an object that one was given. A field that is not here fails the test, as above. */
+const READABLE: Record<string, string> = {
+  User: "id username email emailVerified fullName disabled roles createdAt items",
+  Item: "id title description owner createdAt updatedAt",
+  Session: "id createdAt lastUsedAt expiresAt userAgent ipAddress current",
+  Token: "accessToken tokenType expiresIn expiresAt refreshToken user",
+  Registration: "username email",
+  PasswordStrength: "score warning suggestions",
+  AuditEvent: "id at type actorId subjectId sessionId ipAddress details",
+  UserConnection: "edges nodes pageInfo",
+  UserEdge: "cursor node",
+  AuditEventConnection: "edges nodes pageInfo",
+  AuditEventEdge: "cursor node",
+  PageInfo: "hasNextPage hasPreviousPage startCursor endCursor",
+};
+/** Of these only some: test/graphql/admin.test.ts. */
+const GUARDED = ["User.items"];
 
 const ACTORS = [
   "anonymous",
@@ -117,7 +136,7 @@ describe("who may use what", () => {
     return errors?.[0]?.extensions;
   }
 
-  test("every root field has its row, and says so in the schema", () => {
+  test("every root field has its row, and says so in the schema (row 59)", () => {
     expect(
       rootFields()
         .map(({ name }) => name)
@@ -130,7 +149,20 @@ describe("who may use what", () => {
     }
   });
 
-  test.each(ACTORS)("%s", async (actor) => {
+  test("every field of an object has its row, and a guard or none (row 59)", () => {
+    const types = Object.values(app.latchkey.schema.getTypeMap()).filter(isObjectType);
+    const objects = types.filter(({ name }) => !/^(__.*|Query|Mutation)$/.test(name));
+    const fields = objects.map((type) => [type.name, Object.keys(type.getFields()).join(" ")]);
+    expect(Object.fromEntries(fields)).toEqual(READABLE);
+    const guarded = objects.flatMap((type) =>
+      Object.values(type.getFields()).flatMap(({ name, extensions }) =>
+        extensions["directives"] === undefined ? [] : `${type.name}.${name}`,
+      ),
+    );
+    expect(guarded).toEqual(GUARDED);
+  });
+
+  test.each(ACTORS)("%s (row 59)", async (actor) => {
     for (const { name, type, field } of rootFields()) {
       const access = ACCESS[name]!;
       if (actor === "disabled") await app.latchkey.accounts.enable("disabled");
@@ -148,6 +180,38 @@ describe("who may use what", () => {
           ["UNAUTHENTICATED", "FORBIDDEN", "INTERNAL_SERVER_ERROR"].includes(code as string),
         ]).toEqual([name, false]);
     }
+  });
+
+  const OWN = { username: "mallory", email: "mallory@example.com" };
+  test.each<[string, object, boolean]>([
+    ["register", { ...OWN, password: PASSWORD }, false],
+    ["updateProfile", { fullName: "Mallory" }, false],
+    ["createItem", { title: "mine" }, false],
+    ["updateItem", { title: "mine" }, true],
+    ["createUser", OWN, false],
+    ["updateUser", { fullName: "Mallory" }, true],
+  ])("%s takes no field but its own (row 60)", async (name, own, withId) => {
+    const { accessToken: token } = await app.login("administrator");
+    const { field } = rootFields().find(({ field }) => field.name === name)!;
+    const { type } = field.args.find((arg) => arg.name === "input")!;
+    const id = withId ? 'id: "0190a0a0-0000-7000-8000-000000000000", ' : "";
+    const query = `mutation ($input: ${type}) { ${name}(${id}input: $input) { __typename } }`;
+    const codeFor = async (input: object) =>
+      (await app.post({ query, variables: { input } }, { token })).errors?.[0]?.extensions?.["code"];
+    for (const [extra, value] of Object.entries({
+      id: "0190a0a0-0000-7000-8000-000000000001",
+      ownerId: "0190a0a0-0000-7000-8000-000000000001",
+      // To `createUser` an administrator may give it.
+      ...(name !== "createUser" && { roles: ["ADMIN"] }),
+      isAdmin: true,
+      disabled: false,
+      emailVerified: true,
+      passwordHash: "x",
+      createdAt: "2026-01-01T00:00:00Z",
+    })) {
+      expect([extra, await codeFor({ ...own, [extra]: value })]).toEqual([extra, "BAD_USER_INPUT"]);
+    }
+    expect([undefined, "NOT_FOUND", "CONFLICT"]).toContain(await codeFor(own));
   });
 });
 

@@ -122,7 +122,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       }
     });
 
-    test("never tells that an address has an account, but to its owner", async () => {
+    test("never tells that an address has an account, but to its owner (row 19)", async () => {
       const owner = await signIn();
       const [taken, free] = [
         await register("second", owner.email),
@@ -181,7 +181,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       [{ password: "passwordpassword" }, "input.password", "guessable"],
       [{ password: "alice.smith-alice.smith" }, "input.password", "guessable"],
       [{ password: "latchkeylatchkey" }, "input.password", "guessable"],
-    ])("refuses %j and says what to do", async (change, field, rule) => {
+    ])("refuses %j and says what to do (rows 1, 8)", async (change, field, rule) => {
       const input = { username: "alice.smith", email: "alice@example.com", password: PASSWORD, ...change };
       const answer = await app.send(REGISTER, { input });
       expect(answer.status).toBe(400);
@@ -189,7 +189,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       if ("password" in change) expect(answer.text).not.toContain(change.password);
     });
 
-    test("takes a passphrase of plain words, without digits or signs", async () => {
+    test("takes a passphrase of plain words, without digits or signs (row 4)", async () => {
       expect((await register("plain", undefined, "seven brown kettles sleeping")).data).toBeTruthy();
     });
 
@@ -222,11 +222,13 @@ describe.each(DATABASES)("accounts on %s", (database) => {
     const reset = (token: string, newPassword = NEW_PASSWORD) =>
       app.send(RESET_PASSWORD, { token, newPassword });
 
-    test("is set anew with the link, once, which ends all sessions and does not sign in", async () => {
+    test("is set anew with the link, once, which ends all sessions and does not sign in (rows 41, 42, 44)", async () => {
+      const bystander = await signIn();
       const { email, username, accessToken, refreshToken } = await signIn();
       expect((await ask(email.toUpperCase())).text).toBe('{"data":{"requestPasswordReset":true}}\n');
       // Asking changes nothing.
       expect((await app.send(ME, {}, { token: accessToken })).status).toBe(200);
+      expect((await app.login(username)).user.username).toBe(username);
       const token = await tokenFrom(email);
       expect((await reset(token)).data).toEqual({ resetPassword: true });
       expect(codeOf(await app.send(ME, {}, { token: accessToken }))).toBe("UNAUTHENTICATED");
@@ -234,6 +236,8 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect(codeOf(await login(username))).toBe("INVALID_CREDENTIALS");
       expect((await app.login(username, NEW_PASSWORD)).user.username).toBe(username);
       expect((await mailsTo(email)).at(-1)?.subject).toMatch(/password was changed/i);
+      expect((await app.login(bystander.username)).user.email).toBe(bystander.email);
+      expect((await app.send(ME, {}, { token: bystander.accessToken })).status).toBe(200);
       const again = await reset(token);
       expect(again.status).toBe(200);
       expect(again.errors?.[0]).toMatchObject({
@@ -242,14 +246,14 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       });
     });
 
-    test("answers the same for an address without an account, and sends nothing", async () => {
+    test("answers the same for an address without an account, and sends nothing (row 19)", async () => {
       const { email } = await signIn();
       const [known, unknown] = [await ask(email), await ask("stranger@example.com")];
       expect([unknown.status, unknown.text]).toEqual([known.status, known.text]);
       expect(await mailsTo("stranger@example.com")).toEqual([]);
     });
 
-    test("the link works for ten minutes, to the second, and only the latest", async () => {
+    test("the link works for ten minutes, to the second, and only the latest (row 42)", async () => {
       const { email } = await signIn();
       await ask(email);
       const first = await tokenFrom(email);
@@ -265,7 +269,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect(codeOf(await reset(third))).toBe("INVALID_TOKEN");
     });
 
-    test("a password that is refused does not cost the link", async () => {
+    test("a password that is refused does not cost the link (row 44)", async () => {
       const { email, username } = await signIn();
       await ask(email);
       const token = await tokenFrom(email);
@@ -277,7 +281,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect((await reset(token)).data).toEqual({ resetPassword: true });
     });
 
-    test("a forged token, and one for another purpose, are refused", async () => {
+    test("a forged token, and one for another purpose, are refused (row 42)", async () => {
       const owner = await signIn();
       await app.send(
         REQUEST_EMAIL_CHANGE,
@@ -293,7 +297,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       });
     });
 
-    test("of 20 uses at once one succeeds (row 71)", async () => {
+    test("of 20 uses at once one succeeds (rows 42, 71)", async () => {
       const { email } = await signIn();
       await ask(email);
       const token = await tokenFrom(email);
@@ -321,7 +325,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
   });
 
   describe("one's own account", () => {
-    test("changePassword ends all sessions and gives the token of a new one (rows 34, 35)", async () => {
+    test("changePassword ends all sessions and gives the token of a new one (rows 34, 35, 41)", async () => {
       const { username, accessToken, email } = await signIn();
       const elsewhere = await app.login(username);
       const passwords = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
@@ -339,7 +343,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect((await mailsTo(email)).at(-1)?.subject).toMatch(/password was changed/i);
     });
 
-    test("changePassword refuses a wrong current password, which counts as a failed login, and the same again", async () => {
+    test("changePassword refuses a wrong current password, which counts as a failed login, and the same again (row 9)", async () => {
       const { user, accessToken } = await signIn();
       const change = (currentPassword: string, newPassword: string) =>
         app.send(CHANGE_PASSWORD, { currentPassword, newPassword }, { token: accessToken });
@@ -364,7 +368,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect((await app.send(ME, {}, { token: accessToken })).status).toBe(200);
     });
 
-    test("updateProfile changes what is given and nothing else", async () => {
+    test("updateProfile changes what is given and nothing else (row 60)", async () => {
       const { accessToken, username } = await signIn();
       const update = (input: { fullName?: string | null }) =>
         app.send(UPDATE_PROFILE, { input }, { token: accessToken });
@@ -382,7 +386,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect(codeOf(privileged)).toBe("BAD_USER_INPUT");
     });
 
-    test("an e-mail address is changed by a link sent to the new one, and the old one is told", async () => {
+    test("an e-mail address is changed by a link sent to the new one, and the old one is told (row 46)", async () => {
       const { accessToken, username, email } = await signIn();
       const newEmail = `changed-${email}`;
       const ask = (currentPassword: string) =>

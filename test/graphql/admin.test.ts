@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import type { PrintedMailer } from "../../src/mail/printed.js";
 import {
   AUDIT_EVENTS,
   CREATE_USER,
@@ -81,7 +82,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     app.send<Record<string, unknown>, unknown>(document as never, variables, options);
 
   describe.each(ADMINISTRATION)("%s", (_name, document, variables) => {
-    test("is refused to users, for themselves and for others, and to the anonymous", async () => {
+    test("is refused to users, for themselves and for others, and to the anonymous (row 59)", async () => {
       for (const id of [alice.id, bob.id]) {
         const { status, errors } = await send(document, variables(id), alice);
         expect(status).toBe(403);
@@ -120,7 +121,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
   });
 
   describe("createUser", () => {
-    test("makes an unverified user without a password, and sends an invitation", async () => {
+    test("makes an unverified user without a password, and sends an invitation (row 47)", async () => {
       const input = {
         username: "Invited",
         email: "Invited@Example.com",
@@ -207,6 +208,24 @@ describe.each(DATABASES)("administration on %s", (database) => {
       await app.send(DELETE_USER, { id: carol.id }, admin);
     });
 
+    test("the user is told at the old address of another name or address to log in with (row 46)", async () => {
+      const mary = await makeUser(app, "mary");
+      const input = { username: "maryann", email: "maryann@example.com", fullName: "Mary Ann" };
+      await app.send(UPDATE_USER, { id: mary.id, input }, admin);
+      await app.latchkey.outbox.deliverDue();
+      const { mails } = app.latchkey.mailer as PrintedMailer;
+      const told = mails.filter(({ to }) => to === "mary@example.com");
+      const texts = Object.fromEntries(told.map(({ subject, text }) => [subject, text]));
+      expect(texts).toEqual({
+        "Your username was changed": expect.stringContaining("It is now maryann:"),
+        "Your e-mail address was changed": expect.stringContaining("is now maryann@example.com."),
+      });
+      await app.send(UPDATE_USER, { id: mary.id, input: { fullName: null } }, admin);
+      await app.latchkey.outbox.deliverDue();
+      expect(mails.filter(({ to }) => to.startsWith("mary"))).toHaveLength(2);
+      await app.send(DELETE_USER, { id: mary.id }, admin);
+    });
+
     test("what was sent to the old address opens nothing any more", async () => {
       const carol = await makeUser(app, "carol");
       const { db } = app.latchkey;
@@ -245,7 +264,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     });
   });
 
-  test("disableUser shuts the user out at once, enableUser lets them log in again", async () => {
+  test("disableUser shuts the user out at once, enableUser lets them log in again (row 34)", async () => {
     const dave = await makeUser(app, "dave");
     const { data } = await app.send(DISABLE_USER, { id: dave.id }, admin);
     expect(data?.disableUser).toEqual({ id: dave.id, disabled: true });
@@ -295,7 +314,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     });
   });
 
-  test("revokeUserSessions ends all of them, and says how many", async () => {
+  test("revokeUserSessions ends all of them, and says how many (row 40)", async () => {
     const grace = await makeUser(app, "grace");
     await app.login("grace");
     const { data } = await app.send(REVOKE_USER_SESSIONS, { id: grace.id }, admin);
@@ -519,7 +538,7 @@ describe.each(DATABASES)("User.items on %s", (database) => {
     expect(own).toHaveLength(3);
   });
 
-  test("are refused to another, and to who is only just signing in", async () => {
+  test("are refused to another, and to who is only just signing in (row 59)", async () => {
     const query =
       "mutation ($input: CreateItemInput!) { createItem(input: $input) { owner { items { id } } } }";
     const own = await app.post({ query, variables: { input: { title: "x" } } }, users[0]);

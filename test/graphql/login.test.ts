@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeJwt, decodeProtectedHeader } from "jose";
+import { loadConfig } from "../../src/config.js";
 import { findPasswordHash } from "../../src/storage/credentials.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
-import { LOGIN, ME } from "../support/operations.js";
+import { CHANGE_PASSWORD, LOGIN, ME } from "../support/operations.js";
 
 const DAY = 24 * 3_600_000;
 
@@ -74,7 +75,7 @@ describe.each(DATABASES)("login on %s", (database) => {
     },
   );
 
-  test("answers an unknown user, a wrong password and a user without one with the same bytes", async () => {
+  test("answers an unknown user, a wrong password and a user without one with the same bytes (rows 13, 18)", async () => {
     const { db } = app.latchkey;
     await app.createUser("passwordless");
     const { id } = (await app.login("passwordless")).user;
@@ -97,22 +98,28 @@ describe.each(DATABASES)("login on %s", (database) => {
     }
   });
 
-  test("compares the whole password, its case and its spaces", async () => {
+  test("compares the whole password, its case and its spaces, as it was sent (rows 3, 5)", async () => {
     const words = "żółwie śpią głęboko pod mostem nad rzeką ";
     const longest = words + "z".repeat(72 - Buffer.byteLength(words));
     expect(Buffer.byteLength(longest)).toBe(72);
     const accented = "deux ânes mangent du blé";
     await app.createUser("longest", longest);
     await app.createUser("accented", accented);
+    await app.createUser("decomposed", accented.normalize("NFD"));
     await app.createUser("spaced", ` ${PASSWORD} `);
     expect((await app.login("longest", longest)).user.username).toBe("longest");
     expect((await app.login("spaced", ` ${PASSWORD} `)).user.username).toBe("spaced");
+    expect((await app.login("accented", accented)).user.username).toBe("accented");
+    expect((await app.login("decomposed", accented.normalize("NFD"))).user.username).toBe("decomposed");
     for (const [username, password] of [
       ["longest", `${longest}x`],
       ["spaced", PASSWORD],
+      ["alice", ` ${PASSWORD}`],
+      ["alice", `${PASSWORD} `],
       ["alice", PASSWORD.toUpperCase()],
       // The same text in another normal form is another password.
       ["accented", accented.normalize("NFD")],
+      ["decomposed", accented],
     ] as const) {
       expect((await app.send(LOGIN, { username, password })).errors).toEqual(INVALID_CREDENTIALS);
     }
@@ -158,7 +165,27 @@ describe.each(DATABASES)("login on %s", (database) => {
     expect(text).not.toContain(PASSWORD);
   });
 
-  test("hashes anew when the cost has gone up, and only then", async () => {
+  test("takes a password ten years later: none has to be changed (row 10)", async () => {
+    const { user } = await app.login("alice");
+    app.clock.advance(3653 * DAY);
+    expect((await app.login("alice")).user).toEqual(user);
+  });
+
+  test("stores bcrypt hashes of the cost that is configured, 12 as it comes (row 11)", async () => {
+    const { bcryptCost } = loadConfig({});
+    const own = await makeApp({ database, config: { bcryptCost } });
+    await own.createUser("alice");
+    await own.createUser("bob");
+    const change = { currentPassword: PASSWORD, newPassword: `another ${PASSWORD}` };
+    await own.send(CHANGE_PASSWORD, change, { token: (await own.login("bob")).accessToken });
+    const rows = await own.latchkey.db.selectFrom("credentials").select("password_hash").execute();
+    expect(rows.map(({ password_hash }) => password_hash)).toEqual(
+      Array(2).fill(expect.stringMatching(/^\$2b\$12\$[./A-Za-z0-9]{53}$/)),
+    );
+    await own.close();
+  });
+
+  test("hashes anew when the cost has gone up, and only then (row 12)", async () => {
     await app.createUser("rehashed");
     const { id } = (await app.login("rehashed")).user;
     const hashOf = () => findPasswordHash(app.latchkey.db, id);
@@ -171,6 +198,25 @@ describe.each(DATABASES)("login on %s", (database) => {
     expect(after).toMatch(/^\$2b\$05\$/);
     await costlier.login("rehashed");
     expect(await hashOf()).toBe(after);
+    await costlier.close();
+  });
+
+  test("never puts a better hash of the old password in the new one's place (row 12)", async () => {
+    const costlier = await makeApp({
+      databaseUrl: app.databaseUrl,
+      clock: app.clock,
+      config: { bcryptCost: 5 },
+    });
+    const changed = `another ${PASSWORD}`;
+    for (let n = 0; n < 5; n++) {
+      const username = `changing-${n}`;
+      const { id } = await app.createUser(username);
+      const logins = [1, 2, 3].map(() => costlier.send(LOGIN, { username, password: PASSWORD }));
+      await Promise.all([...logins, app.latchkey.accounts.setPassword(username, changed)]);
+      expect((await costlier.login(username, changed)).user.id).toBe(id);
+      const old = await costlier.send(LOGIN, { username, password: PASSWORD });
+      expect(old.errors).toEqual(INVALID_CREDENTIALS);
+    }
     await costlier.close();
   });
 

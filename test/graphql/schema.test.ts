@@ -5,6 +5,7 @@ import {
   type GraphQLArgument,
   type GraphQLField,
   type GraphQLInputField,
+  type GraphQLType,
   getNamedType,
   isEnumType,
   isInputObjectType,
@@ -21,6 +22,14 @@ const SENSITIVE = /password|token|secret|code|email/i;
 
 function authOf(field: GraphQLField<unknown, unknown>): { role: string } | undefined {
   return (field.extensions["directives"] as { auth?: { role: string } } | undefined)?.auth;
+}
+
+/** The names of arguments, and of what is in them. */
+function names(args: readonly (GraphQLArgument | GraphQLInputField)[]): string[] {
+  return args.flatMap(({ name, type }) => {
+    const named = getNamedType(type);
+    return isInputObjectType(named) ? [name, ...names(Object.values(named.getFields()))] : [name];
+  });
 }
 
 describe("the schema", () => {
@@ -74,11 +83,6 @@ describe("the schema", () => {
     const { schema } = app.latchkey;
     const undeclared: string[] = [];
     const declared: string[] = [];
-    const names = (args: readonly (GraphQLArgument | GraphQLInputField)[]): string[] =>
-      args.flatMap(({ name, type }) => {
-        const named = getNamedType(type);
-        return isInputObjectType(named) ? [name, ...names(Object.values(named.getFields()))] : [name];
-      });
     for (const type of [schema.getQueryType()!, schema.getMutationType()!]) {
       for (const field of Object.values(type.getFields())) {
         if (isOncePerRequest(field)) declared.push(field.name);
@@ -106,6 +110,44 @@ describe("the schema", () => {
       "resetPassword",
       "verifyEmail",
     ]);
+  });
+
+  test("asks for no hint, no question and no answer, and tells of no password's age (row 10)", () => {
+    const all = ownTypes().flatMap((type) =>
+      isObjectType(type) || isInputObjectType(type)
+        ? Object.values<GraphQLField<unknown, unknown> | GraphQLInputField>(type.getFields()).flatMap(
+            (field) => [field.name, ...("args" in field ? field.args.map(({ name }) => name) : [])],
+          )
+        : [],
+    );
+    expect(all).toContain("newPassword");
+    expect(
+      all.filter((name) => /hint|question|answer|remind|password.*(age|expir|changed)/i.test(name)),
+    ).toEqual([]);
+  });
+
+  test("an administrator can start a reset, and neither sets nor sees a password or a token (row 47)", () => {
+    const { schema } = app.latchkey;
+    const told = new Set<string>();
+    const tell = (type: GraphQLType) => {
+      const named = getNamedType(type);
+      if (!isObjectType(named) || told.has(named.name)) return;
+      told.add(named.name);
+      for (const field of Object.values(named.getFields())) {
+        expect(`${named.name}.${field.name}`).not.toMatch(CREDENTIAL);
+        tell(field.type);
+      }
+    };
+    const fields = [schema.getQueryType()!, schema.getMutationType()!].flatMap((type) =>
+      Object.values(type.getFields()).filter((field) => authOf(field)?.role === "ADMIN"),
+    );
+    expect(fields.length).toBeGreaterThan(5);
+    for (const field of fields) {
+      expect(names(field.args).filter((name) => CREDENTIAL.test(name))).toEqual([]);
+      tell(field.type);
+    }
+    expect(told).toContain("User");
+    expect(authOf(schema.getMutationType()!.getFields()["requestPasswordReset"]!)).toBeUndefined();
   });
 
   // type-graphql never validates a scalar @Arg, and @Authorized on an input field lets everyone in.

@@ -85,7 +85,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       }
     });
 
-    test("two tabs: within the grace a spent token gives the same successor, afterwards it ends the session", async () => {
+    test("two tabs: within the grace a spent token gives the same successor, afterwards it ends the session (row 37)", async () => {
       const first = await signIn();
       const second = await refresh(first.refreshToken);
       app.clock.advance(9 * SECOND);
@@ -110,7 +110,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       expect(events.every((event) => event.sessionId === sessionId)).toBe(true);
     });
 
-    test("an old token that is stolen after several refreshes ends the session", async () => {
+    test("an old token that is stolen after several refreshes ends the session (row 37)", async () => {
       const first = await signIn();
       let last = first.refreshToken;
       for (let n = 0; n < 3; n++) {
@@ -148,7 +148,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       await own.close();
     });
 
-    test("REFRESH_GRACE_SECONDS=0 turns the grace off", async () => {
+    test("REFRESH_GRACE_SECONDS=0 turns the grace off (row 37)", async () => {
       const strict = await makeApp({ database, env: { REFRESH_GRACE_SECONDS: "0" } });
       const first = await signIn(strict);
       const second = await refresh(first.refreshToken, strict);
@@ -157,7 +157,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       await strict.close();
     });
 
-    test("a session that is not used ends after REFRESH_TOKEN_EXPIRE_DAYS, to the second", async () => {
+    test("a session that is not used ends after REFRESH_TOKEN_EXPIRE_DAYS, to the second (row 39)", async () => {
       const [idle, used] = [await signIn(), await signIn()];
       app.clock.advance(14 * DAY - SECOND);
       const next = await refresh(used.refreshToken);
@@ -166,7 +166,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       await refresh(next.refreshToken);
     });
 
-    test("a session ends after SESSION_EXPIRE_DAYS however often it is used, its access tokens with it", async () => {
+    test("a session ends after SESSION_EXPIRE_DAYS however often it is used, its access tokens with it (row 39)", async () => {
       const started = app.clock.now();
       let { refreshToken } = await signIn();
       for (let n = 0; n < 8; n++) {
@@ -218,7 +218,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       });
     });
 
-    test("mySessions shows the live ones, newest first", async () => {
+    test("mySessions shows the live ones, newest first (row 40)", async () => {
       const first = await signIn();
       app.clock.advance(SECOND);
       const headers = { "user-agent": `Firefox/1 ${"x".repeat(400)}` };
@@ -255,7 +255,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       ]);
     });
 
-    test("revokeSession ends one of one's own; another's answers as one that does not exist", async () => {
+    test("revokeSession ends one of one's own; another's answers as one that does not exist (row 40)", async () => {
       const [alice, bob] = [await signIn(), await signIn()];
       const phone = await app.login(alice.username);
       const id = sidOf(phone.accessToken);
@@ -285,7 +285,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       });
     });
 
-    test("revokeOtherSessions ends all but this one, and says how many", async () => {
+    test("revokeOtherSessions ends all but this one, and says how many (row 40)", async () => {
       const here = await signIn();
       const others = [await app.login(here.username), await app.login(here.username)];
       const stranger = await signIn();
@@ -320,7 +320,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
     }
   });
 
-  test("logins are audited: who succeeded, which account one failed for, never what was typed", async () => {
+  test("logins are audited: who succeeded, which account one failed for, never what was typed (rows 68, 69)", async () => {
     const { username, user } = await signIn();
     await app.send(LOGIN, { username, password: "wrong" });
     await app.latchkey.accounts.disable(username);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { print } from "graphql";
-import { type App, makeApp } from "../support/app.js";
+import { decodeJwt } from "jose";
+import { type App, makeApp, type RequestOptions } from "../support/app.js";
 import { emptyDatabaseUrl } from "../support/databases.js";
 import { LOGIN } from "../support/operations.js";
 import { type Program, startBuilt } from "../support/program.js";
@@ -87,6 +88,38 @@ describe("the log", () => {
     }
     expect(app.seen.filter((line) => line.includes('"reqId"')).length).toBeGreaterThanOrEqual(30);
     for (const secret of secrets) expect(app.seen.filter((line) => line.includes(secret))).toEqual([]);
+  });
+
+  test("tells who was refused what, from where and why (row 68)", async () => {
+    const { id: userId } = await app.createUser("bob");
+    const { accessToken: token } = await app.login("bob");
+    const { sid: sessionId } = decodeJwt(token);
+    const from = "203.0.113.9";
+    const refusalsOf = async (query: string, options: RequestOptions) => {
+      app.seen.length = 0;
+      await app.post({ query }, { from, ...options });
+      const lines = app.seen.filter((line) => line.includes('"msg":"refused"'));
+      return lines.map((line) => JSON.parse(line));
+    };
+    const common = { time: expect.any(Number), reqId: expect.any(String), ipAddress: from };
+    const adminOnly = `{ users { nodes { id } } chosen: auditEvents { nodes { id } } }`;
+    const [refused, ...others] = await refusalsOf(adminOnly, { token });
+    expect([refused, others]).toMatchObject([{ ...common, code: "FORBIDDEN", userId, sessionId }, []]);
+    expect(["users", "auditEvents"]).toEqual(expect.arrayContaining(refused.fields));
+    expect(refused.fields.length).toBeGreaterThan(0);
+    for (const [bad, reason] of [
+      [undefined, "MISSING_TOKEN"],
+      [`${token}x`, "INVALID_TOKEN"],
+    ] as const) {
+      expect(await refusalsOf("{ mine: me { id } }", bad ? { token: bad } : {})).toEqual([
+        expect.objectContaining({ ...common, code: "UNAUTHENTICATED", reason, fields: ["me"] }),
+      ]);
+    }
+    const refresh = 'mutation { refreshToken(refreshToken: "x") { tokenType } }';
+    expect(await refusalsOf(refresh, {})).toEqual([
+      expect.objectContaining({ ...common, code: "INVALID_TOKEN", fields: ["refreshToken"] }),
+    ]);
+    expect(await refusalsOf("{ me { id } }", { token })).toEqual([]);
   });
 
   test("has no line of what probes ask", async () => {

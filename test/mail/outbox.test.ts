@@ -173,7 +173,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect([server.received, await rows(), office.failures]).toEqual([[], [], []]);
   });
 
-  test("a server that is down loses nothing: tried again after 30 s, 1 min, 2 min, up to every hour", async () => {
+  test("a server that is down loses nothing: tried again after 30 s, 1 min, 2 min, up to every hour (row 66)", async () => {
     const { port } = server;
     await server.close();
     await enqueue();

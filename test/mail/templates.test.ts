@@ -7,6 +7,7 @@ import {
   invitation,
   passwordChanged,
   resetPassword,
+  usernameChanged,
   verifyEmail,
 } from "../../src/mail/templates.js";
 
@@ -32,6 +33,7 @@ const LETTERS = {
   invitation,
   passwordChanged,
   resetPassword,
+  usernameChanged,
   verifyEmail,
 };
 
@@ -58,6 +60,7 @@ describe("the mails", () => {
   test("the others say what happened, and what to do when it was not you", () => {
     expect(alreadyRegistered(FACTS).text).toMatch(/You already have an account.*username, alice/s);
     expect(emailChanged(FACTS).text).toContain("is now new@example.com.");
+    expect(usernameChanged(FACTS).text).toMatch(/It is now alice: .*You did not ask for it\? Then ask /s);
     expect(accountDeleted({}).text).toMatch(/^Hello,\n/);
     for (const make of [alreadyRegistered, emailChanged, passwordChanged, accountDeleted]) {
       const { text } = make(FACTS);

@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { decodeJwt } from "jose";
+import { AUDIT_EVENT_TYPES, type AuditEventType } from "../../src/storage/audit.js";
+import {
+  AUDIT_EVENTS,
+  CREATE_USER,
+  DELETE_USER,
+  DISABLE_USER,
+  ENABLE_USER,
+  SET_USER_ROLES,
+  UPDATE_USER,
+} from "../support/admin-operations.js";
+import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { mailedToken } from "../support/mails.js";
+import {
+  ACCEPT_INVITATION,
+  CHANGE_PASSWORD,
+  CONFIRM_EMAIL_CHANGE,
+  LOGIN,
+  LOGOUT,
+  REFRESH,
+  REGISTER,
+  REQUEST_EMAIL_CHANGE,
+  REQUEST_PASSWORD_RESET,
+  RESET_PASSWORD,
+  REVOKE_SESSION,
+  UPDATE_PROFILE,
+  VERIFY_EMAIL,
+} from "../support/operations.js";
+
+const MINUTE = 60_000;
+const from = "203.0.113.7";
+const NEW_PASSWORD = `another ${PASSWORD}`;
+
+let app: App;
+let adminId: string;
+let carolId: string;
+let bobId: string;
+beforeAll(async () => {
+  app = await makeApp();
+  const admin = { username: "admin", email: "admin@example.com", fullName: null, roles: ["ADMIN" as const] };
+  adminId = (await app.latchkey.accounts.create(admin, PASSWORD)).id;
+  bobId = (await app.createUser("bob")).id;
+});
+afterAll(() => app.close());
+
+const send: App["send"] = (document, variables, options) =>
+  app.send(document, variables, { from, ...options });
+const signIn = async (username: string, password = PASSWORD) =>
+  (await send(LOGIN, { username, password })).data!.login;
+const as = async (username: string) => ({ token: (await signIn(username)).accessToken });
+const passwords = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
+
+/** What leaves each event. In this order: carol signs up and is there until an administrator deletes her. */
+const ACTIONS: Record<AuditEventType, () => Promise<unknown>> = {
+  USER_CREATED: async () => {
+    const input = { username: "ida", email: "ida@example.com" };
+    await send(CREATE_USER, { input }, await as("admin"));
+  },
+  INVITATION_ACCEPTED: async () =>
+    send(ACCEPT_INVITATION, { token: await mailedToken(app, "ida@example.com"), password: PASSWORD }),
+  ACCOUNT_REGISTERED: () =>
+    send(REGISTER, { input: { username: "carol", email: "carol@example.com", password: PASSWORD } }),
+  EMAIL_VERIFIED: async () => send(VERIFY_EMAIL, { token: await mailedToken(app, "carol@example.com") }),
+  LOGIN_SUCCEEDED: async () => {
+    carolId = (await signIn("carol")).user.id;
+  },
+  LOGIN_FAILED: () => send(LOGIN, { username: "carol", password: "wrong" }),
+  ATTEMPTS_LIMITED: async () => {
+    for (let n = 0; n < 6; n++) await send(LOGIN, { username: "carol", password: "wrong" });
+  },
+  TOKEN_REFRESHED: async () => send(REFRESH, { refreshToken: (await signIn("carol")).refreshToken }),
+  REFRESH_TOKEN_REUSED: async () => {
+    const { refreshToken } = await signIn("carol");
+    await send(REFRESH, { refreshToken });
+    app.clock.advance(MINUTE);
+    await send(REFRESH, { refreshToken });
+  },
+  LOGGED_OUT: async () => send(LOGOUT, {}, await as("carol")),
+  SESSION_REVOKED: async () => {
+    const id = decodeJwt((await signIn("carol")).accessToken)["sid"] as string;
+    await send(REVOKE_SESSION, { id }, await as("carol"));
+  },
+  PROFILE_UPDATED: async () => send(UPDATE_PROFILE, { input: { fullName: "Carol" } }, await as("carol")),
+  EMAIL_CHANGE_REQUESTED: async () =>
+    send(REQUEST_EMAIL_CHANGE, { newEmail: "new@example.com", currentPassword: PASSWORD }, await as("carol")),
+  EMAIL_CHANGED: async () => send(CONFIRM_EMAIL_CHANGE, { token: await mailedToken(app, "new@example.com") }),
+  PASSWORD_CHANGED: async () => send(CHANGE_PASSWORD, passwords, await as("carol")),
+  PASSWORD_RESET: async () => {
+    await send(REQUEST_PASSWORD_RESET, { email: "new@example.com" });
+    await send(RESET_PASSWORD, { token: await mailedToken(app, "new@example.com"), newPassword: PASSWORD });
+  },
+  USER_UPDATED: async () =>
+    send(UPDATE_USER, { id: carolId, input: { fullName: "Caroline" } }, await as("admin")),
+  USER_ROLES_SET: async () => send(SET_USER_ROLES, { id: carolId, roles: ["ADMIN"] }, await as("admin")),
+  USER_DISABLED: async () => send(DISABLE_USER, { id: carolId }, await as("admin")),
+  USER_ENABLED: async () => send(ENABLE_USER, { id: carolId }, await as("admin")),
+  ACCOUNT_DELETED: async () => send(DELETE_USER, { id: carolId }, await as("admin")),
+  SIGNING_KEY_ROTATED: async () => app.latchkey.signingKeys!.rotate(),
+  SIGNING_KEY_RETIRED: async () => {
+    const { kid } = await app.latchkey.keys.signingKey();
+    await app.latchkey.signingKeys!.rotate();
+    app.clock.advance(MINUTE);
+    await app.latchkey.signingKeys!.retire(kid);
+  },
+};
+
+const BY_ADMIN = ["USER_CREATED", "USER_UPDATED", "USER_ROLES_SET", "USER_DISABLED", "USER_ENABLED"];
+
+test("there is an action for every type of event", () => {
+  expect(Object.keys(ACTIONS).sort()).toEqual(Object.keys(AUDIT_EVENT_TYPES).sort());
+});
+
+test.each(Object.entries(ACTIONS))(
+  "%s is written down, with when, who, to whom and from where (row 68)",
+  async (type, act) => {
+    // So that no attempt is counted against the next.
+    app.clock.advance(60 * MINUTE);
+    const { db } = app.latchkey;
+    const all = () => db.selectFrom("audit_events").selectAll().where("type", "=", type).execute();
+    const known = new Set((await all()).map(({ id }) => id));
+    await act();
+    const [event, ...others] = (await all()).filter(({ id }) => !known.has(id));
+    expect(others).toEqual([]);
+    expect(Math.abs(app.clock.now() - event!.at)).toBeLessThanOrEqual(MINUTE);
+    const byOperator = type.startsWith("SIGNING_KEY");
+    expect(event!.ip_address).toBe(byOperator ? null : from);
+    const byNobodyKnown = byOperator || ["LOGIN_FAILED", "ATTEMPTS_LIMITED"].includes(type);
+    if (byNobodyKnown) expect(event!.actor_id).toBeNull();
+    else if (BY_ADMIN.includes(type) || type === "ACCOUNT_DELETED") expect(event!.actor_id).toBe(adminId);
+    else expect(event!.actor_id).toBe(event!.subject_id);
+    if (!byOperator) expect(event!.subject_id).toEqual(expect.any(String));
+  },
+);
+
+test("the times are UTC where they are read", async () => {
+  app.clock.advance(60 * MINUTE);
+  const { data } = await send(AUDIT_EVENTS, { userId: bobId }, await as("admin"));
+  expect(data!.auditEvents.nodes.map(({ type, at }) => [type, at])).toEqual([
+    ["USER_CREATED", "2026-01-01T00:00:00.000Z"],
+  ]);
+});
