@@ -52,6 +52,8 @@ export class Passwords {
       maxThreads: THREADS,
       maxQueue: PLACES,
       niceIncrement: 10,
+      // Whoever is next while no thread is free would otherwise be sent to the end of the queue, each time.
+      stricterFIFO: true,
       // A worker waiting on Atomics cannot be stopped quickly.
       atomics: "disabled",
     });

@@ -14,6 +14,7 @@ import { refuseCompressedBodies } from "./compressed-bodies.js";
 import { closeKeptAlive } from "./draining.js";
 import { refuseTwoAuthorizations } from "./one-authorization.js";
 import { paceRefusals } from "./pacing.js";
+import { discardRefusedBodies } from "./refused-bodies.js";
 
 /** The largest body that is read, in bytes. */
 const BODY_LIMIT = 64 * 1024;
@@ -94,6 +95,7 @@ export async function createServer(options: {
   refuseTwoAuthorizations(server);
   refuseCompressedBodies(server);
   paceRefusals(server);
+  discardRefusedBodies(server);
   server.addHook("onResponse", async ({ routeOptions }, { statusCode }) =>
     options.metrics.httpRequestAnswered(routeOptions.url ?? "none", statusCode),
   );

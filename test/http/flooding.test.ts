@@ -199,3 +199,39 @@ test("a body that stops half way is refused", async () => {
   expect(answer).toMatch(/^HTTP\/1\.1 400 /);
   expect(answer).not.toContain('"data"');
 });
+
+test.each([1, 3, 20])(
+  "a body of %d MB is refused, up to 4 MB with an answer and not with a broken connection",
+  async (size) => {
+    const body = JSON.stringify({ query: "#".repeat(size * 2 ** 20) });
+    const headers = { "content-type": "application/json" };
+    for (let n = 0; n < 10; n++) {
+      const answer = app.request("/graphql", { method: "POST", headers, body });
+      // Of what is far too large nobody reads the end.
+      if (size > 4) await answer.catch(() => {});
+      else expect((await answer).status).toBe(413);
+    }
+    expect((await app.request("/healthz")).status).toBe(200);
+  },
+);
+
+test("refusals leave at a steady rate, and nothing else waits for them", async () => {
+  const strength = () =>
+    app.post({ query: '{ passwordStrength(password: "x") { score } }' }, { from: "192.0.2.1" });
+  await strength();
+  const attempts = app.latchkey.db.updateTable("attempts").set({ count: 299 });
+  await attempts.where("name", "=", "PASSWORD_STRENGTH_SOURCE").execute();
+  await strength();
+  const started = performance.now();
+  let refused = 0;
+  const refusals = Array.from({ length: 100 }, async () => {
+    expect((await strength()).status).toBe(429);
+    refused++;
+  });
+  // 200 a second.
+  await refusals[0];
+  await app.request("/healthz");
+  expect(refused).toBeLessThan(100);
+  await Promise.all(refusals);
+  expect(performance.now() - started).toBeGreaterThan(490);
+});

@@ -1,0 +1,30 @@
+import type { IncomingMessage } from "node:http";
+import { setTimeout } from "node:timers/promises";
+import type { FastifyInstance } from "fastify";
+
+/** Of a body that was refused, so much is read and thrown away, in bytes, for so long, in milliseconds. */
+const MOST = 4 * 1024 * 1024;
+const LONGEST = 500;
+
+/**
+ * Lets clients finish sending a body that is refused unread. The connection would otherwise break under them, and many
+ * would tell of that instead of the answer.
+ */
+export function discardRefusedBodies(server: FastifyInstance): void {
+  server.addHook("onSend", async ({ raw }, { statusCode }) => {
+    if ((statusCode === 413 || statusCode === 415) && !raw.complete) await discard(raw);
+  });
+}
+
+async function discard(body: IncomingMessage): Promise<void> {
+  const enough = new AbortController();
+  let length = 0;
+  const count = (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > MOST) enough.abort();
+  };
+  const stop = () => enough.abort();
+  body.on("data", count).once("end", stop).once("close", stop);
+  await setTimeout(LONGEST, undefined, { signal: enough.signal }).catch(() => {});
+  body.off("data", count).pause();
+}
