@@ -12,6 +12,7 @@ import { loadOrCreateSecretKey } from "./crypto/secret-key.js";
 import { blame } from "./exit.js";
 import { AccountResolver } from "./graphql/account.js";
 import { AdminResolver } from "./graphql/admin.js";
+import { AuditLogResolver } from "./graphql/audit-log.js";
 import { ItemResolver, UserItemsResolver } from "./graphql/item.js";
 import { RegistrationResolver } from "./graphql/registration.js";
 import { createSchema } from "./graphql/schema.js";
@@ -164,7 +165,8 @@ export function compose(
     new SessionResolver({ login, refresh, sessions }),
     new AccountResolver(ownAccount),
     new RegistrationResolver({ registration, recovery, mailRequests, policy }),
-    new AdminResolver({ accounts, auditLog: new AuditLog({ db }) }),
+    new AdminResolver(accounts),
+    new AuditLogResolver(new AuditLog({ db })),
     new ItemResolver(items),
     new UserItemsResolver(),
   ]);

@@ -6,7 +6,7 @@ import { type Context, signedIn } from "./context.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { TokenType, toTokenType } from "./token.js";
 import { toUserType, UserType } from "./user.js";
-import { IsText } from "./validation.js";
+import { IsText, ofInput } from "./validation.js";
 
 @InputType({ description: "What to change of one's profile. What is left out stays as it is." })
 class UpdateProfileInput {
@@ -77,7 +77,8 @@ export class AccountResolver {
   })
   async updateProfile(@Ctx() context: Context, @Args(() => UpdateProfileArgs) { input }: UpdateProfileArgs) {
     const changes = input.fullName === undefined ? {} : { fullName: input.fullName };
-    return toUserType(await this.#ownAccount.updateProfile(signedIn(context).user, changes, context.client));
+    const { user } = signedIn(context);
+    return toUserType(await ofInput(this.#ownAccount.updateProfile(user, changes, context.client)));
   }
 
   @Auth()

@@ -1,76 +1,14 @@
-import { IsDate, IsIn, IsOptional, IsUUID, ValidateIf, ValidateNested } from "class-validator";
-import { GraphQLJSONObject } from "graphql-scalars";
-import {
-  Args,
-  ArgsType,
-  Ctx,
-  Field,
-  ID,
-  InputType,
-  Int,
-  Mutation,
-  ObjectType,
-  Query,
-  Resolver,
-  registerEnumType,
-} from "type-graphql";
-import { invalidInput, LatchkeyError, type Violation } from "../errors.js";
+import { IsIn, IsOptional, IsUUID, ValidateIf, ValidateNested } from "class-validator";
+import { Args, ArgsType, Ctx, Field, ID, InputType, Int, Mutation, Query, Resolver } from "type-graphql";
 import type { Accounts, Actor } from "../services/accounts.js";
-import type { AuditLog } from "../services/audit-log.js";
-import { AUDIT_EVENT_TYPES, type AuditEvent, type AuditEventType } from "../storage/audit.js";
 import { ROLES, type Role } from "../storage/users.js";
 import { Auth } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
 import { type Context, signedIn } from "./context.js";
 import { RoleEnum, toUserType, UserType } from "./user.js";
-import { IsText } from "./validation.js";
-
-const AUDIT_EVENT_TYPE_NAMES = Object.keys(AUDIT_EVENT_TYPES) as AuditEventType[];
-const AuditEventTypeEnum = Object.fromEntries(AUDIT_EVENT_TYPE_NAMES.map((type) => [type, type])) as {
-  [T in AuditEventType]: T;
-};
-registerEnumType(AuditEventTypeEnum, {
-  name: "AuditEventType",
-  description: "What an audit event is about. The list grows.",
-  valuesConfig: Object.fromEntries(
-    Object.entries(AUDIT_EVENT_TYPES).map(([type, description]) => [type, { description }]),
-  ),
-});
-
-@ObjectType("AuditEvent", { description: "Something that happened: who did what to whom." })
-class AuditEventObject {
-  @Field(() => ID, { description: "Later events have greater ids." })
-  id!: string;
-
-  @Field(() => Date, { description: "When it happened." })
-  at!: Date;
-
-  @Field(() => AuditEventTypeEnum, { description: "What happened." })
-  type!: AuditEventType;
-
-  @Field(() => ID, {
-    nullable: true,
-    description: "The user who did it, who may be gone by now; null for an operator or nobody known.",
-  })
-  actorId!: string | null;
-
-  @Field(() => ID, { nullable: true, description: "The user it was done to, who may be gone by now." })
-  subjectId!: string | null;
-
-  @Field(() => ID, { nullable: true, description: "The session it was done in, or done to." })
-  sessionId!: string | null;
-
-  @Field(() => String, { nullable: true, description: "The IP address it came from." })
-  ipAddress!: string | null;
-
-  @Field(() => GraphQLJSONObject, {
-    description: "What changed, such as the names of the fields, or the roles. Never a secret.",
-  })
-  details!: Record<string, unknown>;
-}
+import { IsText, ofInput } from "./validation.js";
 
 const UserConnection = connectionTypeOf("User", UserType);
-const AuditEventConnection = connectionTypeOf("AuditEvent", AuditEventObject);
 
 @ArgsType()
 class UsersArgs extends PageArgs {
@@ -89,24 +27,6 @@ class UsersArgs extends PageArgs {
   @IsOptional()
   @IsIn([true, false])
   disabled?: boolean | null;
-}
-
-@ArgsType()
-class AuditEventsArgs extends PageArgs {
-  @Field(() => ID, { nullable: true, description: "Only what this user did, or what was done to them." })
-  @IsOptional()
-  @IsUUID()
-  userId?: string | null;
-
-  @Field(() => AuditEventTypeEnum, { nullable: true, description: "Only events of this type." })
-  @IsOptional()
-  @IsIn(AUDIT_EVENT_TYPE_NAMES)
-  type?: AuditEventType | null;
-
-  @Field(() => Date, { nullable: true, description: "Only what happened then or later." })
-  @IsOptional()
-  @IsDate()
-  since?: Date | null;
 }
 
 @ArgsType()
@@ -190,11 +110,9 @@ class SetUserRolesArgs extends UserArgs {
 @Resolver()
 export class AdminResolver {
   readonly #accounts: Accounts;
-  readonly #auditLog: AuditLog;
 
-  constructor(deps: { accounts: Accounts; auditLog: AuditLog }) {
-    this.#accounts = deps.accounts;
-    this.#auditLog = deps.auditLog;
+  constructor(accounts: Accounts) {
+    this.#accounts = accounts;
   }
 
   @Auth("ADMIN")
@@ -212,19 +130,6 @@ export class AdminResolver {
   })
   async user(@Args(() => UserArgs) { id }: UserArgs) {
     return toUserType(await this.#accounts.get(id));
-  }
-
-  @Auth("ADMIN")
-  @Query(() => AuditEventConnection, {
-    description: "What happened, newest first. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `BAD_USER_INPUT`.",
-  })
-  async auditEvents(@Args(() => AuditEventsArgs) args: AuditEventsArgs) {
-    const filter = {
-      userId: args.userId?.toLowerCase(),
-      type: args.type ?? undefined,
-      since: args.since?.getTime(),
-    };
-    return readPage(args, (page) => this.#auditLog.page(page, filter), toAuditEventObject);
   }
 
   @Auth("ADMIN")
@@ -298,34 +203,4 @@ export class AdminResolver {
 
 function actorOf(context: Context): Actor {
   return { id: signedIn(context).user.id, client: context.client };
-}
-
-/** What a service says of a field, said of the field of `input`. */
-async function ofInput<T>(work: Promise<T>): Promise<T> {
-  return work.catch((error: unknown) => {
-    if (!(error instanceof LatchkeyError)) throw error;
-    const { field, violations } = error.details as { field?: string; violations?: Violation[] };
-    if (error.code === "BAD_USER_INPUT" && violations !== undefined) {
-      throw invalidInput(
-        violations.map((violation) => ({ ...violation, field: `input.${violation.field}` })),
-      );
-    }
-    if (error.code === "CONFLICT") {
-      throw new LatchkeyError("CONFLICT", error.message, { field: `input.${field}` });
-    }
-    throw error;
-  });
-}
-
-function toAuditEventObject(event: AuditEvent): AuditEventObject {
-  return {
-    id: event.id,
-    at: new Date(event.at),
-    type: event.type,
-    actorId: event.actorId,
-    subjectId: event.subjectId,
-    sessionId: event.sessionId,
-    ipAddress: event.ipAddress,
-    details: event.details,
-  };
 }

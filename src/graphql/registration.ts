@@ -19,7 +19,7 @@ import type { PasswordRecovery } from "../services/password-recovery.js";
 import type { Registration } from "../services/registration.js";
 import type { Context } from "./context.js";
 import { OncePerRequest } from "./once-per-request.js";
-import { IsText } from "./validation.js";
+import { IsText, ofInput } from "./validation.js";
 
 const TOKEN = [1, 200] as const;
 const EMAIL = [1, 320] as const;
@@ -141,7 +141,7 @@ export class RegistrationResolver {
   })
   async register(@Ctx() { client }: Context, @Args(() => RegisterArgs) { input }: RegisterArgs) {
     const { username, email, password, fullName = null } = input;
-    const user = await this.#registration.register({ username, email, password, fullName }, client);
+    const user = await ofInput(this.#registration.register({ username, email, password, fullName }, client));
     return { username: user.username, email: user.email };
   }
 

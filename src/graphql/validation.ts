@@ -1,5 +1,5 @@
 import { ValidateBy, type ValidationError, validate } from "class-validator";
-import { invalidInput, type Violation } from "../errors.js";
+import { invalidInput, LatchkeyError, type Violation } from "../errors.js";
 
 /** Text of min to max characters that both databases can hold: well-formed Unicode without NUL. */
 export function IsText(min: number, max: number): PropertyDecorator {
@@ -24,6 +24,23 @@ export async function validateArguments(args: unknown): Promise<void> {
   const validationError = { target: false, value: false };
   const errors = await validate(args as object, { validationError, forbidUnknownValues: false });
   if (errors.length > 0) throw invalidInput(toViolations(errors));
+}
+
+/** What a service says of a field, said of the field of `input`. */
+export async function ofInput<T>(work: Promise<T>): Promise<T> {
+  return work.catch((error: unknown) => {
+    if (!(error instanceof LatchkeyError)) throw error;
+    const { field, violations } = error.details as { field?: string; violations?: Violation[] };
+    if (error.code === "BAD_USER_INPUT" && violations !== undefined) {
+      throw invalidInput(
+        violations.map((violation) => ({ ...violation, field: `input.${violation.field}` })),
+      );
+    }
+    if (error.code === "CONFLICT") {
+      throw new LatchkeyError("CONFLICT", error.message, { field: `input.${field}` });
+    }
+    throw error;
+  });
 }
 
 function toViolations(errors: ValidationError[], path = ""): Violation[] {

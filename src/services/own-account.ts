@@ -103,11 +103,7 @@ export class OwnAccount {
   /** @throws BAD_USER_INPUT */
   async updateProfile(user: User, changes: Pick<UserChanges, "fullName">, client: Client): Promise<User> {
     const violations = fullNameViolations(changes.fullName ?? null);
-    if (violations.length > 0) {
-      throw invalidInput(
-        violations.map((violation) => ({ ...violation, field: `input.${violation.field}` })),
-      );
-    }
+    if (violations.length > 0) throw invalidInput(violations);
     return this.#db.transaction().execute(async (transaction) => {
       const updated = await updateUser(transaction, user.id, changes, this.#clock.now());
       const details = { changed: Object.keys(changes) };

@@ -82,20 +82,16 @@ export class Registration {
       ...emailViolations(user.email),
       ...fullNameViolations(user.fullName),
     ];
-    if (violations.length > 0) {
-      throw invalidInput(
-        violations.map((violation) => ({ ...violation, field: `input.${violation.field}` })),
-      );
-    }
+    if (violations.length > 0) throw invalidInput(violations);
     await this.#throttle.count("REGISTRATION", client);
     const hash = await this.#passwords.withPlace({ userId: undefined }, async () => {
-      await this.#policy.check(input.password, user, "input.password");
+      await this.#policy.check(input.password, user);
       await this.#mailRequests.count(user.email, client);
       return this.#passwords.hash(input.password);
     });
     await this.#db.transaction().execute(async (transaction) => {
       if (!(await insertUser(transaction, user))) {
-        throw new LatchkeyError("CONFLICT", "This username is already in use.", { field: "input.username" });
+        throw new LatchkeyError("CONFLICT", "This username is already in use.", { field: "username" });
       }
       await setPasswordHash(transaction, user.id, hash, now);
       await this.#audit.record(transaction, "ACCOUNT_REGISTERED", {
