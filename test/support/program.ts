@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { resolve } from "node:path";
-import { keepSeen, SECRETS } from "./seen.js";
+import { keepSeen, SECRETS } from "./seen.ts";
 
 /** Enough for the built program to run, and nothing else of this process's own environment. */
 const ENVIRONMENT = {

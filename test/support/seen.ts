@@ -5,5 +5,7 @@ export const SECRETS = /CANARY|\$2[aby]\$\d\d\$/;
 
 /** Keeps what was answered or logged for the check at the end of the whole run, in global-teardown.ts. */
 export function keepSeen(text: string): void {
-  appendFileSync(`${process.env["TEST_SEEN"]}`, `${text}\n`);
+  const file = process.env["TEST_SEEN"];
+  // Not set where a script starts a program outside the tests.
+  if (file !== undefined) appendFileSync(file, `${text}\n`);
 }
