@@ -13,7 +13,7 @@ export const ERROR_CODES = {
   NOT_FOUND: "There is no such object, or it belongs to somebody else.",
   CONFLICT: "The value is already in use.",
   RATE_LIMITED:
-    "Too many attempts: try again after `extensions.retryAfter` seconds, or, after very many failures, with a new password.",
+    "Too many attempts: try again after `extensions.retryAfter` seconds, or, after very many failures, with a new password or from where you have signed in before.",
   OVERLOADED: "Too many passwords are being checked; try again after `extensions.retryAfter` seconds.",
   GRAPHQL_PARSE_FAILED: "The document is not GraphQL, or has too many tokens.",
   GRAPHQL_VALIDATION_FAILED: "The document does not fit the schema, or is over a limit.",

@@ -195,6 +195,6 @@ function rateLimited(wait: number): LatchkeyError<"RATE_LIMITED"> {
     );
   }
   const retryAfter = Math.ceil(wait / SECOND);
-  const message = `Too many attempts. Try again in ${retryAfter} seconds.`;
+  const message = `Too many attempts. Try again in ${retryAfter} second${retryAfter === 1 ? "" : "s"}.`;
   return new LatchkeyError("RATE_LIMITED", message, { retryAfter });
 }

@@ -76,7 +76,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
       expect(await login("anna", PASSWORD, from)).toEqual({
         outcome: "RATE_LIMITED",
         status: 429,
-        message: `Too many attempts. Try again in ${wait} seconds.`,
+        message: `Too many attempts. Try again in ${wait} second${wait === 1 ? "" : "s"}.`,
         retryAfter: wait,
         header: String(wait),
       });
@@ -119,7 +119,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect([token.status, token.headers.get("retry-after"), JSON.parse(token.text)]).toEqual([
       429,
       "1",
-      { error: "temporarily_unavailable", error_description: "Too many attempts. Try again in 1 seconds." },
+      { error: "temporarily_unavailable", error_description: "Too many attempts. Try again in 1 second." },
     ]);
     const again = await app.send(
       CHANGE_PASSWORD,
