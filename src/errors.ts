@@ -72,6 +72,11 @@ export class LatchkeyError<C extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
+/** Whether what was thrown is a LatchkeyError of this code. */
+export function hasCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof LatchkeyError && error.code === code;
+}
+
 /** A BAD_USER_INPUT for rules that are checked by a service rather than on the argument class. */
 export function invalidInput(violations: Violation[]): LatchkeyError<"BAD_USER_INPUT"> {
   const what = violations.map(({ message }) => message).join("; ");

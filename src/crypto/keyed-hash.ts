@@ -1,4 +1,5 @@
-import { createHmac, hkdfSync } from "node:crypto";
+import { createHmac } from "node:crypto";
+import { derivedKey } from "./derived-key.js";
 
 /** Stands in for a text that must not be kept: HMAC-SHA-256 under a key derived from a secret for one purpose. */
 export class KeyedHash {
@@ -13,7 +14,7 @@ export class KeyedHash {
 
   /** @returns the same base64url for the same text */
   of(text: string): string {
-    this.#key ??= Buffer.from(hkdfSync("sha256", this.#secret(), "", `latchkey ${this.#purpose} v1`, 32));
+    this.#key ??= derivedKey(this.#secret(), this.#purpose);
     return createHmac("sha256", this.#key).update(text).digest("base64url");
   }
 }

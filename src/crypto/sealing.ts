@@ -1,14 +1,15 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { derivedKey } from "./derived-key.js";
 
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** Encrypts with AES-256-GCM under a key derived (HKDF-SHA-256, RFC 5869) from a secret for one purpose. */
+/** Encrypts with AES-256-GCM under a key derived from a secret for one purpose. */
 export class Sealer {
   readonly #key: Buffer;
 
   constructor(secret: string | Buffer, purpose: string) {
-    this.#key = Buffer.from(hkdfSync("sha256", secret, "", `latchkey ${purpose} v1`, 32));
+    this.#key = derivedKey(secret, purpose);
   }
 
   /** @param boundTo a public value the text belongs to, without which it does not open */

@@ -1,6 +1,9 @@
 import { IsOptional, isUUID, Max, Min, ValidateBy } from "class-validator";
 import { ArgsType, type ClassType, Field, Int, ObjectType } from "type-graphql";
 
+/** How many objects a field gives at most. */
+export const MAX_PAGE = 100;
+
 /** Relay's cursor connections (https://relay.dev/graphql/connections.htm), forwards only. */
 @ObjectType("PageInfo", { description: "Where a page is among the others." })
 class PageInfoType {
@@ -22,9 +25,9 @@ class PageInfoType {
 
 @ArgsType()
 export class PageArgs {
-  @Field(() => Int, { defaultValue: 50, description: "How many to give at most, 1 to 100." })
+  @Field(() => Int, { defaultValue: 50, description: `How many to give at most, 1 to ${MAX_PAGE}.` })
   @Min(1)
-  @Max(100)
+  @Max(MAX_PAGE)
   first!: number;
 
   @Field(() => String, { nullable: true, description: "The `endCursor` of the page before." })

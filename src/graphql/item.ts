@@ -18,6 +18,7 @@ import { LatchkeyError } from "../errors.js";
 import type { Items } from "../services/items.js";
 import type { Item } from "../storage/items.js";
 import { Auth } from "./auth-checker.js";
+import { MAX_PAGE } from "./connection.js";
 import { type Context, signedIn } from "./context.js";
 import { toUserType, UserType } from "./user.js";
 import { IsText } from "./validation.js";
@@ -48,9 +49,9 @@ class ItemType {
 
 @ArgsType()
 class ItemsArgs {
-  @Field(() => Int, { defaultValue: 50, description: "How many items to give at most, 1 to 100." })
+  @Field(() => Int, { defaultValue: 50, description: `How many items to give at most, 1 to ${MAX_PAGE}.` })
   @Min(1)
-  @Max(100)
+  @Max(MAX_PAGE)
   first!: number;
 }
 

@@ -10,10 +10,8 @@ import {
   Kind,
   type SelectionSetNode,
 } from "graphql";
+import { MAX_PAGE } from "./connection.js";
 import { isOncePerRequest } from "./once-per-request.js";
-
-/** What a page holds at most. */
-const MAX_PAGE = 100;
 
 export type Variables = Readonly<Record<string, unknown>>;
 
@@ -27,16 +25,22 @@ export interface SelectionSize {
   values: number;
 }
 
+/** The document's fragments by their names. */
+export function fragmentsOf(document: DocumentNode): Map<string, FragmentDefinitionNode> {
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
+  }
+  return fragments;
+}
+
 /**
  * A function that measures selection sets of the document, given the type they are of; each fragment is looked at
  * once, however often it is spread.
  * @param variables what `first` may be given by; null and what is missing counts as not given
  */
 export function selectionSizes(document: DocumentNode, schema: GraphQLSchema, variables: Variables = {}) {
-  const fragments = new Map<string, FragmentDefinitionNode>();
-  for (const definition of document.definitions) {
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
-  }
+  const fragments = fragmentsOf(document);
   const measured = new Map<string, SelectionSize>();
 
   function sizeOfFragment(name: string): SelectionSize {

@@ -1,5 +1,6 @@
 import type { ApolloServerPlugin } from "@apollo/server";
 import { type FragmentDefinitionNode, Kind, type SelectionSetNode } from "graphql";
+import { fragmentsOf } from "../graphql/selection-size.js";
 import type { Metrics } from "../metrics.js";
 
 /** Tells operations apart by their root field, since their names are the client's to choose. */
@@ -8,12 +9,8 @@ export function countRequests(metrics: Metrics): ApolloServerPlugin {
     async requestDidStart() {
       return {
         async willSendResponse({ operation, document, response: { body } }) {
-          const fragments = new Map<string, FragmentDefinitionNode>();
-          for (const definition of document?.definitions ?? []) {
-            if (definition.kind === Kind.FRAGMENT_DEFINITION)
-              fragments.set(definition.name.value, definition);
-          }
-          const fields = operation ? rootFields(operation.selectionSet, fragments) : undefined;
+          const fields =
+            operation && document ? rootFields(operation.selectionSet, fragmentsOf(document)) : undefined;
           const name = fields === undefined ? "invalid" : fields.size === 1 ? [...fields][0]! : "several";
           const error = body.kind === "single" ? body.singleResult.errors?.[0] : undefined;
           metrics.graphqlRequestAnswered(name, error ? String(error.extensions?.["code"]) : "OK");

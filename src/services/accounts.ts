@@ -1,6 +1,6 @@
 import type { Clock, NewId } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
-import { invalidInput, LatchkeyError } from "../errors.js";
+import { LatchkeyError } from "../errors.js";
 import type { AuditEventType } from "../storage/audit.js";
 import { setPasswordHash } from "../storage/credentials.js";
 import { type Database, isUniqueViolation } from "../storage/database.js";
@@ -24,7 +24,7 @@ import {
 } from "../storage/users.js";
 import { keepAnAdministrator } from "./administrators.js";
 import type { Audit, Client } from "./audit.js";
-import { emailViolations, fullNameViolations, normalizeLogin, usernameViolations } from "./identifiers.js";
+import { checkIdentity, normalizeLogin } from "./identifiers.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
 import type { Throttle } from "./throttle.js";
@@ -337,15 +337,6 @@ function withUser(roles: readonly Role[]): Role[] {
 
 function isId(who: string): boolean {
   return who.length === 36;
-}
-
-function checkIdentity({ username, email, fullName }: AccountChanges): void {
-  const violations = [
-    ...(username === undefined ? [] : usernameViolations(username)),
-    ...(email === undefined ? [] : emailViolations(email)),
-    ...fullNameViolations(fullName ?? null),
-  ];
-  if (violations.length > 0) throw invalidInput(violations);
 }
 
 function taken(field: "username" | "email"): LatchkeyError<"CONFLICT"> {

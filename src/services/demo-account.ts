@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { LatchkeyError } from "../errors.js";
+import { hasCode } from "../errors.js";
 import type { Accounts } from "./accounts.js";
 import type { Items } from "./items.js";
 
@@ -21,7 +21,7 @@ export async function createDemoAccount(
     await items.create(user.id, { title: "Bar", description: null });
   } catch (error) {
     // Another process that starts on the same database was faster.
-    if (error instanceof LatchkeyError && error.code === "CONFLICT") return undefined;
+    if (hasCode(error, "CONFLICT")) return undefined;
     throw error;
   }
   return { username, password };

@@ -1,5 +1,5 @@
 import { isEmail } from "class-validator";
-import type { Violation } from "../errors.js";
+import { invalidInput, type Violation } from "../errors.js";
 
 const USERNAME = /^[a-z0-9._-]{3,32}$/;
 /** What can be answered as an `EmailAddress`, HTML's: no quotes, and an international domain in its ASCII form. */
@@ -15,8 +15,28 @@ export function isLogin(login: string): boolean {
   return /^[^\s\p{C}]{1,320}$/u.test(login);
 }
 
-/** @param username already normalized */
-export function usernameViolations(username: string): Violation[] {
+/**
+ * Checks what a user is known by, already normalized; what is undefined is not checked.
+ * @throws BAD_USER_INPUT
+ */
+export function checkIdentity({
+  username,
+  email,
+  fullName,
+}: {
+  username?: string | undefined;
+  email?: string | undefined;
+  fullName?: string | null | undefined;
+}): void {
+  const violations = [
+    ...(username === undefined ? [] : usernameViolations(username)),
+    ...(email === undefined ? [] : emailViolations(email)),
+    ...fullNameViolations(fullName ?? null),
+  ];
+  if (violations.length > 0) throw invalidInput(violations);
+}
+
+function usernameViolations(username: string): Violation[] {
   if (USERNAME.test(username)) return [];
   return [
     {
@@ -33,8 +53,8 @@ export function emailViolations(email: string): Violation[] {
   return [{ field: "email", rule: "email", message: "email must be an e-mail address" }];
 }
 
-/** @param fullName a display name, free but for its length and control characters */
-export function fullNameViolations(fullName: string | null): Violation[] {
+/** A display name, free but for its length and control characters */
+function fullNameViolations(fullName: string | null): Violation[] {
   if (fullName === null || /^\P{C}{1,200}$/u.test(fullName)) return [];
   return [{ field: "fullName", rule: "fullName", message: "fullName must be 1 to 200 printable characters" }];
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
-import { type ErrorCode, LatchkeyError } from "../errors.js";
+import { type ErrorCode, hasCode, LatchkeyError } from "../errors.js";
 import type { Metrics } from "../metrics.js";
 import { findPasswordHash, replacePasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
@@ -122,7 +122,7 @@ export class Login {
     try {
       return await this.#passwords.hash(password);
     } catch (error) {
-      if (error instanceof LatchkeyError && error.code === "OVERLOADED") return undefined;
+      if (hasCode(error, "OVERLOADED")) return undefined;
       throw error;
     }
   }

@@ -8,7 +8,7 @@ import { endSessions } from "../storage/sessions.js";
 import { deleteUser, lockUser, type User, type UserChanges, updateUser } from "../storage/users.js";
 import { keepAnAdministrator } from "./administrators.js";
 import type { Audit, Client } from "./audit.js";
-import { emailViolations, fullNameViolations, normalizeLogin } from "./identifiers.js";
+import { checkIdentity, emailViolations, normalizeLogin } from "./identifiers.js";
 import type { MailRequests } from "./mail-requests.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
@@ -102,8 +102,7 @@ export class OwnAccount {
 
   /** @throws BAD_USER_INPUT */
   async updateProfile(user: User, changes: Pick<UserChanges, "fullName">, client: Client): Promise<User> {
-    const violations = fullNameViolations(changes.fullName ?? null);
-    if (violations.length > 0) throw invalidInput(violations);
+    checkIdentity(changes);
     return this.#db.transaction().execute(async (transaction) => {
       const updated = await updateUser(transaction, user.id, changes, this.#clock.now());
       const details = { changed: Object.keys(changes) };

@@ -1,11 +1,11 @@
 import type { Clock, NewId } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
-import { invalidInput, LatchkeyError } from "../errors.js";
+import { LatchkeyError } from "../errors.js";
 import { setPasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
 import { insertUser, lockUser, type User, updateUser } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
-import { emailViolations, fullNameViolations, normalizeLogin, usernameViolations } from "./identifiers.js";
+import { checkIdentity, normalizeLogin } from "./identifiers.js";
 import type { MailRequests } from "./mail-requests.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
@@ -77,12 +77,7 @@ export class Registration {
       createdAt: now,
       updatedAt: now,
     };
-    const violations = [
-      ...usernameViolations(user.username),
-      ...emailViolations(user.email),
-      ...fullNameViolations(user.fullName),
-    ];
-    if (violations.length > 0) throw invalidInput(violations);
+    checkIdentity(user);
     await this.#throttle.count("REGISTRATION", client);
     const hash = await this.#passwords.withPlace({ userId: undefined }, async () => {
       await this.#policy.check(input.password, user);

@@ -1,7 +1,7 @@
 import ipaddr from "ipaddr.js";
 import type { Clock } from "../clock.js";
 import type { KeyedHash } from "../crypto/keyed-hash.js";
-import { type ErrorCode, LatchkeyError } from "../errors.js";
+import { hasCode, LatchkeyError } from "../errors.js";
 import type { Metrics } from "../metrics.js";
 import {
   type AttemptKey,
@@ -167,10 +167,6 @@ export class Throttle {
   async #remember(transaction: Database, userId: string, source: string): Promise<void> {
     await rememberSource(transaction, { userId, source, until: this.#clock.now() + KNOWN_SOURCE_LIFETIME });
   }
-}
-
-function hasCode(error: unknown, code: ErrorCode): boolean {
-  return error instanceof LatchkeyError && error.code === code;
 }
 
 function attempterOf(who: Attempter | Client): Attempter {

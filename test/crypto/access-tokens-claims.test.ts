@@ -6,12 +6,11 @@ import {
   expectRefused,
   INTROSPECTION_SECRET,
   issue,
+  type Json,
   makeTokenApp,
   signedLike,
   TOKEN_SETUPS,
 } from "../support/tokens.js";
-
-type Json = Record<string, unknown>;
 
 type Reason = "INVALID_TOKEN" | "TOKEN_EXPIRED";
 interface Ours {

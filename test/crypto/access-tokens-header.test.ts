@@ -4,12 +4,11 @@ import {
   encoded,
   expectLetIn,
   expectRefused,
+  type Json,
   makeTokenApp,
   signedLike,
   TOKEN_SETUPS,
 } from "../support/tokens.js";
-
-type Json = Record<string, unknown>;
 
 /** Headers in the place of ours, under a signature of our own key: the header alone is the reason to refuse. */
 const HEADERS: Record<string, [name: string, change: Json][]> = {

@@ -9,12 +9,11 @@ import {
   expectRefused,
   INTROSPECTION_SECRET,
   issue,
+  type Json,
   makeTokenApp,
   signedLike,
   TOKEN_SETUPS,
 } from "../support/tokens.js";
-
-type Json = Record<string, unknown>;
 
 describe.each(TOKEN_SETUPS)(
   "the signature (row 22) of access tokens with %s on %s",

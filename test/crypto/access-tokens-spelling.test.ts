@@ -5,13 +5,12 @@ import type { App } from "../support/app.js";
 import {
   encoded,
   expectRefused,
+  type Json,
   makeTokenApp,
   type Part,
   signedLike,
   TOKEN_SETUPS,
 } from "../support/tokens.js";
-
-type Json = Record<string, unknown>;
 
 describe.each(TOKEN_SETUPS)("the spelling (row 30) of access tokens with %s on %s", (algorithm, database) => {
   let app: App;

@@ -7,12 +7,11 @@ import {
   expectRefused,
   introspect,
   issue,
+  type Json,
   makeTokenApp,
   signedLike,
   TOKEN_SETUPS,
 } from "../support/tokens.js";
-
-type Json = Record<string, unknown>;
 
 const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

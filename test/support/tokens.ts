@@ -14,7 +14,7 @@ export const TOKEN_SETUPS = [
   ["HS256", "sqlite"],
 ] as const;
 
-type Json = Record<string, unknown>;
+export type Json = Record<string, unknown>;
 /** What is not text is written as JSON; a member that is undefined is left out. */
 export type Part = string | Json | unknown[] | null;
 
