@@ -11,7 +11,7 @@ import {
   usernameChanged,
   verifyEmail,
 } from "../mail/templates.js";
-import type { Database } from "../storage/database.js";
+import { type Database, inTransaction } from "../storage/database.js";
 import type { TokenPurpose } from "../storage/one-time-tokens.js";
 import { findUnverifiedUserByEmail, findUserById, findUserByLogin, type User } from "../storage/users.js";
 import type { OneTimeTokens } from "./one-time-tokens.js";
@@ -28,9 +28,9 @@ export function accountMails({
   appUrl: string;
 }): ComposeMail {
   async function withToken(user: User, purpose: TokenPurpose, email: string, write: typeof verifyEmail) {
-    const token = await db
-      .transaction()
-      .execute((transaction) => tokens.issue(transaction, purpose, { userId: user.id, email }));
+    const token = await inTransaction(db, (transaction) =>
+      tokens.issue(transaction, purpose, { userId: user.id, email }),
+    );
     return write({ appUrl, username: user.username, token });
   }
 

@@ -3,7 +3,7 @@ import type { Passwords } from "../crypto/passwords.js";
 import { LatchkeyError } from "../errors.js";
 import type { AuditEventType } from "../storage/audit.js";
 import { setPasswordHash } from "../storage/credentials.js";
-import { type Database, isUniqueViolation } from "../storage/database.js";
+import { type Database, inTransaction, isUniqueViolation } from "../storage/database.js";
 import { deleteOneTimeTokens } from "../storage/one-time-tokens.js";
 import { endSessions } from "../storage/sessions.js";
 import {
@@ -98,7 +98,7 @@ export class Accounts {
     const user = this.newUser(account);
     await this.#policy.check(password, user);
     const hash = await this.#passwords.hash(password);
-    await this.#db.transaction().execute(async (transaction) => {
+    await inTransaction(this.#db, async (transaction) => {
       await this.#insert(transaction, user);
       await setPasswordHash(transaction, user.id, hash, user.createdAt);
     });
@@ -111,7 +111,7 @@ export class Accounts {
    */
   async invite(account: NewAccount, actor: Actor): Promise<User> {
     const user: User = { ...this.newUser(account), emailVerifiedAt: null };
-    await this.#db.transaction().execute(async (transaction) => {
+    await inTransaction(this.#db, async (transaction) => {
       if (await findUserByLogin(transaction, user.email)) throw taken("email");
       await this.#insert(transaction, user, actor);
       await this.#outbox.enqueue(transaction, { kind: "INVITATION", email: user.email, userId: user.id });
@@ -280,7 +280,7 @@ export class Accounts {
     around: typeof keepAnAdministrator = (_transaction, work) => work(),
   ): Promise<User> {
     const { id } = await this.get(who);
-    return this.#db.transaction().execute((transaction) =>
+    return inTransaction(this.#db, (transaction) =>
       around(transaction, async () => {
         const user = (await lockUser(transaction, id)) ?? noSuchUser("id");
         return (await work(transaction, user, this.#clock.now())) ?? user;

@@ -3,7 +3,7 @@ import type { Passwords } from "../crypto/passwords.js";
 import { type ErrorCode, hasCode, LatchkeyError } from "../errors.js";
 import type { Metrics } from "../metrics.js";
 import { findPasswordHash, replacePasswordHash } from "../storage/credentials.js";
-import type { Database } from "../storage/database.js";
+import { type Database, inTransaction } from "../storage/database.js";
 import { findUserByLogin, lockUser, type User } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
 import { isLogin, normalizeLogin } from "./identifiers.js";
@@ -83,7 +83,7 @@ export class Login {
       throw new LatchkeyError("INVALID_CREDENTIALS", "The username or the password is wrong.");
     }
     const betterHash = this.#passwords.needsRehash(hash) ? await this.#hashIfIdle(password) : undefined;
-    const started = await this.#db.transaction().execute(async (transaction) => {
+    const started = await inTransaction(this.#db, async (transaction) => {
       const user = await lockUser(transaction, candidate.id);
       // Checking the password took a while: what it was checked against must still hold.
       if (user === undefined || (await findPasswordHash(transaction, user.id)) !== hash) return undefined;

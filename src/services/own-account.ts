@@ -2,7 +2,7 @@ import type { Clock } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
 import { invalidInput, LatchkeyError } from "../errors.js";
 import { setPasswordHash } from "../storage/credentials.js";
-import type { Database } from "../storage/database.js";
+import { type Database, inTransaction } from "../storage/database.js";
 import { deleteOneTimeTokens } from "../storage/one-time-tokens.js";
 import { endSessions } from "../storage/sessions.js";
 import { deleteUser, lockUser, type User, type UserChanges, updateUser } from "../storage/users.js";
@@ -80,7 +80,7 @@ export class OwnAccount {
       await this.#policy.check(newPassword, user, "newPassword");
       return this.#passwords.hash(newPassword);
     });
-    const started = await this.#db.transaction().execute(async (transaction) => {
+    const started = await inTransaction(this.#db, async (transaction) => {
       await lockUser(transaction, user.id);
       const now = this.#clock.now();
       await setPasswordHash(transaction, user.id, hash, now);
@@ -103,7 +103,7 @@ export class OwnAccount {
   /** @throws BAD_USER_INPUT */
   async updateProfile(user: User, changes: Pick<UserChanges, "fullName">, client: Client): Promise<User> {
     checkIdentity(changes);
-    return this.#db.transaction().execute(async (transaction) => {
+    return inTransaction(this.#db, async (transaction) => {
       const updated = await updateUser(transaction, user.id, changes, this.#clock.now());
       const details = { changed: Object.keys(changes) };
       await this.#audit.record(transaction, "PROFILE_UPDATED", {
@@ -130,7 +130,7 @@ export class OwnAccount {
     if (violations.length > 0) throw invalidInput(violations);
     await this.#reauthentication.check(user, currentPassword, client);
     await this.#mailRequests.count(email, client);
-    await this.#db.transaction().execute(async (transaction) => {
+    await inTransaction(this.#db, async (transaction) => {
       const event = { actorId: user.id, subjectId: user.id, client };
       await this.#audit.record(transaction, "EMAIL_CHANGE_REQUESTED", event);
       await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGE", email, userId: user.id });
@@ -145,7 +145,7 @@ export class OwnAccount {
   }
 
   async #confirmEmailChange(token: string, client: Client): Promise<void> {
-    await this.#db.transaction().execute(async (transaction) => {
+    await inTransaction(this.#db, async (transaction) => {
       const { userId, email } = await this.#tokens.spend(transaction, "EMAIL_CHANGE", token);
       const user = await lockUser(transaction, userId);
       if (user === undefined) throw invalidOneTimeToken();
@@ -164,7 +164,7 @@ export class OwnAccount {
    */
   async delete(user: User, password: string, client: Client): Promise<void> {
     await this.#reauthentication.check(user, password, client);
-    await this.#db.transaction().execute(async (transaction) => {
+    await inTransaction(this.#db, async (transaction) => {
       await keepAnAdministrator(transaction, async () => {
         if (!(await deleteUser(transaction, user.id))) {
           throw new LatchkeyError("NOT_FOUND", "This account has been deleted already.");

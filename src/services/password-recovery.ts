@@ -2,7 +2,7 @@ import type { Clock } from "../clock.js";
 import { hashOpaqueToken } from "../crypto/opaque-tokens.js";
 import type { Passwords } from "../crypto/passwords.js";
 import { setPasswordHash } from "../storage/credentials.js";
-import type { Database } from "../storage/database.js";
+import { type Database, inTransaction } from "../storage/database.js";
 import { findOneTimeToken, type TokenPurpose } from "../storage/one-time-tokens.js";
 import { endSessions } from "../storage/sessions.js";
 import { findUserById, lockUser, updateUser } from "../storage/users.js";
@@ -71,7 +71,7 @@ export class PasswordRecovery {
       await this.#policy.check(password, owner, field);
       return this.#passwords.hash(password);
     });
-    await this.#db.transaction().execute(async (transaction) => {
+    await inTransaction(this.#db, async (transaction) => {
       const { userId, email } = await this.#tokens.spend(transaction, purpose, token);
       const user = await lockUser(transaction, userId);
       if (user?.email !== email) throw invalidOneTimeToken();

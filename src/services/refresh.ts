@@ -2,7 +2,7 @@ import type { Clock } from "../clock.js";
 import { hashOpaqueToken, newOpaqueToken } from "../crypto/opaque-tokens.js";
 import { Sealer } from "../crypto/sealing.js";
 import { LatchkeyError } from "../errors.js";
-import type { Database } from "../storage/database.js";
+import { type Database, inTransaction } from "../storage/database.js";
 import { findRefreshToken, insertRefreshToken, spendRefreshToken } from "../storage/refresh-tokens.js";
 import { endSessions, extendSession, findSessionWithUser, type Session } from "../storage/sessions.js";
 import type { User } from "../storage/users.js";
@@ -54,7 +54,7 @@ export class Refresh {
     // Asked before a transaction is begun: nonsense must not wait for a lock, or make others wait.
     const known = await findRefreshToken(this.#db, hashOpaqueToken(refreshToken));
     const outcome = known
-      ? await this.#db.transaction().execute((transaction) => this.#rotate(transaction, refreshToken, client))
+      ? await inTransaction(this.#db, (transaction) => this.#rotate(transaction, refreshToken, client))
       : REFUSED;
     if (outcome.kind === "refused") {
       throw new LatchkeyError(

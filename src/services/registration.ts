@@ -2,7 +2,7 @@ import type { Clock, NewId } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
 import { LatchkeyError } from "../errors.js";
 import { setPasswordHash } from "../storage/credentials.js";
-import type { Database } from "../storage/database.js";
+import { type Database, inTransaction } from "../storage/database.js";
 import { insertUser, lockUser, type User, updateUser } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
 import { checkIdentity, normalizeLogin } from "./identifiers.js";
@@ -84,7 +84,7 @@ export class Registration {
       await this.#mailRequests.count(user.email, client);
       return this.#passwords.hash(input.password);
     });
-    await this.#db.transaction().execute(async (transaction) => {
+    await inTransaction(this.#db, async (transaction) => {
       if (!(await insertUser(transaction, user))) {
         throw new LatchkeyError("CONFLICT", "This username is already in use.", { field: "username" });
       }
@@ -106,7 +106,7 @@ export class Registration {
   }
 
   async #verifyEmail(token: string, client: Client): Promise<void> {
-    await this.#db.transaction().execute(async (transaction) => {
+    await inTransaction(this.#db, async (transaction) => {
       const { userId, email } = await this.#tokens.spend(transaction, "EMAIL_VERIFICATION", token);
       const user = await lockUser(transaction, userId);
       if (user?.email !== email) throw invalidOneTimeToken();

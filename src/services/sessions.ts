@@ -3,7 +3,7 @@ import type { AccessTokenClaims, AccessTokens } from "../crypto/access-tokens.js
 import { hashOpaqueToken, newOpaqueToken } from "../crypto/opaque-tokens.js";
 import { LatchkeyError, type UnauthenticatedReason } from "../errors.js";
 import type { AuditEventType } from "../storage/audit.js";
-import type { Database } from "../storage/database.js";
+import { type Database, inTransaction } from "../storage/database.js";
 import { insertRefreshToken } from "../storage/refresh-tokens.js";
 import {
   endSessions,
@@ -153,7 +153,7 @@ export class Sessions {
     type: AuditEventType,
     { userId, client, which }: { userId: string; client: Client; which: { only?: string; except?: string } },
   ): Promise<number> {
-    return this.#db.transaction().execute(async (transaction) => {
+    return inTransaction(this.#db, async (transaction) => {
       const ended = await endSessions(transaction, userId, this.#clock.now(), which);
       for (const sessionId of ended) {
         await this.#audit.record(transaction, type, {

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.js";
 import type { Algorithm } from "../config.js";
 import type { KeyRing, SigningKey, VerificationKey } from "../crypto/access-tokens.js";
 import { LatchkeyError } from "../errors.js";
-import type { Database } from "../storage/database.js";
+import { type Database, inTransaction } from "../storage/database.js";
 import {
   deleteSupersededSigningKey,
   hasSigningKey,
@@ -112,7 +112,7 @@ export class SigningKeys implements KeyRing {
 
   /** Removes a key that does not sign any more, before its last token has expired. @throws NOT_FOUND */
   async retire(kid: string): Promise<void> {
-    await this.#db.transaction().execute(async (transaction) => {
+    await inTransaction(this.#db, async (transaction) => {
       if (!(await deleteSupersededSigningKey(transaction, kid, this.#clock.now()))) {
         throw new LatchkeyError(
           "NOT_FOUND",
@@ -170,7 +170,7 @@ export class SigningKeys implements KeyRing {
       if (key.supersededAt === null || key.supersededAt > now) await this.#privateKeys.open(key);
     if (stored.length === 0) {
       const first = await this.#privateKeys.generate(this.#algorithm, now);
-      await this.#db.transaction().execute(async (transaction) => {
+      await inTransaction(this.#db, async (transaction) => {
         if (!(await insertSigningKey(transaction, first))) return;
         await this.#audit.record(transaction, "SIGNING_KEY_ROTATED", { details: { kid: first.kid } });
       });
@@ -198,7 +198,7 @@ export class SigningKeys implements KeyRing {
     const now = this.#clock.now();
     const next = await this.#privateKeys.generate(this.#algorithm, now);
     const supersededAt = now + PUBLISHED_BEFORE;
-    await this.#db.transaction().execute(async (transaction) => {
+    await inTransaction(this.#db, async (transaction) => {
       const expiresAt = supersededAt + this.#accessTokenLifetime;
       if (!(await supersedeSigningKey(transaction, kid, { supersededAt, expiresAt }))) return;
       await insertSigningKey(transaction, next);

@@ -1,7 +1,7 @@
 import { isRunnableHash } from "../crypto/passwords.js";
 import { invalidInput, LatchkeyError } from "../errors.js";
 import { setPasswordHash } from "../storage/credentials.js";
-import type { Database } from "../storage/database.js";
+import { type Database, inTransaction } from "../storage/database.js";
 import { findUserByUsername, insertUser, type User } from "../storage/users.js";
 import type { Accounts } from "./accounts.js";
 import type { Audit } from "./audit.js";
@@ -53,7 +53,7 @@ export class UserImport {
   }
 
   async #writeBatch(batch: ImportLine[], report: ImportReport): Promise<void> {
-    const outcomes = await this.#db.transaction().execute(async (transaction) => {
+    const outcomes = await inTransaction(this.#db, async (transaction) => {
       const outcomes: ({ line: number; problem: string } | "created" | "existing")[] = [];
       for (const entry of batch) {
         try {

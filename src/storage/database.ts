@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { Kysely, sql } from "kysely";
 import { Migrator } from "kysely/migration";
 import type { DatabaseConfig } from "../config.js";
@@ -38,6 +39,27 @@ export async function migrate(config: DatabaseConfig): Promise<{ applied: string
   }
 }
 
+/** How often a transaction is run before its deadlock is an error. */
+const MAX_RUNS = 5;
+
+/**
+ * Runs `work` in a transaction. PostgreSQL aborts one of two transactions that wait for each other (40P01), or that
+ * cannot be serialized (40001): that one is run again, so `work` must change nothing but the database.
+ */
+export async function inTransaction<T>(
+  db: Database,
+  work: (transaction: Database) => Promise<T>,
+): Promise<T> {
+  for (let run = 1; ; run++) {
+    try {
+      return await db.transaction().execute(work);
+    } catch (error) {
+      if (!["40P01", "40001"].includes(codeOf(error)) || run === MAX_RUNS) throw error;
+      await setTimeout(Math.random() * 20 * run);
+    }
+  }
+}
+
 /** Resolves when the database answers. */
 export async function ping(db: Database): Promise<void> {
   await sql`select 1`.execute(db);
@@ -45,6 +67,10 @@ export async function ping(db: Database): Promise<void> {
 
 /** Whether a statement failed because a value that must be unique is taken. */
 export function isUniqueViolation(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  return code === "23505" || code === "SQLITE_CONSTRAINT_UNIQUE";
+  return ["23505", "SQLITE_CONSTRAINT_UNIQUE"].includes(codeOf(error));
+}
+
+/** The database's code for what went wrong: an SQLSTATE, or the name of SQLite's. */
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown } | null)?.code);
 }
