@@ -29,6 +29,7 @@ import { NoMailer } from "./mail/none.js";
 import { PrintedMailer } from "./mail/printed.js";
 import { SmtpMailer } from "./mail/smtp.js";
 import { Metrics } from "./metrics.js";
+import { AccountAccess } from "./services/account-access.js";
 import { accountMails } from "./services/account-mails.js";
 import { Accounts } from "./services/accounts.js";
 import { Audit } from "./services/audit.js";
@@ -44,6 +45,7 @@ import { OwnAccount } from "./services/own-account.js";
 import { PasswordPolicy } from "./services/password-policy.js";
 import { PasswordRecovery } from "./services/password-recovery.js";
 import { PrivateKeys } from "./services/private-keys.js";
+import { purge } from "./services/purge.js";
 import { Reauthentication } from "./services/reauthentication.js";
 import { Refresh } from "./services/refresh.js";
 import { Registration } from "./services/registration.js";
@@ -141,7 +143,9 @@ export function compose(
     onError: (err) => logger.error({ err }, "the outbox failed"),
   });
   const mailRequests = new MailRequests({ db, throttle, outbox });
+  const access = new AccountAccess({ clock, throttle, sessions, outbox });
   const accountDeps = {
+    access,
     db,
     clock,
     newId,
@@ -160,7 +164,7 @@ export function compose(
   const userImport = new UserImport({ db, accounts, audit });
   const reauthentication = new Reauthentication({ db, throttle, passwords, audit });
   const ownAccount = new OwnAccount({ ...accountDeps, reauthentication });
-  const jobs = new Jobs({ db, clock, jobs: [cleanup({ db, clock, grace }), outbox.job()] });
+  const jobs = new Jobs({ db, clock, jobs: [cleanup({ db, clock, grace }), purge({ db }), outbox.job()] });
   const schema = createSchema([
     new SessionResolver({ login, refresh, sessions }),
     new AccountResolver(ownAccount),

@@ -2,7 +2,7 @@ import { ValidateIf, ValidateNested } from "class-validator";
 import { Args, ArgsType, Ctx, Field, InputType, Mutation, Query, Resolver } from "type-graphql";
 import type { OwnAccount } from "../services/own-account.js";
 import { Auth } from "./auth-checker.js";
-import { type Context, signedIn } from "./context.js";
+import { actorOf, type Context, signedIn } from "./context.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { TokenType, toTokenType } from "./token.js";
 import { toUserType, UserType } from "./user.js";
@@ -77,8 +77,7 @@ export class AccountResolver {
   })
   async updateProfile(@Ctx() context: Context, @Args(() => UpdateProfileArgs) { input }: UpdateProfileArgs) {
     const changes = input.fullName === undefined ? {} : { fullName: input.fullName };
-    const { user } = signedIn(context);
-    return toUserType(await ofInput(this.#ownAccount.updateProfile(user, changes, context.client)));
+    return toUserType(await ofInput(this.#ownAccount.updateProfile(actorOf(context), changes)));
   }
 
   @Auth()
@@ -91,10 +90,9 @@ export class AccountResolver {
     @Ctx() context: Context,
     @Args(() => ChangePasswordArgs) { currentPassword, newPassword }: ChangePasswordArgs,
   ) {
+    const { user } = signedIn(context);
     const passwords = { currentPassword, newPassword };
-    return toTokenType(
-      await this.#ownAccount.changePassword(signedIn(context).user, passwords, context.client),
-    );
+    return toTokenType(await this.#ownAccount.changePassword(user, actorOf(context), passwords));
   }
 
   @Auth()
@@ -107,8 +105,8 @@ export class AccountResolver {
     @Ctx() context: Context,
     @Args(() => RequestEmailChangeArgs) { newEmail, currentPassword }: RequestEmailChangeArgs,
   ) {
-    const change = { newEmail, currentPassword };
-    await this.#ownAccount.requestEmailChange(signedIn(context).user, change, context.client);
+    const { user } = signedIn(context);
+    await this.#ownAccount.requestEmailChange(user, actorOf(context), { newEmail, currentPassword });
     return true;
   }
 
@@ -135,7 +133,7 @@ export class AccountResolver {
     @Ctx() context: Context,
     @Args(() => DeleteAccountArgs) { password }: DeleteAccountArgs,
   ) {
-    await this.#ownAccount.delete(signedIn(context).user, password, context.client);
+    await this.#ownAccount.delete(signedIn(context).user, actorOf(context), password);
     return true;
   }
 }

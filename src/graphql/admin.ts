@@ -1,10 +1,10 @@
 import { IsIn, IsOptional, IsUUID, ValidateIf, ValidateNested } from "class-validator";
 import { Args, ArgsType, Ctx, Field, ID, InputType, Int, Mutation, Query, Resolver } from "type-graphql";
-import type { Accounts, Actor } from "../services/accounts.js";
+import type { Accounts } from "../services/accounts.js";
 import { ROLES, type Role } from "../storage/users.js";
 import { Auth } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
-import { type Context, signedIn } from "./context.js";
+import { actorOf, type Context } from "./context.js";
 import { RoleEnum, toUserType, UserType } from "./user.js";
 import { IsText, ofInput } from "./validation.js";
 
@@ -199,8 +199,4 @@ export class AdminResolver {
   async revokeUserSessions(@Ctx() context: Context, @Args(() => UserArgs) { id }: UserArgs) {
     return this.#accounts.revokeSessions(id, actorOf(context));
   }
-}
-
-function actorOf(context: Context): Actor {
-  return { id: signedIn(context).user.id, client: context.client };
 }

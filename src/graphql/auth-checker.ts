@@ -1,15 +1,7 @@
 import { type AuthChecker, Authorized, Extensions } from "type-graphql";
-import { LatchkeyError, type UnauthenticatedReason } from "../errors.js";
+import { requireRole } from "../services/viewer.js";
 import type { Role } from "../storage/users.js";
 import type { Context } from "./context.js";
-
-const UNAUTHENTICATED_MESSAGES: Record<UnauthenticatedReason, string> = {
-  MISSING_TOKEN: "Sign in first: send the access token from `login` as `Authorization: Bearer …`.",
-  INVALID_TOKEN: "The access token is not valid. Refresh it, or log in again.",
-  TOKEN_EXPIRED: "The access token has expired. Refresh it, or log in again.",
-  SESSION_REVOKED: "This session has ended. Log in again.",
-  ACCOUNT_DISABLED: "This account has been disabled. Ask an administrator.",
-};
 
 /**
  * Declares who may read a field, once: the auth checker enforces it, and the schema shows it as
@@ -26,12 +18,7 @@ export function Auth(role: Role = "USER"): MethodDecorator & PropertyDecorator {
 /** The guard. It answers true or throws: whatever else it returned, type-graphql would take a truthy value for yes. */
 // An arrow function: type-graphql takes a `function` for a class.
 export const authChecker: AuthChecker<Context, Role> = ({ context: { viewer } }, roles) => {
-  if (viewer.kind === "anonymous") {
-    const { reason } = viewer;
-    throw new LatchkeyError("UNAUTHENTICATED", UNAUTHENTICATED_MESSAGES[reason], { reason });
-  }
-  if (!roles.every((role) => viewer.user.roles.includes(role))) {
-    throw new LatchkeyError("FORBIDDEN", "You are signed in, but your roles do not allow this.");
-  }
+  // Every user has the role USER: an `@Authorized` without a role asks for it as well.
+  for (const role of ["USER" as const, ...roles]) requireRole(viewer, role);
   return true;
 };

@@ -1,5 +1,6 @@
 import type { Client } from "../services/audit.js";
-import type { Sessions, Viewer } from "../services/sessions.js";
+import type { Sessions } from "../services/sessions.js";
+import type { Actor, Viewer } from "../services/viewer.js";
 import type { Loaders } from "./loaders.js";
 
 /** What every resolver is given: who asks, from where, and how to read for many at once. */
@@ -34,4 +35,10 @@ export function signedIn({ viewer }: Context): Extract<Viewer, { kind: "user" }>
   if (viewer.kind === "anonymous")
     throw new Error("A resolver that needs the viewer is not guarded by @Auth");
   return viewer;
+}
+
+/** The same, as who asks for a change. */
+export function actorOf(context: Context): Actor {
+  const { user, sessionId } = signedIn(context);
+  return { userId: user.id, sessionId, client: context.client };
 }

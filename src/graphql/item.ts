@@ -19,7 +19,7 @@ import type { Items } from "../services/items.js";
 import type { Item } from "../storage/items.js";
 import { Auth } from "./auth-checker.js";
 import { MAX_PAGE } from "./connection.js";
-import { type Context, signedIn } from "./context.js";
+import { actorOf, type Context, signedIn } from "./context.js";
 import { toUserType, UserType } from "./user.js";
 import { IsText } from "./validation.js";
 
@@ -136,9 +136,9 @@ export class ItemResolver {
     description: "Makes an item of the signed-in user. Errors: `UNAUTHENTICATED`, `BAD_USER_INPUT`.",
   })
   async createItem(@Ctx() context: Context, @Args(() => CreateItemArgs) { input }: CreateItemArgs) {
-    const { user } = signedIn(context);
     const { title, description = null } = input;
-    return toItemType(await this.#items.create(user.id, { title, description }), toUserType(user));
+    const { item, owner } = await this.#items.create(actorOf(context), { title, description });
+    return toItemType(item, toUserType(owner));
   }
 
   @Auth()
@@ -147,9 +147,9 @@ export class ItemResolver {
       "Changes an item of the signed-in user. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (also for another's item), `BAD_USER_INPUT`.",
   })
   async updateItem(@Ctx() context: Context, @Args(() => UpdateItemArgs) { id, input }: UpdateItemArgs) {
-    const { user } = signedIn(context);
     const { title, description } = input;
-    return toItemType(await this.#items.update(user.id, id, { title, description }), toUserType(user));
+    const { item, owner } = await this.#items.update(actorOf(context), id, { title, description });
+    return toItemType(item, toUserType(owner));
   }
 
   @Auth()
@@ -158,7 +158,7 @@ export class ItemResolver {
       "Deletes an item of the signed-in user, and answers true. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (also for another's item), `BAD_USER_INPUT`.",
   })
   async deleteItem(@Ctx() context: Context, @Args(() => ItemArgs) { id }: ItemArgs) {
-    await this.#items.delete(signedIn(context).user.id, id);
+    await this.#items.delete(actorOf(context), id);
     return true;
   }
 }

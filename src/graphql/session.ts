@@ -2,10 +2,10 @@ import { IsUUID } from "class-validator";
 import { Args, ArgsType, Ctx, Field, ID, Int, Mutation, ObjectType, Query, Resolver } from "type-graphql";
 import type { Login } from "../services/login.js";
 import type { Refresh } from "../services/refresh.js";
-import type { SessionInHand, Sessions } from "../services/sessions.js";
+import type { Sessions } from "../services/sessions.js";
 import type { Session } from "../storage/sessions.js";
 import { Auth } from "./auth-checker.js";
-import { type Context, signedIn } from "./context.js";
+import { actorOf, type Context, signedIn } from "./context.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { TokenType, toTokenType } from "./token.js";
 import { IsText } from "./validation.js";
@@ -97,7 +97,7 @@ export class SessionResolver {
     description: "Ends the session this request belongs to, and answers true. Errors: `UNAUTHENTICATED`.",
   })
   async logout(@Ctx() context: Context) {
-    await this.#sessions.logout(ownSession(context));
+    await this.#sessions.logout(actorOf(context));
     return true;
   }
 
@@ -117,7 +117,7 @@ export class SessionResolver {
       "Ends one of the signed-in user's sessions, and answers true. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (also for another's session), `BAD_USER_INPUT`.",
   })
   async revokeSession(@Ctx() context: Context, @Args(() => SessionArgs) { id }: SessionArgs) {
-    await this.#sessions.revoke({ ...ownSession(context), sessionId: id });
+    await this.#sessions.revoke(actorOf(context), id);
     return true;
   }
 
@@ -127,13 +127,8 @@ export class SessionResolver {
       "Ends all the signed-in user's sessions but the one this request belongs to, and answers how many. Errors: `UNAUTHENTICATED`.",
   })
   async revokeOtherSessions(@Ctx() context: Context) {
-    return this.#sessions.revokeOthers(ownSession(context));
+    return this.#sessions.revokeOthers(actorOf(context));
   }
-}
-
-function ownSession(context: Context): SessionInHand {
-  const { user, sessionId } = signedIn(context);
-  return { userId: user.id, sessionId, client: context.client };
 }
 
 function toSessionType(session: Session, currentId: string): SessionType {

@@ -4,7 +4,8 @@ import type { KeyRing } from "../crypto/access-tokens.js";
 import { type ErrorCode, LatchkeyError } from "../errors.js";
 import type { Login } from "../services/login.js";
 import type { Refresh } from "../services/refresh.js";
-import type { IssuedToken, Sessions, Viewer } from "../services/sessions.js";
+import type { IssuedToken, Sessions } from "../services/sessions.js";
+import type { Viewer } from "../services/viewer.js";
 import { clientOf } from "./client.js";
 import { presentsSecret } from "./shared-secret.js";
 

@@ -4,9 +4,8 @@ import { LatchkeyError } from "../errors.js";
 import type { AuditEventType } from "../storage/audit.js";
 import { setPasswordHash } from "../storage/credentials.js";
 import { type Database, inTransaction, isUniqueViolation } from "../storage/database.js";
-import { deleteOneTimeTokens } from "../storage/one-time-tokens.js";
-import { endSessions } from "../storage/sessions.js";
 import {
+  countAdministrators,
   deleteUser,
   findUserById,
   findUserByLogin,
@@ -15,6 +14,7 @@ import {
   insertUser,
   listUserPage,
   listUsers,
+  lockAdministrators,
   lockUser,
   ROLES,
   type Role,
@@ -22,12 +22,14 @@ import {
   type UserFilter,
   updateUser,
 } from "../storage/users.js";
+import type { AccountAccess } from "./account-access.js";
 import { keepAnAdministrator } from "./administrators.js";
-import type { Audit, Client } from "./audit.js";
+import type { Audit, ChangedBy } from "./audit.js";
 import { checkIdentity, normalizeLogin } from "./identifiers.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
-import type { Throttle } from "./throttle.js";
+import type { Sessions } from "./sessions.js";
+import { type Actor, authorize } from "./viewer.js";
 
 export interface NewAccount {
   username: string;
@@ -44,12 +46,6 @@ export interface AccountChanges {
   fullName?: string | null | undefined;
 }
 
-/** The administrator who acts, and from where. Without one it is the operator, at the machine itself. */
-export interface Actor {
-  id: string;
-  client: Client;
-}
-
 /** The changes of which the user is told, and the mail that tells it. */
 const TOLD_OF = [
   ["username", "USERNAME_CHANGED"],
@@ -57,7 +53,8 @@ const TOLD_OF = [
 ] as const;
 
 /**
- * What an operator or an administrator does with others' accounts. `who` is an id or a username: none can be taken
+ * What an operator or an administrator does with others' accounts; without an actor it is the operator, at the machine
+ * itself. An administrator is checked again where the change is written: UNAUTHENTICATED, FORBIDDEN. `who` is an id or a username: none can be taken
  * for the other, as an id is longer than any username.
  */
 export class Accounts {
@@ -65,7 +62,8 @@ export class Accounts {
   readonly #passwords: Passwords;
   readonly #policy: PasswordPolicy;
   readonly #audit: Audit;
-  readonly #throttle: Throttle;
+  readonly #access: AccountAccess;
+  readonly #sessions: Sessions;
   readonly #outbox: Outbox;
   readonly #clock: Clock;
   readonly #newId: NewId;
@@ -75,7 +73,8 @@ export class Accounts {
     passwords: Passwords;
     policy: PasswordPolicy;
     audit: Audit;
-    throttle: Throttle;
+    access: AccountAccess;
+    sessions: Sessions;
     outbox: Outbox;
     clock: Clock;
     newId: NewId;
@@ -84,7 +83,8 @@ export class Accounts {
     this.#passwords = deps.passwords;
     this.#policy = deps.policy;
     this.#audit = deps.audit;
-    this.#throttle = deps.throttle;
+    this.#access = deps.access;
+    this.#sessions = deps.sessions;
     this.#outbox = deps.outbox;
     this.#clock = deps.clock;
     this.#newId = deps.newId;
@@ -107,11 +107,12 @@ export class Accounts {
 
   /**
    * Makes an account without a password, and sends an invitation to set one, which proves the address.
-   * @throws BAD_USER_INPUT, CONFLICT (which field is taken)
+   * @throws UNAUTHENTICATED, FORBIDDEN, BAD_USER_INPUT, CONFLICT (which field is taken)
    */
   async invite(account: NewAccount, actor: Actor): Promise<User> {
     const user: User = { ...this.newUser(account), emailVerifiedAt: null };
     await inTransaction(this.#db, async (transaction) => {
+      await authorize(transaction, actor, { now: user.createdAt, role: "ADMIN" });
       if (await findUserByLogin(transaction, user.email)) throw taken("email");
       await this.#insert(transaction, user, actor);
       await this.#outbox.enqueue(transaction, { kind: "INVITATION", email: user.email, userId: user.id });
@@ -170,7 +171,7 @@ export class Accounts {
     const email = changes.email === undefined ? undefined : normalizeLogin(changes.email);
     const wanted = { username, email, fullName: changes.fullName };
     checkIdentity(wanted);
-    const update = this.#change(who, async (transaction, user, now) => {
+    const update = this.#change(who, actor, async (transaction, user, now) => {
       const changed = (["username", "email", "fullName"] as const).filter(
         (field) => wanted[field] !== undefined && wanted[field] !== user[field],
       );
@@ -178,7 +179,7 @@ export class Accounts {
       const emailChanged = changed.includes("email");
       const emailVerifiedAt = emailChanged ? now : undefined;
       // What was sent to the old address must not open the account any more.
-      if (emailChanged) await deleteOneTimeTokens(transaction, user.id);
+      if (emailChanged) await this.#access.withdrawTokens(transaction, user);
       for (const [field, kind] of TOLD_OF) {
         if (changed.includes(field))
           await this.#outbox.enqueue(transaction, { kind, email: user.email, userId: user.id });
@@ -203,14 +204,14 @@ export class Accounts {
     return this.#changeAdministrators(who, actor, async (transaction, user, now) => {
       if (user.disabledAt !== null) return user;
       await this.#record(transaction, "USER_DISABLED", user, actor);
-      await this.#endSessions(transaction, user, now, actor);
+      await this.#access.revoke(transaction, user, changedBy(actor));
       return updateUser(transaction, user.id, { disabledAt: now }, now);
     });
   }
 
   /** @throws NOT_FOUND */
   async enable(who: string, actor?: Actor): Promise<User> {
-    return this.#change(who, async (transaction, user, now) => {
+    return this.#change(who, actor, async (transaction, user, now) => {
       if (user.disabledAt === null) return user;
       await this.#record(transaction, "USER_ENABLED", user, actor);
       return updateUser(transaction, user.id, { disabledAt: null }, now);
@@ -230,37 +231,34 @@ export class Accounts {
 
   /** Removes the user with everything of theirs. @throws NOT_FOUND; FORBIDDEN for the last administrator */
   async delete(who: string, actor?: Actor): Promise<void> {
-    await this.#changeAdministrators(who, actor, async (transaction, user) => {
+    await this.#changeAdministrators(who, actor, async (transaction, user, now) => {
+      await this.#access.revoke(transaction, user, changedBy(actor));
       await this.#record(transaction, "ACCOUNT_DELETED", user, actor, { username: user.username });
-      await deleteUser(transaction, user.id);
+      await deleteUser(transaction, user.id, now);
       return user;
     });
   }
 
   /** Ends all sessions of the user. @returns how many @throws NOT_FOUND */
   async revokeSessions(who: string, actor?: Actor): Promise<number> {
-    let ended = 0;
-    await this.#change(who, async (transaction, user, now) => {
-      ended = await this.#endSessions(transaction, user, now, actor);
-      return user;
-    });
-    return ended;
+    return this.#locked(who, actor, ({ transaction, user }) =>
+      this.#sessions.endAll(transaction, user.id, changedBy(actor)),
+    );
   }
 
-  /** Sets the password and ends all sessions of the user: only for the operator. @throws NOT_FOUND, BAD_USER_INPUT */
+  /**
+   * Sets the password, ends all sessions of the user, and tells the user: only for the operator.
+   * @throws NOT_FOUND, BAD_USER_INPUT
+   */
   async setPassword(who: string, password: string): Promise<void> {
     const user = await this.get(who);
     await this.#policy.check(password, user);
     const hash = await this.#passwords.hash(password);
-    await this.#change(user.id, async (transaction, user, now) => {
-      await setPasswordHash(transaction, user.id, hash, now);
-      await this.#throttle.startAnew(transaction, user.id);
-      await deleteOneTimeTokens(transaction, user.id, "PASSWORD_RESET");
-      await deleteOneTimeTokens(transaction, user.id, "INVITATION");
+    await this.#locked(user.id, undefined, async ({ transaction, user }) => {
+      await this.#access.replacePassword(transaction, user, hash, {});
       await this.#record(transaction, "PASSWORD_CHANGED", user, undefined);
-      await this.#endSessions(transaction, user, now, undefined);
-      return user;
     });
+    this.#outbox.wake();
   }
 
   async #insert(transaction: Database, user: User, actor?: Actor): Promise<void> {
@@ -273,49 +271,51 @@ export class Accounts {
     });
   }
 
-  /** A change of a user, whom nothing else changes meanwhile. @returns the user as they are then */
-  async #change(
-    who: string,
-    work: (transaction: Database, user: User, now: number) => Promise<User | undefined>,
-    around: typeof keepAnAdministrator = (_transaction, work) => work(),
-  ): Promise<User> {
-    const { id } = await this.get(who);
-    return inTransaction(this.#db, (transaction) =>
-      around(transaction, async () => {
-        const user = (await lockUser(transaction, id)) ?? noSuchUser("id");
-        return (await work(transaction, user, this.#clock.now())) ?? user;
-      }),
+  /** A change of a user. @returns the user as they are then @throws UNAUTHENTICATED, FORBIDDEN, NOT_FOUND */
+  async #change(who: string, actor: Actor | undefined, change: Change): Promise<User> {
+    return this.#locked(
+      who,
+      actor,
+      async ({ transaction, user, now }) => (await change(transaction, user, now)) ?? user,
     );
   }
 
-  /** As `#change`, of what may take an administrator away, by one who still is one. */
-  async #changeAdministrators(
-    who: string,
-    actor: Actor | undefined,
-    work: (transaction: Database, user: User, now: number) => Promise<User | undefined>,
-  ): Promise<User> {
-    const workOfAdministrator: typeof work = async (transaction, user, now) => {
-      const administrator = actor && (await findUserById(transaction, actor.id));
-      // Of two who demote each other, the second was let in as an administrator, and is none by now.
-      if (actor && (administrator?.disabledAt !== null || !administrator.roles.includes("ADMIN"))) {
-        throw new LatchkeyError("FORBIDDEN", "You do not administer any more.");
-      }
-      return work(transaction, user, now);
-    };
-    return this.#change(who, workOfAdministrator, keepAnAdministrator);
+  /** As `#change`, of what may take an administrator away. @throws FORBIDDEN for the last administrator too */
+  async #changeAdministrators(who: string, actor: Actor | undefined, change: Change): Promise<User> {
+    const { id } = await this.get(who);
+    return inTransaction(this.#db, async (transaction) => {
+      await lockAdministrators(transaction);
+      const administrators = await countAdministrators(transaction);
+      const { user, now } = await this.#lock(transaction, id, actor);
+      const changed = (await change(transaction, user, now)) ?? user;
+      await keepAnAdministrator(transaction, administrators);
+      return changed;
+    });
   }
 
-  async #endSessions(transaction: Database, user: User, now: number, actor?: Actor): Promise<number> {
-    const ended = await endSessions(transaction, user.id, now);
-    for (const sessionId of ended) {
-      await this.#audit.record(transaction, "SESSION_REVOKED", {
-        actorId: actor?.id,
-        client: actor?.client,
-        subjectId: user.id,
-        sessionId,
-      });
-    }
-    return ended.length;
+  /** Work on a user, whom nothing else changes meanwhile. */
+  async #locked<T>(
+    who: string,
+    actor: Actor | undefined,
+    work: (locked: { transaction: Database; user: User; now: number }) => Promise<T>,
+  ): Promise<T> {
+    const { id } = await this.get(who);
+    return inTransaction(this.#db, async (transaction) =>
+      work({ transaction, ...(await this.#lock(transaction, id, actor)) }),
+    );
+  }
+
+  async #lock(
+    transaction: Database,
+    id: string,
+    actor: Actor | undefined,
+  ): Promise<{ user: User; now: number }> {
+    const now = this.#clock.now();
+    const subject =
+      actor === undefined
+        ? await lockUser(transaction, id)
+        : (await authorize(transaction, actor, { now, role: "ADMIN", subjectId: id })).subject;
+    return { user: subject ?? noSuchUser("id"), now };
   }
 
   async #record(
@@ -325,9 +325,15 @@ export class Accounts {
     actor: Actor | undefined,
     details: Record<string, unknown> = {},
   ): Promise<void> {
-    const { id: actorId, client } = actor ?? {};
-    await this.#audit.record(transaction, type, { actorId, client, subjectId: subject.id, details });
+    await this.#audit.record(transaction, type, { ...changedBy(actor), subjectId: subject.id, details });
   }
+}
+
+type Change = (transaction: Database, user: User, now: number) => Promise<User | undefined>;
+
+/** The administrator, or the operator when there is no actor. */
+function changedBy(actor: Actor | undefined): ChangedBy {
+  return { actorId: actor?.userId, client: actor?.client };
 }
 
 /** Every user has the role USER; the order is always the same. */

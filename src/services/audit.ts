@@ -8,12 +8,16 @@ export interface Client {
   userAgent: string | null;
 }
 
-/** What a caller says of an event; what it leaves out is not known or does not apply. */
-export interface AuditEntry {
+/** Who made a change: a user, or an operator when there is no id; and from where. */
+export interface ChangedBy {
   actorId?: string | undefined;
+  client?: Client | undefined;
+}
+
+/** What a caller says of an event; what it leaves out is not known or does not apply. */
+export interface AuditEntry extends ChangedBy {
   subjectId?: string | undefined;
   sessionId?: string | undefined;
-  client?: Client | undefined;
   details?: Record<string, unknown>;
 }
 

@@ -17,8 +17,8 @@ export async function createDemoAccount(
   try {
     const account = { username, email: "johndoe@example.com", fullName: "John Doe" };
     const user = await accounts.create(account, password);
-    await items.create(user.id, { title: "Foo", description: "The first item of John Doe" });
-    await items.create(user.id, { title: "Bar", description: null });
+    await items.createFor(user.id, { title: "Foo", description: "The first item of John Doe" });
+    await items.createFor(user.id, { title: "Bar", description: null });
   } catch (error) {
     // Another process that starts on the same database was faster.
     if (hasCode(error, "CONFLICT")) return undefined;

@@ -1,6 +1,6 @@
 import type { Clock, NewId } from "../clock.js";
 import { LatchkeyError } from "../errors.js";
-import type { Database } from "../storage/database.js";
+import { type Database, inTransaction } from "../storage/database.js";
 import {
   deleteItem,
   type Item,
@@ -10,6 +10,14 @@ import {
   listItemsOfOwners,
   updateItem,
 } from "../storage/items.js";
+import type { User } from "../storage/users.js";
+import { type Actor, authorize } from "./viewer.js";
+
+/** An item that was written, and its owner as they are then. */
+interface OwnedItem {
+  item: Item;
+  owner: User;
+}
 
 /** A user's own items. Another's item answers as one that does not exist. */
 export class Items {
@@ -33,26 +41,50 @@ export class Items {
     return listItemsOfOwners(this.#db, ownerIds, first);
   }
 
-  async create(ownerId: string, input: { title: string; description: string | null }): Promise<Item> {
+  /** @throws UNAUTHENTICATED */
+  async create(actor: Actor, input: { title: string; description: string | null }): Promise<OwnedItem> {
+    return this.#write(actor, async (transaction, ownerId, now) => {
+      const item = { id: this.#newId(), ownerId, ...input, createdAt: now, updatedAt: now };
+      await insertItem(transaction, item);
+      return item;
+    });
+  }
+
+  /** As the operator, for a user who is not signed in. */
+  async createFor(ownerId: string, input: { title: string; description: string | null }): Promise<void> {
     const now = this.#clock.now();
-    const item = { id: this.#newId(), ownerId, ...input, createdAt: now, updatedAt: now };
-    await insertItem(this.#db, item);
-    return item;
+    await insertItem(this.#db, { id: this.#newId(), ownerId, ...input, createdAt: now, updatedAt: now });
   }
 
-  /** @throws NOT_FOUND */
-  async update(ownerId: string, id: string, changes: ItemChanges): Promise<Item> {
-    const item = await updateItem(this.#db, { id, ownerId }, changes, this.#clock.now());
-    if (item === undefined) throw noSuchItem();
-    return item;
+  /** @throws UNAUTHENTICATED, NOT_FOUND */
+  async update(actor: Actor, id: string, changes: ItemChanges): Promise<OwnedItem> {
+    return this.#write(
+      actor,
+      async (transaction, ownerId, now) =>
+        (await updateItem(transaction, { id, ownerId }, changes, now)) ?? noSuchItem(),
+    );
   }
 
-  /** @throws NOT_FOUND */
-  async delete(ownerId: string, id: string): Promise<void> {
-    if (!(await deleteItem(this.#db, { id, ownerId }))) throw noSuchItem();
+  /** @throws UNAUTHENTICATED, NOT_FOUND */
+  async delete(actor: Actor, id: string): Promise<void> {
+    await inTransaction(this.#db, async (transaction) => {
+      const { user } = await authorize(transaction, actor, { now: this.#clock.now() });
+      if (!(await deleteItem(transaction, { id, ownerId: user.id }))) noSuchItem();
+    });
+  }
+
+  async #write(
+    actor: Actor,
+    write: (transaction: Database, ownerId: string, now: number) => Promise<Item>,
+  ): Promise<OwnedItem> {
+    return inTransaction(this.#db, async (transaction) => {
+      const now = this.#clock.now();
+      const { user: owner } = await authorize(transaction, actor, { now });
+      return { item: await write(transaction, owner.id, now), owner };
+    });
   }
 }
 
-function noSuchItem(): LatchkeyError {
-  return new LatchkeyError("NOT_FOUND", "You have no item with this id.");
+function noSuchItem(): never {
+  throw new LatchkeyError("NOT_FOUND", "You have no item with this id.");
 }

@@ -2,7 +2,13 @@ import type { Clock } from "../clock.js";
 import { hashOpaqueToken, newOpaqueToken } from "../crypto/opaque-tokens.js";
 import { LatchkeyError } from "../errors.js";
 import { type Database, isUniqueViolation } from "../storage/database.js";
-import { replaceOneTimeToken, spendOneTimeToken, type TokenPurpose } from "../storage/one-time-tokens.js";
+import {
+  consumeOneTimeToken,
+  findOneTimeToken,
+  replaceOneTimeToken,
+  type TokenPurpose,
+} from "../storage/one-time-tokens.js";
+import { findUserById, lockUser, type User } from "../storage/users.js";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -40,16 +46,31 @@ export class OneTimeTokens {
     return token;
   }
 
-  /** @throws INVALID_TOKEN when it is unknown, used, expired, or for another purpose */
-  async spend(
+  /**
+   * Consumes a token, and locks the user it is for. It belongs to a transaction, whose failure leaves the token.
+   * @throws INVALID_TOKEN when it is unknown, used, expired, for another purpose, or its user is disabled or gone
+   */
+  async consume(
     transaction: Database,
     purpose: TokenPurpose,
     token: string,
-  ): Promise<{ userId: string; email: string }> {
-    const now = this.#clock.now();
-    const spent = await spendOneTimeToken(transaction, { tokenHash: hashOpaqueToken(token), purpose, now });
-    if (spent === undefined) throw invalidOneTimeToken();
-    return spent;
+  ): Promise<{ user: User; email: string }> {
+    const key = { tokenHash: hashOpaqueToken(token), purpose, now: this.#clock.now() };
+    const found = await findOneTimeToken(transaction, key);
+    const user = found && (await lockUser(transaction, found.userId));
+    // Consumed by whoever had the user's lock before, or withdrawn with a new password.
+    if (user?.disabledAt !== null || !(await consumeOneTimeToken(transaction, key)))
+      throw invalidOneTimeToken();
+    return { user, email: found!.email };
+  }
+
+  /** Whose unused token this is; it stays unused. @throws INVALID_TOKEN */
+  async ownerOf(db: Database, purpose: TokenPurpose, token: string): Promise<User> {
+    const key = { tokenHash: hashOpaqueToken(token), purpose, now: this.#clock.now() };
+    const found = await findOneTimeToken(db, key);
+    const user = found && (await findUserById(db, found.userId));
+    if (user === undefined) throw invalidOneTimeToken();
+    return user;
   }
 }
 

@@ -1,21 +1,27 @@
 import type { Clock } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
-import { invalidInput, LatchkeyError } from "../errors.js";
-import { setPasswordHash } from "../storage/credentials.js";
+import { invalidInput } from "../errors.js";
 import { type Database, inTransaction } from "../storage/database.js";
-import { deleteOneTimeTokens } from "../storage/one-time-tokens.js";
-import { endSessions } from "../storage/sessions.js";
-import { deleteUser, lockUser, type User, type UserChanges, updateUser } from "../storage/users.js";
+import {
+  countAdministrators,
+  deleteUser,
+  lockAdministrators,
+  type User,
+  type UserChanges,
+  updateUser,
+} from "../storage/users.js";
+import type { AccountAccess } from "./account-access.js";
 import { keepAnAdministrator } from "./administrators.js";
-import type { Audit, Client } from "./audit.js";
+import type { Audit, ChangedBy, Client } from "./audit.js";
 import { checkIdentity, emailViolations, normalizeLogin } from "./identifiers.js";
 import type { MailRequests } from "./mail-requests.js";
-import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
+import { type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
-import type { Reauthentication } from "./reauthentication.js";
+import { expectPassword, type Reauthentication } from "./reauthentication.js";
 import type { IssuedToken, Sessions } from "./sessions.js";
 import type { Throttle } from "./throttle.js";
+import { type Actor, authorize } from "./viewer.js";
 
 /** What a signed-in user does with their own account. */
 export class OwnAccount {
@@ -26,6 +32,7 @@ export class OwnAccount {
   readonly #passwords: Passwords;
   readonly #policy: PasswordPolicy;
   readonly #reauthentication: Reauthentication;
+  readonly #access: AccountAccess;
   readonly #sessions: Sessions;
   readonly #tokens: OneTimeTokens;
   readonly #mailRequests: MailRequests;
@@ -39,6 +46,7 @@ export class OwnAccount {
     passwords: Passwords;
     policy: PasswordPolicy;
     reauthentication: Reauthentication;
+    access: AccountAccess;
     sessions: Sessions;
     tokens: OneTimeTokens;
     mailRequests: MailRequests;
@@ -51,6 +59,7 @@ export class OwnAccount {
     this.#passwords = deps.passwords;
     this.#policy = deps.policy;
     this.#reauthentication = deps.reauthentication;
+    this.#access = deps.access;
     this.#sessions = deps.sessions;
     this.#tokens = deps.tokens;
     this.#mailRequests = deps.mailRequests;
@@ -58,15 +67,16 @@ export class OwnAccount {
   }
 
   /**
-   * Sets another password, ends all sessions, and starts a new one for who asked.
-   * @throws INVALID_CREDENTIALS for a wrong current password; BAD_USER_INPUT; RATE_LIMITED; OVERLOADED
+   * Sets another password, ends all sessions, and starts a new one for the caller.
+   * @param user as the request found them; what matters is checked again when the password is set
+   * @throws INVALID_CREDENTIALS for a wrong current password; UNAUTHENTICATED; BAD_USER_INPUT; RATE_LIMITED; OVERLOADED
    */
   async changePassword(
     user: User,
+    actor: Actor,
     { currentPassword, newPassword }: { currentPassword: string; newPassword: string },
-    client: Client,
   ): Promise<IssuedToken> {
-    await this.#reauthentication.check(user, currentPassword, client);
+    const verified = await this.#reauthentication.check(user, currentPassword, actor.client);
     if (newPassword === currentPassword) {
       throw invalidInput([
         {
@@ -81,59 +91,45 @@ export class OwnAccount {
       return this.#passwords.hash(newPassword);
     });
     const started = await inTransaction(this.#db, async (transaction) => {
-      await lockUser(transaction, user.id);
-      const now = this.#clock.now();
-      await setPasswordHash(transaction, user.id, hash, now);
-      await this.#throttle.startAnew(transaction, user.id, client);
-      await deleteOneTimeTokens(transaction, user.id, "PASSWORD_RESET");
-      await endSessions(transaction, user.id, now);
-      const event = { actorId: user.id, subjectId: user.id, client };
-      await this.#audit.record(transaction, "PASSWORD_CHANGED", event);
-      await this.#outbox.enqueue(transaction, {
-        kind: "PASSWORD_CHANGED",
-        email: user.email,
-        userId: user.id,
-      });
-      return this.#sessions.start(transaction, user, client);
+      const user = await this.#authorize(transaction, actor, verified);
+      await this.#access.replacePassword(transaction, user, hash, byItself(actor));
+      await this.#record(transaction, "PASSWORD_CHANGED", actor);
+      return { user, ...(await this.#sessions.start(transaction, user, actor.client)) };
     });
     this.#outbox.wake();
-    return this.#sessions.issueToken(started.session, user, started.refreshToken);
+    return this.#sessions.issueToken(started.session, started.user, started.refreshToken);
   }
 
-  /** @throws BAD_USER_INPUT */
-  async updateProfile(user: User, changes: Pick<UserChanges, "fullName">, client: Client): Promise<User> {
+  /** @throws UNAUTHENTICATED, BAD_USER_INPUT */
+  async updateProfile(actor: Actor, changes: Pick<UserChanges, "fullName">): Promise<User> {
     checkIdentity(changes);
     return inTransaction(this.#db, async (transaction) => {
-      const updated = await updateUser(transaction, user.id, changes, this.#clock.now());
-      const details = { changed: Object.keys(changes) };
-      await this.#audit.record(transaction, "PROFILE_UPDATED", {
-        actorId: user.id,
-        subjectId: user.id,
-        client,
-        details,
-      });
-      return updated ?? user;
+      const now = this.#clock.now();
+      const { user } = await authorize(transaction, actor, { now });
+      if (changes.fullName === undefined || changes.fullName === user.fullName) return user;
+      await this.#record(transaction, "PROFILE_UPDATED", actor, { changed: ["fullName"] });
+      return (await updateUser(transaction, user.id, changes, now)) ?? user;
     });
   }
 
   /**
    * Sends a mail to the new address, if it is free: whether it is, is not told.
-   * @throws INVALID_CREDENTIALS, BAD_USER_INPUT, RATE_LIMITED, OVERLOADED
+   * @throws UNAUTHENTICATED, INVALID_CREDENTIALS, BAD_USER_INPUT, RATE_LIMITED, OVERLOADED
    */
   async requestEmailChange(
     user: User,
+    actor: Actor,
     { newEmail, currentPassword }: { newEmail: string; currentPassword: string },
-    client: Client,
   ): Promise<void> {
     const email = normalizeLogin(newEmail);
     const violations = emailViolations(email).map((violation) => ({ ...violation, field: "newEmail" }));
     if (violations.length > 0) throw invalidInput(violations);
-    await this.#reauthentication.check(user, currentPassword, client);
-    await this.#mailRequests.count(email, client);
+    const verified = await this.#reauthentication.check(user, currentPassword, actor.client);
+    await this.#mailRequests.count(email, actor.client);
     await inTransaction(this.#db, async (transaction) => {
-      const event = { actorId: user.id, subjectId: user.id, client };
-      await this.#audit.record(transaction, "EMAIL_CHANGE_REQUESTED", event);
-      await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGE", email, userId: user.id });
+      const { id: userId } = await this.#authorize(transaction, actor, verified);
+      await this.#record(transaction, "EMAIL_CHANGE_REQUESTED", actor);
+      await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGE", email, userId });
     });
     this.#outbox.wake();
   }
@@ -146,38 +142,53 @@ export class OwnAccount {
 
   async #confirmEmailChange(token: string, client: Client): Promise<void> {
     await inTransaction(this.#db, async (transaction) => {
-      const { userId, email } = await this.#tokens.spend(transaction, "EMAIL_CHANGE", token);
-      const user = await lockUser(transaction, userId);
-      if (user === undefined) throw invalidOneTimeToken();
+      const { user, email } = await this.#tokens.consume(transaction, "EMAIL_CHANGE", token);
       const now = this.#clock.now();
-      await updateUser(transaction, userId, { email, emailVerifiedAt: now }, now);
       // What was sent to the old address must not open the account any more.
-      await deleteOneTimeTokens(transaction, userId, "PASSWORD_RESET");
-      await this.#audit.record(transaction, "EMAIL_CHANGED", { actorId: userId, subjectId: userId, client });
-      await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGED", email: user.email, userId });
+      await this.#access.withdrawTokens(transaction, user);
+      await updateUser(transaction, user.id, { email, emailVerifiedAt: now }, now);
+      const event = { actorId: user.id, subjectId: user.id, client };
+      await this.#audit.record(transaction, "EMAIL_CHANGED", event);
+      await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGED", email: user.email, userId: user.id });
     });
   }
 
   /**
    * Removes the account with its items, sessions and tokens. The audit log keeps who it was.
-   * @throws INVALID_CREDENTIALS; FORBIDDEN for the last administrator; RATE_LIMITED; OVERLOADED
+   * @throws UNAUTHENTICATED; INVALID_CREDENTIALS; FORBIDDEN for the last administrator; RATE_LIMITED; OVERLOADED
    */
-  async delete(user: User, password: string, client: Client): Promise<void> {
-    await this.#reauthentication.check(user, password, client);
+  async delete(user: User, actor: Actor, password: string): Promise<void> {
+    const verified = await this.#reauthentication.check(user, password, actor.client);
     await inTransaction(this.#db, async (transaction) => {
-      await keepAnAdministrator(transaction, async () => {
-        if (!(await deleteUser(transaction, user.id))) {
-          throw new LatchkeyError("NOT_FOUND", "This account has been deleted already.");
-        }
-      });
-      await this.#audit.record(transaction, "ACCOUNT_DELETED", {
-        actorId: user.id,
-        subjectId: user.id,
-        client,
-        details: { username: user.username },
-      });
-      await this.#outbox.enqueue(transaction, { kind: "ACCOUNT_DELETED", email: user.email });
+      await lockAdministrators(transaction);
+      const administrators = await countAdministrators(transaction);
+      const { id, username, email } = await this.#authorize(transaction, actor, verified);
+      await this.#access.revoke(transaction, { id, email }, byItself(actor));
+      await this.#record(transaction, "ACCOUNT_DELETED", actor, { username });
+      await this.#outbox.enqueue(transaction, { kind: "ACCOUNT_DELETED", email });
+      await deleteUser(transaction, id, this.#clock.now());
+      await keepAnAdministrator(transaction, administrators);
     });
     this.#outbox.wake();
   }
+
+  /** @param verified the hash that the password was checked against */
+  async #authorize(transaction: Database, actor: Actor, verified: string): Promise<User> {
+    const { user } = await authorize(transaction, actor, { now: this.#clock.now() });
+    await expectPassword(transaction, user.id, verified);
+    return user;
+  }
+
+  async #record(
+    transaction: Database,
+    type: "PASSWORD_CHANGED" | "PROFILE_UPDATED" | "EMAIL_CHANGE_REQUESTED" | "ACCOUNT_DELETED",
+    actor: Actor,
+    details: Record<string, unknown> = {},
+  ): Promise<void> {
+    await this.#audit.record(transaction, type, { ...byItself(actor), subjectId: actor.userId, details });
+  }
+}
+
+function byItself({ userId, client }: Actor): ChangedBy {
+  return { actorId: userId, client };
 }

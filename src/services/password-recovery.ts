@@ -1,11 +1,10 @@
 import type { Clock } from "../clock.js";
-import { hashOpaqueToken } from "../crypto/opaque-tokens.js";
 import type { Passwords } from "../crypto/passwords.js";
-import { setPasswordHash } from "../storage/credentials.js";
+import { findPasswordHash } from "../storage/credentials.js";
 import { type Database, inTransaction } from "../storage/database.js";
-import { findOneTimeToken, type TokenPurpose } from "../storage/one-time-tokens.js";
-import { endSessions } from "../storage/sessions.js";
-import { findUserById, lockUser, updateUser } from "../storage/users.js";
+import type { TokenPurpose } from "../storage/one-time-tokens.js";
+import { updateUser } from "../storage/users.js";
+import type { AccountAccess } from "./account-access.js";
 import type { Audit, Client } from "./audit.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
@@ -21,6 +20,7 @@ export class PasswordRecovery {
   readonly #passwords: Passwords;
   readonly #policy: PasswordPolicy;
   readonly #tokens: OneTimeTokens;
+  readonly #access: AccountAccess;
   readonly #outbox: Outbox;
 
   constructor(deps: {
@@ -31,6 +31,7 @@ export class PasswordRecovery {
     passwords: Passwords;
     policy: PasswordPolicy;
     tokens: OneTimeTokens;
+    access: AccountAccess;
     outbox: Outbox;
   }) {
     this.#db = deps.db;
@@ -40,6 +41,7 @@ export class PasswordRecovery {
     this.#passwords = deps.passwords;
     this.#policy = deps.policy;
     this.#tokens = deps.tokens;
+    this.#access = deps.access;
     this.#outbox = deps.outbox;
   }
 
@@ -63,27 +65,28 @@ export class PasswordRecovery {
     { password, field }: { password: string; field: string },
     client: Client,
   ): Promise<void> {
-    // A password that is refused must not cost the token: it is spent when all else is well.
-    const known = await findOneTimeToken(this.#db, hashOpaqueToken(token), purpose, this.#clock.now());
-    const owner = known && (await findUserById(this.#db, known.userId));
-    if (owner === undefined) throw invalidOneTimeToken();
+    // A password that is refused must not cost the token: it is consumed when all else is well.
+    const owner = await this.#tokens.ownerOf(this.#db, purpose, token);
     const hash = await this.#passwords.withPlace({ userId: owner.id }, async () => {
       await this.#policy.check(password, owner, field);
       return this.#passwords.hash(password);
     });
     await inTransaction(this.#db, async (transaction) => {
-      const { userId, email } = await this.#tokens.spend(transaction, purpose, token);
-      const user = await lockUser(transaction, userId);
-      if (user?.email !== email) throw invalidOneTimeToken();
+      const { user, email } = await this.#tokens.consume(transaction, purpose, token);
+      if (user.email !== email || (purpose === "INVITATION" && (await hasPassword(transaction, user.id)))) {
+        throw invalidOneTimeToken();
+      }
+      const by = { actorId: user.id, client };
+      await this.#access.replacePassword(transaction, user, hash, by);
       const now = this.#clock.now();
-      await updateUser(transaction, userId, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
-      await setPasswordHash(transaction, userId, hash, now);
-      await endSessions(transaction, userId, now);
-      await this.#throttle.startAnew(transaction, userId, client);
+      await updateUser(transaction, user.id, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
       const type = purpose === "INVITATION" ? "INVITATION_ACCEPTED" : "PASSWORD_RESET";
-      await this.#audit.record(transaction, type, { actorId: userId, subjectId: userId, client });
-      await this.#outbox.enqueue(transaction, { kind: "PASSWORD_CHANGED", email, userId });
+      await this.#audit.record(transaction, type, { ...by, subjectId: user.id });
     });
     this.#outbox.wake();
   }
+}
+
+async function hasPassword(transaction: Database, userId: string): Promise<boolean> {
+  return (await findPasswordHash(transaction, userId)) !== undefined;
 }

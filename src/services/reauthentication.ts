@@ -20,17 +20,36 @@ export class Reauthentication {
     this.#audit = deps.audit;
   }
 
-  /** @throws INVALID_CREDENTIALS, which counts as a failed login; RATE_LIMITED; OVERLOADED */
-  async check(user: User, password: string, client: Client): Promise<void> {
+  /**
+   * @returns the hash that the password was checked against, for `expectPassword`
+   * @throws INVALID_CREDENTIALS, which counts as a failed login; RATE_LIMITED; OVERLOADED
+   */
+  async check(user: User, password: string, client: Client): Promise<string> {
     const attempter = await this.#throttle.identify(client, { userId: user.id, name: user.username });
-    await this.#passwords.withPlace({ userId: attempter.known ? attempter.userId : undefined }, () =>
+    return this.#passwords.withPlace({ userId: attempter.known ? attempter.userId : undefined }, () =>
       this.#throttle.guessPassword(attempter, async (succeeded) => {
         const hash = await findPasswordHash(this.#db, user.id);
-        if (await this.#passwords.verify(password, hash)) return succeeded(this.#db);
+        if ((await this.#passwords.verify(password, hash)) && hash !== undefined) {
+          await succeeded(this.#db);
+          return hash;
+        }
         const details = { reason: "INVALID_CREDENTIALS" };
         await this.#audit.record(this.#db, "LOGIN_FAILED", { subjectId: user.id, client, details });
-        throw new LatchkeyError("INVALID_CREDENTIALS", "The password is wrong.");
+        throw wrongPassword();
       }),
     );
   }
+}
+
+/**
+ * Checks, once the user is locked, that the password is still the one that was verified: another change may have come
+ * first.
+ * @throws INVALID_CREDENTIALS
+ */
+export async function expectPassword(transaction: Database, userId: string, verified: string): Promise<void> {
+  if ((await findPasswordHash(transaction, userId)) !== verified) throw wrongPassword();
+}
+
+function wrongPassword(): LatchkeyError<"INVALID_CREDENTIALS"> {
+  return new LatchkeyError("INVALID_CREDENTIALS", "The password is wrong.");
 }

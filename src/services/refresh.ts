@@ -7,8 +7,9 @@ import { findRefreshToken, insertRefreshToken, spendRefreshToken } from "../stor
 import { endSessions, extendSession, findSessionWithUser, type Session } from "../storage/sessions.js";
 import type { User } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
-import { type IssuedToken, isLive, type SessionLifetime, type Sessions } from "./sessions.js";
+import type { IssuedToken, SessionLifetime, Sessions } from "./sessions.js";
 import type { Throttle } from "./throttle.js";
+import { isLive } from "./viewer.js";
 
 type Outcome =
   | { kind: "refused" }

@@ -3,7 +3,8 @@ import type { Passwords } from "../crypto/passwords.js";
 import { LatchkeyError } from "../errors.js";
 import { setPasswordHash } from "../storage/credentials.js";
 import { type Database, inTransaction } from "../storage/database.js";
-import { insertUser, lockUser, type User, updateUser } from "../storage/users.js";
+import { insertUser, type User, updateUser } from "../storage/users.js";
+import type { AccountAccess } from "./account-access.js";
 import type { Audit, Client } from "./audit.js";
 import { checkIdentity, normalizeLogin } from "./identifiers.js";
 import type { MailRequests } from "./mail-requests.js";
@@ -32,6 +33,7 @@ export class Registration {
   readonly #passwords: Passwords;
   readonly #policy: PasswordPolicy;
   readonly #tokens: OneTimeTokens;
+  readonly #access: AccountAccess;
   readonly #mailRequests: MailRequests;
   readonly #outbox: Outbox;
   readonly #open: boolean;
@@ -45,6 +47,7 @@ export class Registration {
     passwords: Passwords;
     policy: PasswordPolicy;
     tokens: OneTimeTokens;
+    access: AccountAccess;
     mailRequests: MailRequests;
     outbox: Outbox;
     open: boolean;
@@ -57,6 +60,7 @@ export class Registration {
     this.#passwords = deps.passwords;
     this.#policy = deps.policy;
     this.#tokens = deps.tokens;
+    this.#access = deps.access;
     this.#mailRequests = deps.mailRequests;
     this.#outbox = deps.outbox;
     this.#open = deps.open;
@@ -107,12 +111,14 @@ export class Registration {
 
   async #verifyEmail(token: string, client: Client): Promise<void> {
     await inTransaction(this.#db, async (transaction) => {
-      const { userId, email } = await this.#tokens.spend(transaction, "EMAIL_VERIFICATION", token);
-      const user = await lockUser(transaction, userId);
-      if (user?.email !== email) throw invalidOneTimeToken();
+      const { user, email } = await this.#tokens.consume(transaction, "EMAIL_VERIFICATION", token);
+      if (user.email !== email) throw invalidOneTimeToken();
+      // An invitation from before would set a password on an account that is in use.
+      await this.#access.withdrawTokens(transaction, user);
       const now = this.#clock.now();
-      await updateUser(transaction, userId, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
-      await this.#audit.record(transaction, "EMAIL_VERIFIED", { actorId: userId, subjectId: userId, client });
+      await updateUser(transaction, user.id, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
+      const event = { actorId: user.id, subjectId: user.id, client };
+      await this.#audit.record(transaction, "EMAIL_VERIFIED", event);
     });
   }
 }

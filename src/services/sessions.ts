@@ -1,7 +1,7 @@
 import type { Clock, NewId } from "../clock.js";
 import type { AccessTokenClaims, AccessTokens } from "../crypto/access-tokens.js";
 import { hashOpaqueToken, newOpaqueToken } from "../crypto/opaque-tokens.js";
-import { LatchkeyError, type UnauthenticatedReason } from "../errors.js";
+import { LatchkeyError } from "../errors.js";
 import type { AuditEventType } from "../storage/audit.js";
 import { type Database, inTransaction } from "../storage/database.js";
 import { insertRefreshToken } from "../storage/refresh-tokens.js";
@@ -12,13 +12,9 @@ import {
   listLiveSessions,
   type Session,
 } from "../storage/sessions.js";
-import type { User } from "../storage/users.js";
-import type { Audit, Client } from "./audit.js";
-
-/** Who sends a request: a user with a live session, or nobody and why. */
-export type Viewer =
-  | { kind: "user"; user: User; sessionId: string }
-  | { kind: "anonymous"; reason: UnauthenticatedReason };
+import { lockUser, type User } from "../storage/users.js";
+import type { Audit, ChangedBy, Client } from "./audit.js";
+import { type Actor, authorize, type Viewer, viewerOf } from "./viewer.js";
 
 /** What a client gets for signing in, and for refreshing. */
 export interface IssuedToken {
@@ -29,13 +25,6 @@ export interface IssuedToken {
   expiresIn: number;
   refreshToken: string;
   user: User;
-}
-
-/** A session of a user, and where the request about it comes from. */
-export interface SessionInHand {
-  userId: string;
-  sessionId: string;
-  client: Client;
 }
 
 /** How long a session lasts, in milliseconds: without being refreshed, and at all. */
@@ -121,11 +110,7 @@ export class Sessions {
   }
 
   async #viewerOf({ sub, sid }: AccessTokenClaims): Promise<Viewer> {
-    const found = await findSessionWithUser(this.#db, sid);
-    if (found === undefined || found.user.id !== sub) return { kind: "anonymous", reason: "INVALID_TOKEN" };
-    if (found.user.disabledAt !== null) return { kind: "anonymous", reason: "ACCOUNT_DISABLED" };
-    if (!isLive(found.session, this.#clock.now())) return { kind: "anonymous", reason: "SESSION_REVOKED" };
-    return { kind: "user", user: found.user, sessionId: sid };
+    return viewerOf(await findSessionWithUser(this.#db, sid), sub, this.#clock.now());
   }
 
   /** The user's live sessions, newest first. */
@@ -133,42 +118,51 @@ export class Sessions {
     return listLiveSessions(this.#db, userId, this.#clock.now());
   }
 
-  /** Ends the session the user is in. */
-  async logout({ userId, sessionId, client }: SessionInHand): Promise<void> {
-    await this.#end("LOGGED_OUT", { userId, client, which: { only: sessionId } });
+  /** Ends the session the user is in; one that has ended stays as it is. */
+  async logout(actor: Actor): Promise<void> {
+    await inTransaction(this.#db, async (transaction) => {
+      await lockUser(transaction, actor.userId);
+      await this.#end(transaction, "LOGGED_OUT", byItself(actor), { only: actor.sessionId });
+    });
   }
 
-  /** @throws NOT_FOUND when the user has no such live session */
-  async revoke({ userId, sessionId, client }: SessionInHand): Promise<void> {
-    const ended = await this.#end("SESSION_REVOKED", { userId, client, which: { only: sessionId } });
+  /** @throws UNAUTHENTICATED; NOT_FOUND when the user has no such live session */
+  async revoke(actor: Actor, sessionId: string): Promise<void> {
+    const ended = await this.#endOthers(actor, { only: sessionId });
     if (ended === 0) throw new LatchkeyError("NOT_FOUND", "You have no session with this id.");
   }
 
-  /** Ends all the user's sessions but this one. @returns how many */
-  async revokeOthers({ userId, sessionId, client }: SessionInHand): Promise<number> {
-    return this.#end("SESSION_REVOKED", { userId, client, which: { except: sessionId } });
+  /** Ends all the user's sessions but this one. @returns how many @throws UNAUTHENTICATED */
+  async revokeOthers(actor: Actor): Promise<number> {
+    return this.#endOthers(actor, { except: actor.sessionId });
+  }
+
+  /** Ends all of a user's sessions, as a part of a transaction that has locked the user. @returns how many */
+  async endAll(transaction: Database, userId: string, by: ChangedBy): Promise<number> {
+    return this.#end(transaction, "SESSION_REVOKED", { userId, by });
+  }
+
+  async #endOthers(actor: Actor, which: { only?: string; except?: string }): Promise<number> {
+    return inTransaction(this.#db, async (transaction) => {
+      await authorize(transaction, actor, { now: this.#clock.now() });
+      return this.#end(transaction, "SESSION_REVOKED", byItself(actor), which);
+    });
   }
 
   async #end(
+    transaction: Database,
     type: AuditEventType,
-    { userId, client, which }: { userId: string; client: Client; which: { only?: string; except?: string } },
+    { userId, by }: { userId: string; by: ChangedBy },
+    which: { only?: string; except?: string } = {},
   ): Promise<number> {
-    return inTransaction(this.#db, async (transaction) => {
-      const ended = await endSessions(transaction, userId, this.#clock.now(), which);
-      for (const sessionId of ended) {
-        await this.#audit.record(transaction, type, {
-          actorId: userId,
-          subjectId: userId,
-          sessionId,
-          client,
-        });
-      }
-      return ended.length;
-    });
+    const ended = await endSessions(transaction, userId, this.#clock.now(), which);
+    for (const sessionId of ended) {
+      await this.#audit.record(transaction, type, { ...by, subjectId: userId, sessionId });
+    }
+    return ended.length;
   }
 }
 
-/** Whether the session has neither ended nor expired. */
-export function isLive(session: Session, now: number): boolean {
-  return session.endedAt === null && session.expiresAt > now;
+function byItself({ userId, client }: Actor): { userId: string; by: ChangedBy } {
+  return { userId, by: { actorId: userId, client } };
 }

@@ -183,4 +183,10 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  "0005_deleted_users": {
+    async up(db) {
+      await db.schema.alterTable("users").addColumn("deleted_at", "bigint").execute();
+      await sql`create index users_deleted on users (id) where deleted_at is not null`.execute(db);
+    },
+  },
 };

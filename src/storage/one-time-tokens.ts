@@ -28,6 +28,7 @@ export async function replaceOneTimeToken(db: Database, token: OneTimeToken): Pr
     .execute();
 }
 
+/** Deletes a user's tokens: all of them, or those for one purpose. */
 export async function deleteOneTimeTokens(
   db: Database,
   userId: string,
@@ -38,41 +39,44 @@ export async function deleteOneTimeTokens(
   await query.execute();
 }
 
-/** @returns undefined when it is unknown, spent or expired: of any number of callers at once, one gets it */
-export async function spendOneTimeToken(
+interface TokenKey {
+  tokenHash: string;
+  purpose: TokenPurpose;
+  now: number;
+}
+
+/** @returns false when it was used or withdrawn: of any number of callers at once, one gets true */
+export async function consumeOneTimeToken(
   db: Database,
-  { tokenHash, purpose, now }: { tokenHash: string; purpose: TokenPurpose; now: number },
-): Promise<{ userId: string; email: string } | undefined> {
-  const row = await db
+  { tokenHash, purpose, now }: TokenKey,
+): Promise<boolean> {
+  const result = await db
     .updateTable("one_time_tokens")
     .set({ used_at: now })
     .where("token_hash", "=", tokenHash)
     .where("purpose", "=", purpose)
     .where("used_at", "is", null)
     .where("expires_at", ">", now)
-    .returning(["user_id", "email"])
     .executeTakeFirst();
-  return row && { userId: row.user_id, email: row.email };
+  return result.numUpdatedRows === 1n;
 }
 
 export async function deleteOneTimeTokensExpiredBefore(db: Database, before: number): Promise<void> {
   await db.deleteFrom("one_time_tokens").where("expires_at", "<", before).execute();
 }
 
-/** Whose unspent token this is; it stays unspent. */
+/** Whose unused token this is, and the address it was sent to; it stays unused. */
 export async function findOneTimeToken(
   db: Database,
-  tokenHash: string,
-  purpose: TokenPurpose,
-  now: number,
-): Promise<{ userId: string } | undefined> {
+  { tokenHash, purpose, now }: TokenKey,
+): Promise<{ userId: string; email: string } | undefined> {
   const row = await db
     .selectFrom("one_time_tokens")
-    .select("user_id")
+    .select(["user_id", "email"])
     .where("token_hash", "=", tokenHash)
     .where("purpose", "=", purpose)
     .where("used_at", "is", null)
     .where("expires_at", ">", now)
     .executeTakeFirst();
-  return row && { userId: row.user_id };
+  return row && { userId: row.user_id, email: row.email };
 }

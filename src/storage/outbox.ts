@@ -90,3 +90,28 @@ export async function rescheduleOutboxMail(db: Database, id: string, nextAttempt
 export async function deleteOutboxMail(db: Database, id: string): Promise<void> {
   await db.deleteFrom("outbox").where("id", "=", id).execute();
 }
+
+/** Kinds of emails that bring a token. */
+const KINDS_WITH_TOKEN = [
+  "REGISTRATION",
+  "EMAIL_VERIFICATION",
+  "PASSWORD_RESET",
+  "INVITATION",
+  "EMAIL_CHANGE",
+];
+
+/** Removes the emails that would bring the user a token, and those to reset the password of whoever has the address. */
+export async function deletePendingEmails(
+  transaction: Database,
+  { id, email }: { id: string; email: string },
+): Promise<void> {
+  await transaction
+    .deleteFrom("outbox")
+    .where(({ or, and, eb }) =>
+      or([
+        and([eb("user_id", "=", id), eb("kind", "in", KINDS_WITH_TOKEN)]),
+        and([eb("email", "=", email), eb("kind", "=", "PASSWORD_RESET")]),
+      ]),
+    )
+    .execute();
+}

@@ -79,6 +79,7 @@ export async function findSessionWithUser(
     .selectAll("users")
     .select(COLUMNS)
     .where("sessions.id", "=", id)
+    .where("users.deleted_at", "is", null)
     .executeTakeFirst();
   return row && { session: toSession(row), user: toUser(row) };
 }

@@ -28,6 +28,8 @@ export interface UserRow {
   roles: string;
   created_at: number;
   updated_at: number;
+  /** Set on a deleted account, until what belonged to it is removed as well. */
+  deleted_at: number | null;
 }
 
 export interface CredentialRow {

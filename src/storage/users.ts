@@ -53,8 +53,8 @@ export async function insertUser(db: Database, user: User): Promise<boolean> {
 }
 
 /**
- * The user, whom no other transaction changes or signs in until this one ends.
- * Whatever starts sessions, ends them all, or changes what lets a user in, begins with it.
+ * The user, whom no other transaction changes or signs in until this one ends. Whatever writes about a user begins with
+ * it: of two transactions that lock the same rows in another order, PostgreSQL aborts one.
  */
 export async function lockUser(transaction: Database, id: string): Promise<User | undefined> {
   // Writing a row to itself locks it on either database.
@@ -62,22 +62,36 @@ export async function lockUser(transaction: Database, id: string): Promise<User 
     .updateTable("users")
     .set((row) => ({ updated_at: row.ref("updated_at") }))
     .where("id", "=", id)
+    .where("deleted_at", "is", null)
     .returningAll()
     .executeTakeFirst();
   return row && toUser(row);
 }
 
+/** Locks several users, in the order of their ids. @returns those who exist, by id */
+export async function lockUsers(transaction: Database, ids: readonly string[]): Promise<Map<string, User>> {
+  const users = new Map<string, User>();
+  for (const id of [...new Set(ids)].sort()) {
+    const user = await lockUser(transaction, id);
+    if (user !== undefined) users.set(id, user);
+  }
+  return users;
+}
+
+/** All who have not been deleted. */
+function selectUsers(db: Database) {
+  return db.selectFrom("users").selectAll().where("deleted_at", "is", null);
+}
+
 export async function findUserByUsername(db: Database, username: string): Promise<User | undefined> {
-  const row = await db.selectFrom("users").selectAll().where("username", "=", username).executeTakeFirst();
+  const row = await selectUsers(db).where("username", "=", username).executeTakeFirst();
   return row && toUser(row);
 }
 
 /** @param login a username or a verified e-mail address, in lower case */
 export async function findUserByLogin(db: Database, login: string): Promise<User | undefined> {
   // A username has no @ in it, so at most one user matches.
-  const row = await db
-    .selectFrom("users")
-    .selectAll()
+  const row = await selectUsers(db)
     .where(login.includes("@") ? "email" : "username", "=", login)
     .$if(login.includes("@"), (query) => query.where("email_verified_at", "is not", null))
     .executeTakeFirst();
@@ -85,16 +99,14 @@ export async function findUserByLogin(db: Database, login: string): Promise<User
 }
 
 export async function hasUsers(db: Database): Promise<boolean> {
-  return (await db.selectFrom("users").select("id").limit(1).executeTakeFirst()) !== undefined;
+  return (await selectUsers(db).limit(1).executeTakeFirst()) !== undefined;
 }
 
 /** All users by username, a page at a time, so that any number of them fits in memory. */
 export async function* listUsers(db: Database, pageSize = 500): AsyncGenerator<User> {
   let after = "";
   for (;;) {
-    const rows = await db
-      .selectFrom("users")
-      .selectAll()
+    const rows = await selectUsers(db)
       .where("username", ">", after)
       .orderBy("username")
       .limit(pageSize)
@@ -119,7 +131,7 @@ export async function listUserPage(
   { first, after }: { first: number; after: string | undefined },
   { search, disabled }: UserFilter,
 ): Promise<User[]> {
-  let query = db.selectFrom("users").selectAll().orderBy("id").limit(first);
+  let query = selectUsers(db).orderBy("id").limit(first);
   if (after !== undefined) query = query.where("id", ">", after);
   if (disabled !== undefined) query = query.where("disabled_at", disabled ? "is not" : "is", null);
   if (search !== undefined) {
@@ -132,15 +144,13 @@ export async function listUserPage(
 }
 
 export async function findUserById(db: Database, id: string): Promise<User | undefined> {
-  const row = await db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
+  const row = await selectUsers(db).where("id", "=", id).executeTakeFirst();
   return row && toUser(row);
 }
 
 /** The newest account that claims the address without having verified it. */
 export async function findUnverifiedUserByEmail(db: Database, email: string): Promise<User | undefined> {
-  const row = await db
-    .selectFrom("users")
-    .selectAll()
+  const row = await selectUsers(db)
     .where("email", "=", email)
     .where("email_verified_at", "is", null)
     .orderBy("id", "desc")
@@ -180,15 +190,73 @@ export async function updateUser(
       updated_at: now,
     })
     .where("id", "=", id)
+    .where("deleted_at", "is", null)
     .returningAll()
     .executeTakeFirst();
   return row && toUser(row);
 }
 
-/** Removes the user with everything that belongs to them. @returns false when there is no such user */
-export async function deleteUser(db: Database, id: string): Promise<boolean> {
-  const result = await db.deleteFrom("users").where("id", "=", id).executeTakeFirst();
-  return result.numDeletedRows === 1n;
+/**
+ * Deletes the user for everybody: from now on no function here finds them, and their names are free. The row stays, with
+ * nothing personal in it, until `purgeDeletedUser` has removed what may be too much for one transaction.
+ */
+export async function deleteUser(transaction: Database, id: string, now: number): Promise<void> {
+  await transaction
+    .updateTable("users")
+    .set({
+      // Nobody's username: one is shorter.
+      username: id,
+      email: "",
+      email_verified_at: null,
+      full_name: null,
+      roles: "[]",
+      updated_at: now,
+      deleted_at: now,
+    })
+    .where("id", "=", id)
+    .execute();
+  await transaction.deleteFrom("credentials").where("user_id", "=", id).execute();
+}
+
+export async function listDeletedUserIds(db: Database, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom("users")
+    .select("id")
+    .where("deleted_at", "is not", null)
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Removes up to `limit` rows of what a deleted user left behind, and the user once nothing is left.
+ * @returns whether the user is gone
+ */
+export async function purgeDeletedUser(db: Database, id: string, limit: number): Promise<boolean> {
+  const sessions = db.selectFrom("sessions").select("id").where("user_id", "=", id);
+  const left = [
+    db
+      .deleteFrom("refresh_tokens")
+      .where("token_hash", "in", (query) =>
+        query
+          .selectFrom("refresh_tokens")
+          .select("token_hash")
+          .where("session_id", "in", sessions)
+          .limit(limit),
+      ),
+    db.deleteFrom("sessions").where("id", "in", sessions.limit(limit)),
+    db
+      .deleteFrom("items")
+      .where("id", "in", (query) =>
+        query.selectFrom("items").select("id").where("owner_id", "=", id).limit(limit),
+      ),
+  ];
+  for (const rows of left) {
+    const { numDeletedRows } = await rows.executeTakeFirst();
+    if (numDeletedRows > 0n) return false;
+  }
+  await db.deleteFrom("users").where("id", "=", id).where("deleted_at", "is not", null).execute();
+  return true;
 }
 
 /** Removes up to `limit` accounts that never verified their address and were made before a time. */
@@ -204,6 +272,7 @@ export async function deleteUnverifiedUsersBefore(
         .selectFrom("users")
         .select("id")
         .where("email_verified_at", "is", null)
+        .where("deleted_at", "is", null)
         .where("created_at", "<", before)
         .limit(limit),
     )
@@ -221,13 +290,15 @@ export async function lockAdministrators(transaction: Database): Promise<void> {
     .execute();
 }
 
-/** How many administrators can sign in. */
+/** How many administrators can sign in: one who was invited and never came cannot. */
 export async function countAdministrators(db: Database): Promise<number> {
   const { count } = await db
     .selectFrom("users")
+    .innerJoin("credentials", "credentials.user_id", "users.id")
     .select((select) => select.fn.countAll<number | bigint | string>().as("count"))
     .where("roles", "like", '%"ADMIN"%')
     .where("disabled_at", "is", null)
+    .where("email_verified_at", "is not", null)
     .executeTakeFirstOrThrow();
   return Number(count);
 }

@@ -424,8 +424,10 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       );
       expect(codeOf(await app.send(REFRESH, { refreshToken }))).toBe("INVALID_TOKEN");
       expect(codeOf(await login(username))).toBe("INVALID_CREDENTIALS");
-      const { db } = app.latchkey;
+      const { db, jobs } = app.latchkey;
+      await jobs.runDue();
       for (const [table, column] of [
+        ["users", "id"],
         ["items", "owner_id"],
         ["sessions", "user_id"],
         ["credentials", "user_id"],

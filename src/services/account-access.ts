@@ -1,0 +1,60 @@
+import type { Clock } from "../clock.js";
+import { setPasswordHash } from "../storage/credentials.js";
+import type { Database } from "../storage/database.js";
+import { deleteOneTimeTokens } from "../storage/one-time-tokens.js";
+import { deletePendingEmails } from "../storage/outbox.js";
+import type { ChangedBy } from "./audit.js";
+import type { Outbox } from "./outbox.js";
+import type { Sessions } from "./sessions.js";
+import type { Throttle } from "./throttle.js";
+
+interface Owner {
+  id: string;
+  email: string;
+}
+
+/**
+ * What opens an account, taken back in one place, whoever asks for it. Each method is a part of a transaction that has
+ * locked the user.
+ */
+export class AccountAccess {
+  readonly #clock: Clock;
+  readonly #throttle: Throttle;
+  readonly #sessions: Sessions;
+  readonly #outbox: Outbox;
+
+  constructor(deps: { clock: Clock; throttle: Throttle; sessions: Sessions; outbox: Outbox }) {
+    this.#clock = deps.clock;
+    this.#throttle = deps.throttle;
+    this.#sessions = deps.sessions;
+    this.#outbox = deps.outbox;
+  }
+
+  /** Every token that was emailed to the user, and every email that waits to bring one. */
+  async withdrawTokens(transaction: Database, user: Owner): Promise<void> {
+    await deleteOneTimeTokens(transaction, user.id);
+    await deletePendingEmails(transaction, user);
+  }
+
+  /**
+   * Everything that opens the account without its password, and what is known of who tried: sessions, tokens, pending
+   * emails, rate-limit counters and known networks. A disabling and a deletion do it, and every new password.
+   * @returns how many sessions ended
+   */
+  async revoke(transaction: Database, user: Owner, by: ChangedBy): Promise<number> {
+    await this.withdrawTokens(transaction, user);
+    await this.#throttle.startAnew(transaction, user.id);
+    return this.#sessions.endAll(transaction, user.id, by);
+  }
+
+  /**
+   * Sets a password, revokes all that came before it, and tells the user. The network it was set from is known from
+   * then on. Call `outbox.wake` once the transaction is committed.
+   */
+  async replacePassword(transaction: Database, user: Owner, hash: string, by: ChangedBy): Promise<void> {
+    await this.revoke(transaction, user, by);
+    await setPasswordHash(transaction, user.id, hash, this.#clock.now());
+    if (by.client !== undefined) await this.#throttle.startAnew(transaction, user.id, by.client);
+    await this.#outbox.enqueue(transaction, { kind: "PASSWORD_CHANGED", email: user.email, userId: user.id });
+  }
+}

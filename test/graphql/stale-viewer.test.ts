@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { decodeJwt } from "jose";
+import type { Role } from "../../src/storage/users.js";
+import { type Answer, type App, makeApp, PASSWORD } from "../support/app.js";
+import { DATABASES } from "../support/databases.js";
+import { meanwhile } from "../support/held.js";
+
+interface Case {
+  caller: { id: string; sessionId: string; token: string };
+  /** Another user, a session and an item of the caller, to act upon. */
+  other: string;
+  session: string;
+  item: string;
+}
+
+const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
+
+/** Every mutation for signed-in users, as text; all but `logout`, which a session that has ended cannot hurt. */
+const MUTATIONS: Record<string, (of: Case) => string> = {
+  revokeSession: ({ session }) => `revokeSession(id: "${session}")`,
+  revokeOtherSessions: () => "revokeOtherSessions",
+  updateProfile: () => 'updateProfile(input: { fullName: "Changed" }) { id }',
+  changePassword: () =>
+    `changePassword(currentPassword: "${PASSWORD}", newPassword: "${NEW_PASSWORD}") { expiresIn }`,
+  requestEmailChange: ({ caller }) =>
+    `requestEmailChange(newEmail: "new-${caller.id}@example.com", currentPassword: "${PASSWORD}")`,
+  deleteAccount: () => `deleteAccount(password: "${PASSWORD}")`,
+  createItem: () => 'createItem(input: { title: "New" }) { id }',
+  updateItem: ({ item }) => `updateItem(id: "${item}", input: { title: "Changed" }) { id }`,
+  deleteItem: ({ item }) => `deleteItem(id: "${item}")`,
+  createUser: ({ caller }) =>
+    `createUser(input: { username: "x${caller.id.slice(-12)}", email: "x${caller.id}@example.com", roles: [ADMIN] }) { id }`,
+  updateUser: ({ other }) => `updateUser(id: "${other}", input: { fullName: "Changed" }) { id }`,
+  disableUser: ({ other }) => `disableUser(id: "${other}") { id }`,
+  enableUser: ({ other }) => `enableUser(id: "${other}") { id }`,
+  setUserRoles: ({ other }) => `setUserRoles(id: "${other}", roles: [ADMIN]) { id }`,
+  deleteUser: ({ other }) => `deleteUser(id: "${other}")`,
+  revokeUserSessions: ({ other }) => `revokeUserSessions(id: "${other}")`,
+};
+
+const NAMES = Object.keys(MUTATIONS);
+const FOR_ADMINISTRATORS = NAMES.slice(NAMES.indexOf("createUser"));
+
+const unauthenticated = (reason: string, message: string) => ({
+  message,
+  extensions: { code: "UNAUTHENTICATED", reason },
+});
+const SESSION_REVOKED = unauthenticated("SESSION_REVOKED", "This session has ended. Log in again.");
+
+/** What happens to the caller while the request runs, and how it is refused then. */
+const CHANGES: Record<string, { sql: (of: Case["caller"]) => string; error: object }> = {
+  demoted: {
+    sql: ({ id }) => `update users set roles = '["USER"]' where id = '${id}'`,
+    error: {
+      message: "You are signed in, but your roles do not allow this.",
+      extensions: { code: "FORBIDDEN" },
+    },
+  },
+  disabled: {
+    sql: ({ id }) => `update users set disabled_at = 1 where id = '${id}'`,
+    error: unauthenticated("ACCOUNT_DISABLED", "This account has been disabled. Ask an administrator."),
+  },
+  deleted: {
+    sql: ({ id }) => `update users set deleted_at = 1 where id = '${id}'`,
+    error: unauthenticated("INVALID_TOKEN", "The access token is not valid. Refresh it, or log in again."),
+  },
+  "signed out": {
+    sql: ({ sessionId }) => `update sessions set ended_at = 1 where id = '${sessionId}'`,
+    error: SESSION_REVOKED,
+  },
+};
+
+describe.each(DATABASES)("a mutation of somebody who may no longer do it, on %s", (database) => {
+  let app: App;
+  let users = 0;
+  beforeAll(async () => {
+    app = await makeApp({ database });
+    // So that no administrator of a test is the last.
+    await makeUser(["ADMIN"]);
+  });
+  afterAll(() => app.close());
+
+  async function makeUser(roles: Role[] = []) {
+    const username = `user-${users++}`;
+    const account = { username, email: `${username}@example.com`, fullName: null, roles };
+    return app.latchkey.accounts.create(account, PASSWORD);
+  }
+  async function makeCase(): Promise<Case> {
+    const { username, id } = await makeUser(["ADMIN"]);
+    const session = String(decodeJwt((await app.login(username)).accessToken)["sid"]);
+    const { accessToken: token } = await app.login(username);
+    await app.latchkey.items.createFor(id, { title: "Mine", description: null });
+    const items = await app.latchkey.items.list(id, { first: 1, after: undefined });
+    const sessionId = String(decodeJwt(token)["sid"]);
+    return {
+      caller: { id, sessionId, token },
+      other: (await makeUser()).id,
+      session,
+      item: items[0]!.id,
+    };
+  }
+  /** All that a mutation could have written, but what holds off a guesser. */
+  async function stored() {
+    const { db } = app.latchkey;
+    return {
+      users: await db.selectFrom("users").selectAll().orderBy("id").execute(),
+      credentials: await db.selectFrom("credentials").selectAll().orderBy("user_id").execute(),
+      sessions: await db.selectFrom("sessions").selectAll().orderBy("id").execute(),
+      items: await db.selectFrom("items").selectAll().orderBy("id").execute(),
+      outbox: await db.selectFrom("outbox").selectAll().orderBy("id").execute(),
+      events: await db.selectFrom("audit_events").select("id").orderBy("id").execute(),
+    };
+  }
+  const errorsOf = ({ errors }: Answer<unknown>) =>
+    errors?.map(({ message, path, extensions }) => ({ message, path, extensions }));
+
+  test("every mutation that asks for a signed-in user is in the table", () => {
+    const fields = app.latchkey.schema.getMutationType()!.getFields();
+    const guarded = Object.values(fields).filter(({ extensions }) => "directives" in extensions);
+    expect(["logout", ...NAMES].sort()).toEqual(guarded.map(({ name }) => name).sort());
+  });
+
+  test.each(NAMES)("{ logout %s } is refused, and writes nothing", async (name) => {
+    const of = await makeCase();
+    const query = `mutation { logout ${MUTATIONS[name]!(of)} }`;
+    const before = await stored();
+    const answer = await app.post({ query }, { token: of.caller.token });
+    expect(errorsOf(answer)).toEqual([{ ...SESSION_REVOKED, path: [name] }]);
+    const after = await stored();
+    expect(after.sessions.filter(({ ended_at }) => ended_at !== null).length).toBe(
+      before.sessions.filter(({ ended_at }) => ended_at !== null).length + 1,
+    );
+    expect(after.events).toHaveLength(before.events.length + 1);
+    expect({ ...after, sessions: null, events: null }).toEqual({ ...before, sessions: null, events: null });
+  });
+
+  const cases = Object.keys(CHANGES).flatMap((change) =>
+    (change === "demoted" ? FOR_ADMINISTRATORS : NAMES).map((name) => [name, change] as const),
+  );
+  test.each(cases)("%s by one who is %s meanwhile", async (name, change) => {
+    const of = await makeCase();
+    const { sql, error } = CHANGES[change]!;
+    // The row of the user is what the request waits for; the change itself may be of another.
+    const lock = `update users set updated_at = updated_at where id = '${of.caller.id}'`;
+    const answer = await meanwhile(app, [lock, sql(of.caller)], async () => {
+      const query = `mutation { ${MUTATIONS[name]!(of)} }`;
+      return app.post({ query }, { token: of.caller.token });
+    });
+    expect(errorsOf(answer)).toEqual([{ ...error, path: [name] }]);
+    const { items, outbox, users, credentials } = await stored();
+    expect(items.filter(({ id }) => id === of.item)).toMatchObject([{ title: "Mine" }]);
+    expect(items.filter(({ owner_id }) => owner_id === of.caller.id)).toHaveLength(1);
+    expect(outbox).toEqual([]);
+    expect(users.filter(({ id }) => id === of.other)).toMatchObject([
+      { full_name: null, disabled_at: null, deleted_at: null, roles: '["USER"]' },
+    ]);
+    expect(users.filter(({ email }) => email.startsWith(`x${of.caller.id}`))).toEqual([]);
+    expect(credentials.filter(({ user_id }) => user_id === of.caller.id)).toHaveLength(1);
+  });
+
+  test("what follows the deletion of one's own account is refused as that, not as a failure", async () => {
+    const { caller } = await makeCase();
+    const query = `mutation { deleteAccount(password: "${PASSWORD}") updateProfile(input: {}) { id } createItem(input: { title: "x" }) { id } }`;
+    const answer = await app.post({ query }, { token: caller.token });
+    expect(answer.status).toBe(401);
+    expect(errorsOf(answer)).toEqual([
+      expect.objectContaining({
+        path: ["updateProfile"],
+        extensions: { code: "UNAUTHENTICATED", reason: "INVALID_TOKEN" },
+      }),
+    ]);
+    const { items } = await stored();
+    expect(items.filter(({ owner_id }) => owner_id === caller.id)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { decodeJwt } from "jose";
+import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { hold } from "../support/held.js";
+import { mailedToken } from "../support/mails.js";
+import {
+  ACCEPT_INVITATION,
+  CONFIRM_EMAIL_CHANGE,
+  REQUEST_EMAIL_CHANGE,
+  REQUEST_EMAIL_VERIFICATION,
+  REQUEST_PASSWORD_RESET,
+  RESET_PASSWORD,
+  VERIFY_EMAIL,
+} from "../support/operations.js";
+
+const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
+
+/**
+ * PostgreSQL locks rows: two transactions that take the same ones in another order wait for each other for ever. Every
+ * transaction about a user takes the user's row first, so while another holds that, it holds nothing.
+ */
+let app: App;
+let admin: { id: string; token: string };
+let users = 0;
+beforeAll(async () => {
+  app = await makeApp({ database: "postgres" });
+  const account = { username: "root", email: "root@example.com", fullName: null, roles: ["ADMIN" as const] };
+  const { id } = await app.latchkey.accounts.create(account, PASSWORD);
+  admin = { id, token: (await app.login("root")).accessToken };
+});
+afterAll(() => app.close());
+
+async function makePerson() {
+  const username = `person-${users++}`;
+  const { id, email } = await app.createUser(username);
+  const other = String(decodeJwt((await app.login(username)).accessToken)["sid"]);
+  const { accessToken: token } = await app.login(username);
+  await app.latchkey.items.createFor(id, { title: "Mine", description: null });
+  const [item] = await app.latchkey.items.list(id, { first: 1, after: undefined });
+  return { id, username, email, token, session: other, item: item!.id };
+}
+type Person = Awaited<ReturnType<typeof makePerson>>;
+
+const byUser = (text: (of: Person) => string) => async (of: Person) => () =>
+  app.post({ query: `mutation { ${text(of)} }` }, { token: of.token });
+const byAdministrator = (text: (of: Person) => string) => async (of: Person) => () =>
+  app.post({ query: `mutation { ${text(of)} }` }, { token: admin.token });
+
+/** What writes about a user: what has to be there before, then the request that waits for the user. */
+const WRITES: Record<string, (of: Person) => Promise<() => Promise<{ errors?: unknown }>>> = {
+  login:
+    async ({ username }) =>
+    () =>
+      app.post({
+        query: `mutation { login(username: "${username}", password: "${PASSWORD}") { expiresIn } }`,
+      }),
+  logout: byUser(() => "logout"),
+  revokeSession: byUser(({ session }) => `revokeSession(id: "${session}")`),
+  revokeOtherSessions: byUser(() => "revokeOtherSessions"),
+  updateProfile: byUser(() => 'updateProfile(input: { fullName: "Changed" }) { id }'),
+  changePassword: byUser(
+    () => `changePassword(currentPassword: "${PASSWORD}", newPassword: "${NEW_PASSWORD}") { expiresIn }`,
+  ),
+  requestEmailChange: byUser(
+    ({ id }) => `requestEmailChange(newEmail: "${id}@example.com", currentPassword: "${PASSWORD}")`,
+  ),
+  deleteAccount: byUser(() => `deleteAccount(password: "${PASSWORD}")`),
+  createItem: byUser(() => 'createItem(input: { title: "New" }) { id }'),
+  updateItem: byUser(({ item }) => `updateItem(id: "${item}", input: { title: "Changed" }) { id }`),
+  deleteItem: byUser(({ item }) => `deleteItem(id: "${item}")`),
+  updateUser: byAdministrator(
+    ({ id }) => `updateUser(id: "${id}", input: { email: "new-${id}@example.com" }) { id }`,
+  ),
+  disableUser: byAdministrator(({ id }) => `disableUser(id: "${id}") { id }`),
+  setUserRoles: byAdministrator(({ id }) => `setUserRoles(id: "${id}", roles: [ADMIN]) { id }`),
+  revokeUserSessions: byAdministrator(({ id }) => `revokeUserSessions(id: "${id}")`),
+  deleteUser: byAdministrator(({ id }) => `deleteUser(id: "${id}")`),
+  async resetPassword({ email }) {
+    await app.send(REQUEST_PASSWORD_RESET, { email });
+    const token = await mailedToken(app, email);
+    return () => app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD });
+  },
+  async verifyEmail({ id, email }) {
+    await app.latchkey.db
+      .updateTable("users")
+      .set({ email_verified_at: null })
+      .where("id", "=", id)
+      .execute();
+    await app.send(REQUEST_EMAIL_VERIFICATION, { email });
+    const token = await mailedToken(app, email);
+    return () => app.send(VERIFY_EMAIL, { token });
+  },
+  async confirmEmailChange({ token: accessToken, id }) {
+    const newEmail = `confirm-${id}@example.com`;
+    await app.send(REQUEST_EMAIL_CHANGE, { newEmail, currentPassword: PASSWORD }, { token: accessToken });
+    const token = await mailedToken(app, newEmail);
+    return () => app.send(CONFIRM_EMAIL_CHANGE, { token });
+  },
+  async acceptInvitation({ id, email }) {
+    const { db, outbox } = app.latchkey;
+    await db.updateTable("users").set({ email_verified_at: null }).where("id", "=", id).execute();
+    await db.deleteFrom("credentials").where("user_id", "=", id).execute();
+    await outbox.enqueue(db, { kind: "INVITATION", email, userId: id });
+    const token = await mailedToken(app, email);
+    return () => app.send(ACCEPT_INVITATION, { token, password: NEW_PASSWORD });
+  },
+  async "the sending of a token"({ email }) {
+    await app.send(REQUEST_PASSWORD_RESET, { email });
+    return async () => {
+      await app.latchkey.outbox.deliverDue();
+      return {};
+    };
+  },
+};
+
+test.each(Object.entries(WRITES))("%s locks the user before anything of theirs", async (_name, prepare) => {
+  const person = await makePerson();
+  const send = await prepare(person);
+  const held = await hold(app, [`update users set updated_at = updated_at where id = '${person.id}'`]);
+  try {
+    const answer = send();
+    await held.waited();
+    const locked = await held.lockedTables();
+    await held.commit();
+    expect((await answer).errors).toBeUndefined();
+    expect(locked).toEqual([]);
+  } finally {
+    await held.commit();
+  }
+});
+
+test("administrators who change each other lock both in one order", async () => {
+  const account = (username: string) => ({
+    username,
+    email: `${username}@example.com`,
+    fullName: null,
+    roles: ["ADMIN" as const],
+  });
+  const { accounts } = app.latchkey;
+  const [one, two] = [
+    await accounts.create(account("one"), PASSWORD),
+    await accounts.create(account("two"), PASSWORD),
+  ];
+  const tokens = [(await app.login("one")).accessToken, (await app.login("two")).accessToken];
+  const change = (token: string, id: string) =>
+    app.post(
+      { query: `mutation { updateUser(id: "${id}", input: { fullName: "Changed" }) { id } }` },
+      { token },
+    );
+  // The first of the two in the order: whoever has the second already would wait for it, and be waited for.
+  const [first] = [one.id, two.id].sort();
+  const held = await hold(app, [`update users set updated_at = updated_at where id = '${first}'`]);
+  const answers = [change(tokens[0]!, two.id), change(tokens[1]!, one.id)];
+  await held.waited(2);
+  const free = await app.latchkey.db
+    .selectFrom("users")
+    .select("id")
+    .where("id", "in", [one.id, two.id])
+    .forUpdate()
+    .skipLocked()
+    .execute();
+  await held.commit();
+  expect((await Promise.all(answers)).map(({ errors }) => errors)).toEqual([undefined, undefined]);
+  expect(free).toHaveLength(1);
+});
