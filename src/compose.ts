@@ -138,7 +138,7 @@ export function compose(
     clock,
     newId,
     mailer,
-    compose: accountMails({ db, tokens, appUrl: config.appUrl }),
+    compose: accountMails({ db, tokens, secretKey, appUrl: config.appUrl }),
     onFailure: ({ error: err, ...mail }) => logger.warn({ err, mail }, "a mail was not sent"),
     onError: (err) => logger.error({ err }, "the outbox failed"),
   });

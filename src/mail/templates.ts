@@ -1,10 +1,10 @@
 import { escapeHtml } from "./escape-html.js";
 import type { Mail } from "./mailer.js";
 
-/** What a mail says, to whomever it goes. */
+/** What an email says, to whomever it goes. */
 export type Letter = Omit<Mail, "to">;
 
-/** What all letters need to know. */
+/** What all emails need to know. */
 export interface LetterFacts {
   /** What links start with, without a trailing slash. */
   appUrl: string;
@@ -22,79 +22,95 @@ interface Link {
   url: string;
 }
 
-/** To a new address: proves that it is its owner who signed up. Works for 24 hours. */
-export function verifyEmail({ appUrl, token }: LetterWithToken): Letter {
-  // Without the username: whoever signs up with another's address would choose a word of this mail.
-  return letter("Confirm your e-mail address", [
+/**
+ * To an address that accounts claim: a link for each, which proves that its owner registered it. Works for 24 hours.
+ * @param options.claims at least one
+ */
+export function verifyEmail({
+  appUrl,
+  claims,
+}: {
+  appUrl: string;
+  claims: readonly { username: string; token: string }[];
+}): Letter {
+  const links = claims.map(({ username, token }) => ({
+    label: `Confirm for ${unlinked(username)}`,
+    url: link(appUrl, "/verify-email", token),
+  }));
+  const intro =
+    claims.length === 1
+      ? `Someone registered the username ${unlinked(claims[0]!.username)} with this email address. If it was you, confirm your address to sign in:`
+      : "Several usernames were registered with this email address. Confirm only the one that you registered:";
+  return letter("Confirm your email address", [
     "Hello,",
-    "please confirm that this is your e-mail address. Then you can sign in.",
-    { label: "Confirm my address", url: link(appUrl, "/verify-email", token) },
-    "The link works for 24 hours, once.",
-    "You did not sign up? Then do nothing: without this link nobody can use an account with your address.",
+    intro,
+    ...links.flatMap((each) => (claims.length === 1 ? [each] : [`${each.label}:`, each])),
+    "Each link works once, for 24 hours.",
+    "Do not confirm a username you do not know: whoever registered it chose its password, and could then sign in with your email address. If you did not register, ignore this email.",
   ]);
 }
 
-/** To an address that has an account, when somebody signs up with it. */
+/** To an address that has an account, when somebody registers with it. */
 export function alreadyRegistered({ appUrl, username }: LetterFacts): Letter {
   return letter("You already have an account", [
-    `Hello ${username},`,
-    "somebody tried to sign up with your e-mail address. You already have an account, so nothing was changed.",
-    `Was it you? Then sign in with your username, ${username}. If you do not know your password any more, ask for a new one there.`,
+    `Hello ${unlinked(username)},`,
+    "Someone tried to register with your email address. You already have an account, so nothing was changed.",
+    `If it was you, sign in with your username, ${unlinked(username)}. If you forgot your password, you can reset it there.`,
     { label: "Go to the app", url: appUrl },
-    "Was it not you? Then do nothing: your account is safe.",
+    "If it was not you, ignore this email: your account is safe.",
   ]);
 }
 
-/** To who has forgotten the password. Works for 10 minutes. */
+/** To a user who forgot the password. Works for 10 minutes. */
 export function resetPassword({ appUrl, username, token }: LetterWithToken): Letter {
   return letter("Set a new password", [
-    `Hello ${username},`,
-    "you can set a new password here. It also signs you out everywhere.",
+    `Hello ${unlinked(username)},`,
+    "You can set a new password with this link. It also signs you out everywhere.",
     { label: "Set a new password", url: link(appUrl, "/reset-password", token) },
-    "The link works for 10 minutes, once. If you have asked for several, only the latest works.",
-    "You did not ask for it? Then do nothing: your password stays as it is.",
+    "The link works once, for 10 minutes. If you asked for several, only the latest works.",
+    "If you did not ask for it, ignore this email: your password stays as it is.",
   ]);
 }
 
-/** To somebody an administrator has made an account for. Works for 7 days. */
+/** To a person an administrator has created an account for. Works for 7 days. */
 export function invitation({ appUrl, username, token }: LetterWithToken): Letter {
   return letter("You are invited", [
     "Hello,",
-    `an administrator has made an account for you. Your username is ${username}. Choose a password to start.`,
+    `An administrator has created an account for you. Your username is ${unlinked(username)}. Choose a password to start.`,
     { label: "Choose a password", url: link(appUrl, "/accept-invitation", token) },
-    "The link works for 7 days, once.",
-    "You do not know what this is about? Then do nothing: without this link nobody can use the account.",
+    "The link works once, for 7 days.",
+    "If you do not know what this is about, ignore this email: without the link nobody can use the account.",
   ]);
 }
 
 /** To the new address: proves that it is the user's. Works for 24 hours. */
 export function confirmEmailChange({ appUrl, username, token }: LetterWithToken): Letter {
-  return letter("Confirm your new e-mail address", [
+  return letter("Confirm your new email address", [
     "Hello,",
-    `please confirm that this is the new e-mail address of your account, ${username}.`,
+    `Please confirm that this is the new email address of your account, ${unlinked(username)}.`,
     { label: "Confirm my new address", url: link(appUrl, "/confirm-email-change", token) },
-    "The link works for 24 hours, once. Until then your old address stays in use.",
-    "You did not ask for it? Then do nothing: nothing is changed without this link.",
+    "The link works once, for 24 hours. Until then your old address stays in use.",
+    "If you did not ask for it, ignore this email: nothing is changed without the link.",
   ]);
 }
 
 /** To the old address, once the account has another. */
 export function emailChanged({ appUrl, username, newEmail }: LetterFacts & { newEmail: string }): Letter {
-  return letter("Your e-mail address was changed", [
-    `Hello ${username},`,
-    `the e-mail address of your account is now ${newEmail}. We do not write to this address any more.`,
-    "Was it you? Then there is nothing to do.",
-    "Was it not you? Then tell an administrator at once, and change your password.",
+  return letter("Your email address was changed", [
+    `Hello ${unlinked(username)},`,
+    `The email address of your account is now ${unlinked(newEmail)}. We will no longer write to this address.`,
+    "If it was you, there is nothing to do.",
+    "If it was not you, contact an administrator now, and change your password.",
     { label: "Go to the app", url: appUrl },
   ]);
 }
 
-/** After an administrator gave the account another name. */
+/** After an administrator changed the username. */
 export function usernameChanged({ appUrl, username }: LetterFacts): Letter {
   return letter("Your username was changed", [
-    `Hello ${username},`,
-    `an administrator has changed your username. It is now ${username}: sign in with it, or with your e-mail address.`,
-    "You did not ask for it? Then ask an administrator.",
+    `Hello ${unlinked(username)},`,
+    `An administrator has changed your username. It is now ${unlinked(username)}: sign in with it, or with your email address.`,
+    "If you did not ask for it, contact an administrator.",
     { label: "Go to the app", url: appUrl },
   ]);
 }
@@ -102,21 +118,29 @@ export function usernameChanged({ appUrl, username }: LetterFacts): Letter {
 /** After the password was changed or reset. */
 export function passwordChanged({ appUrl, username }: LetterFacts): Letter {
   return letter("Your password was changed", [
-    `Hello ${username},`,
-    "the password of your account was changed.",
-    "Was it you? Then there is nothing to do.",
-    "Was it not you? Then set a new password at once, and tell an administrator.",
+    `Hello ${unlinked(username)},`,
+    "The password of your account was changed.",
+    "If it was you, there is nothing to do.",
+    "If it was not you, set a new password now, and contact an administrator.",
     { label: "Go to the app", url: appUrl },
   ]);
 }
 
-/** The last mail of an account. When it is sent there is no user any more to name. */
-export function accountDeleted({ username }: { username?: string | undefined }): Letter {
+/** The last email of an account. */
+export function accountDeleted({ username }: { username: string }): Letter {
   return letter("Your account was deleted", [
-    username === undefined ? "Hello," : `Hello ${username},`,
-    "your account was deleted, with everything that belonged to it. This cannot be undone.",
-    "Was it not you? Then tell an administrator.",
+    `Hello ${unlinked(username)},`,
+    "Your account was deleted, with everything that belonged to it. This cannot be undone.",
+    "If it was not you, contact an administrator.",
   ]);
+}
+
+/**
+ * A name that somebody chose, so that no mail program makes a link of it: `www.evil.example` is a username too. A
+ * zero-width space after each dot and at sign ends what looks like an address, and is not seen.
+ */
+function unlinked(name: string): string {
+  return name.replace(/[.@]/g, "$&\u200b");
 }
 
 function link(appUrl: string, path: string, token: string): string {

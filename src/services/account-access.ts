@@ -3,6 +3,7 @@ import { setPasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
 import { deleteOneTimeTokens } from "../storage/one-time-tokens.js";
 import { deletePendingEmails } from "../storage/outbox.js";
+import type { User } from "../storage/users.js";
 import type { ChangedBy } from "./audit.js";
 import type { Outbox } from "./outbox.js";
 import type { Sessions } from "./sessions.js";
@@ -51,10 +52,11 @@ export class AccountAccess {
    * Sets a password, revokes all that came before it, and tells the user. The network it was set from is known from
    * then on. Call `outbox.wake` once the transaction is committed.
    */
-  async replacePassword(transaction: Database, user: Owner, hash: string, by: ChangedBy): Promise<void> {
+  async replacePassword(transaction: Database, user: User, hash: string, by: ChangedBy): Promise<void> {
     await this.revoke(transaction, user, by);
     await setPasswordHash(transaction, user.id, hash, this.#clock.now());
     if (by.client !== undefined) await this.#throttle.startAnew(transaction, user.id, by.client);
-    await this.#outbox.enqueue(transaction, { kind: "PASSWORD_CHANGED", email: user.email, userId: user.id });
+    const { email, username } = user;
+    await this.#outbox.enqueue(transaction, { kind: "PASSWORD_CHANGED", email, facts: { username } });
   }
 }

@@ -26,7 +26,7 @@ import type { AccountAccess } from "./account-access.js";
 import { keepAnAdministrator } from "./administrators.js";
 import type { Audit, ChangedBy } from "./audit.js";
 import { checkIdentity, normalizeLogin } from "./identifiers.js";
-import type { Outbox } from "./outbox.js";
+import type { Notice, Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
 import type { Sessions } from "./sessions.js";
 import { type Actor, authorize } from "./viewer.js";
@@ -45,12 +45,6 @@ export interface AccountChanges {
   email?: string | undefined;
   fullName?: string | null | undefined;
 }
-
-/** The changes of which the user is told, and the mail that tells it. */
-const TOLD_OF = [
-  ["username", "USERNAME_CHANGED"],
-  ["email", "EMAIL_CHANGED"],
-] as const;
 
 /**
  * What an operator or an administrator does with others' accounts; without an actor it is the operator, at the machine
@@ -180,9 +174,8 @@ export class Accounts {
       const emailVerifiedAt = emailChanged ? now : undefined;
       // What was sent to the old address must not open the account any more.
       if (emailChanged) await this.#access.withdrawTokens(transaction, user);
-      for (const [field, kind] of TOLD_OF) {
-        if (changed.includes(field))
-          await this.#outbox.enqueue(transaction, { kind, email: user.email, userId: user.id });
+      for (const notice of noticesOf(user, wanted)) {
+        await this.#outbox.enqueue(transaction, { ...notice, email: user.email });
       }
       await this.#record(transaction, "USER_UPDATED", user, actor, { changed });
       return updateUser(transaction, user.id, { ...wanted, emailVerifiedAt }, now);
@@ -327,6 +320,14 @@ export class Accounts {
   ): Promise<void> {
     await this.#audit.record(transaction, type, { ...changedBy(actor), subjectId: subject.id, details });
   }
+}
+
+/** What the user is told of: another name or address to log in with. */
+function noticesOf(user: User, { username = user.username, email = user.email }: AccountChanges): Notice[] {
+  const notices: Notice[] = [];
+  if (username !== user.username) notices.push({ kind: "USERNAME_CHANGED", facts: { username } });
+  if (email !== user.email) notices.push({ kind: "EMAIL_CHANGED", facts: { username, newEmail: email } });
+  return notices;
 }
 
 type Change = (transaction: Database, user: User, now: number) => Promise<User | undefined>;

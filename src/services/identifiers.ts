@@ -5,9 +5,16 @@ const USERNAME = /^[a-z0-9._-]{3,32}$/;
 /** What can be answered as an `EmailAddress`, HTML's: no quotes, and an international domain in its ASCII form. */
 const PLAIN_EMAIL = /^[\w.!#$%&'*+/=?^`{|}~-]+@[a-z0-9.-]+$/;
 
-/** One spelling for everything that names an account: compatibility forms, spaces and case do not count. */
+/**
+ * One spelling for everything that names an account: compatibility forms, spaces and case do not count, nor do
+ * characters that are not seen, as in a name that was copied out of an email.
+ */
 export function normalizeLogin(login: string): string {
-  return login.normalize("NFKC").trim().toLowerCase();
+  return login
+    .normalize("NFKC")
+    .replace(/\p{Default_Ignorable_Code_Point}/gu, "")
+    .trim()
+    .toLowerCase();
 }
 
 /** Whether the text can be a login at all: what is not is nobody's, and is not asked of the database. */

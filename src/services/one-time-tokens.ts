@@ -5,6 +5,7 @@ import { type Database, isUniqueViolation } from "../storage/database.js";
 import {
   consumeOneTimeToken,
   findOneTimeToken,
+  hasOneTimeToken,
   replaceOneTimeToken,
   type TokenPurpose,
 } from "../storage/one-time-tokens.js";
@@ -21,6 +22,12 @@ const LIFETIMES: Record<TokenPurpose, number> = {
   EMAIL_CHANGE: 24 * HOUR,
 };
 
+export interface IssuedOneTimeToken {
+  token: string;
+  /** Epoch milliseconds. */
+  expiresAt: number;
+}
+
 /** Tokens that are sent by mail and work once, for one purpose. */
 export class OneTimeTokens {
   readonly #clock: Clock;
@@ -29,21 +36,36 @@ export class OneTimeTokens {
     this.#clock = clock;
   }
 
-  /** A new token; those the user had for the purpose work no more. */
+  /** A new token; those the user had for the purpose no longer work. The transaction has locked the user. */
   async issue(
-    db: Database,
+    transaction: Database,
     purpose: TokenPurpose,
     { userId, email }: { userId: string; email: string },
-  ): Promise<string> {
+  ): Promise<IssuedOneTimeToken> {
     const token = newOpaqueToken();
-    await replaceOneTimeToken(db, {
-      tokenHash: hashOpaqueToken(token),
-      userId,
-      purpose,
-      email,
-      expiresAt: this.#clock.now() + LIFETIMES[purpose],
-    });
-    return token;
+    const expiresAt = this.#clock.now() + LIFETIMES[purpose];
+    const tokenHash = hashOpaqueToken(token);
+    await replaceOneTimeToken(transaction, { tokenHash, userId, purpose, email, expiresAt });
+    return { token, expiresAt };
+  }
+
+  /**
+   * The token for another try to send one that was issued: the same while it works, and a new one when it has expired
+   * before anything took its place.
+   * @returns undefined when it was used, or a later one or a withdrawal took its place
+   */
+  async issueAgain(
+    transaction: Database,
+    purpose: TokenPurpose,
+    { token, expiresAt }: IssuedOneTimeToken,
+    owner: { userId: string; email: string },
+  ): Promise<IssuedOneTimeToken | undefined> {
+    const now = this.#clock.now();
+    if (await findOneTimeToken(transaction, { tokenHash: hashOpaqueToken(token), purpose, now }))
+      return { token, expiresAt };
+    if (expiresAt > now || (await hasOneTimeToken(transaction, owner.userId, { purpose, now })))
+      return undefined;
+    return this.issue(transaction, purpose, owner);
   }
 
   /**

@@ -27,32 +27,29 @@ const CLOSING_TIME = 3 * SECOND;
 const WAKE_DELAY = 100;
 const WAKE_JITTER = 200;
 
-/** What a mail is about. */
-export type MailKind =
+/** What an email with a token is for. Whom it is for, and what it brings, is decided when it is sent. */
+export type RequestKind =
   | "REGISTRATION"
   | "EMAIL_VERIFICATION"
   | "PASSWORD_RESET"
   | "INVITATION"
-  | "EMAIL_CHANGE"
-  | "EMAIL_CHANGED"
-  | "USERNAME_CHANGED"
-  | "PASSWORD_CHANGED"
-  | "ACCOUNT_DELETED";
+  | "EMAIL_CHANGE";
 
-/** A mail as the request that caused it leaves it: neither a word nor a token of it is there yet. */
-export interface MailIntent {
-  kind: MailKind;
-  email: string;
-  userId: string | null;
-}
+/** What happened to an account, told as it was then: the account may be another when the email is sent, or gone. */
+export type Notice =
+  | { kind: "EMAIL_CHANGED"; facts: { username: string; newEmail: string } }
+  | { kind: "USERNAME_CHANGED" | "PASSWORD_CHANGED" | "ACCOUNT_DELETED"; facts: { username: string } };
 
-/** Makes the mail, at each attempt anew, outside a transaction; undefined when there is nothing to send. */
-export type ComposeMail = (intent: MailIntent) => Promise<Mail | undefined>;
+/** An email as the transaction that causes it leaves it: neither a word nor a token of it is there yet. */
+export type EmailIntent = { email: string } & ({ kind: RequestKind; userId?: string | undefined } | Notice);
+
+/** Makes the mail, at each attempt, outside a transaction; undefined when there is nothing to send. */
+export type ComposeMail = (mail: OutboxMail) => Promise<Mail | undefined>;
 
 /** That a mail was not sent, without a word of it or whom it was for. */
 export interface MailFailure {
   id: string;
-  kind: MailKind;
+  kind: string;
   /** REFUSED by the mail server and GIVEN_UP after days are dropped; a DELAYED one is tried again. */
   outcome: "REFUSED" | "GIVEN_UP" | "DELAYED";
   error: unknown;
@@ -86,16 +83,14 @@ export class Outbox {
   }
 
   /** Writes down a mail to be sent. Call `wake` once the transaction is committed. */
-  async enqueue(
-    transaction: Database,
-    { kind, email, userId }: { kind: MailKind; email: string; userId?: string | null | undefined },
-  ): Promise<void> {
+  async enqueue(transaction: Database, intent: EmailIntent): Promise<void> {
     const now = this.#deps.clock.now();
     await insertOutboxMail(transaction, {
       id: this.#deps.newId(),
-      kind,
-      email,
-      userId: userId ?? null,
+      kind: intent.kind,
+      email: intent.email,
+      userId: ("userId" in intent && intent.userId) || null,
+      facts: "facts" in intent ? intent.facts : {},
       createdAt: now,
       nextAttemptAt: now,
       attempts: 0,
@@ -157,8 +152,7 @@ export class Outbox {
     const { db, mailer, compose, onError } = this.#deps;
     try {
       try {
-        const intent = { kind: mail.kind as MailKind, email: mail.email, userId: mail.userId };
-        const composed = await compose(intent);
+        const composed = await compose(mail);
         if (composed !== undefined) await mailer.send(composed);
       } catch (error) {
         return await this.#failed(mail, error);
@@ -185,7 +179,7 @@ export class Outbox {
     } else {
       await deleteOutboxMail(db, mail.id);
     }
-    onFailure({ id: mail.id, kind: mail.kind as MailKind, outcome: dropped ?? "DELAYED", error });
+    onFailure({ id: mail.id, kind: mail.kind, outcome: dropped ?? "DELAYED", error });
   }
 
   #wakeIn(delay: number): void {

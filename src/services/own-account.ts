@@ -149,7 +149,8 @@ export class OwnAccount {
       await updateUser(transaction, user.id, { email, emailVerifiedAt: now }, now);
       const event = { actorId: user.id, subjectId: user.id, client };
       await this.#audit.record(transaction, "EMAIL_CHANGED", event);
-      await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGED", email: user.email, userId: user.id });
+      const facts = { username: user.username, newEmail: email };
+      await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGED", email: user.email, facts });
     });
   }
 
@@ -165,7 +166,7 @@ export class OwnAccount {
       const { id, username, email } = await this.#authorize(transaction, actor, verified);
       await this.#access.revoke(transaction, { id, email }, byItself(actor));
       await this.#record(transaction, "ACCOUNT_DELETED", actor, { username });
-      await this.#outbox.enqueue(transaction, { kind: "ACCOUNT_DELETED", email });
+      await this.#outbox.enqueue(transaction, { kind: "ACCOUNT_DELETED", email, facts: { username } });
       await deleteUser(transaction, id, this.#clock.now());
       await keepAnAdministrator(transaction, administrators);
     });

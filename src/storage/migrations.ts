@@ -189,4 +189,13 @@ export const migrations: Record<string, Migration> = {
       await sql`create index users_deleted on users (id) where deleted_at is not null`.execute(db);
     },
   },
+  "0010_outbox_facts": {
+    async up(db) {
+      await db.schema
+        .alterTable("outbox")
+        .addColumn("facts", "text", (c) => c.notNull().defaultTo("{}"))
+        .execute();
+      await db.schema.alterTable("outbox").addColumn("encrypted_tokens", "text").execute();
+    },
+  },
 };

@@ -80,3 +80,20 @@ export async function findOneTimeToken(
     .executeTakeFirst();
   return row && { userId: row.user_id, email: row.email };
 }
+
+/** Whether the user has an unused token for the purpose. */
+export async function hasOneTimeToken(
+  db: Database,
+  userId: string,
+  { purpose, now }: { purpose: TokenPurpose; now: number },
+): Promise<boolean> {
+  const row = await db
+    .selectFrom("one_time_tokens")
+    .select("token_hash")
+    .where("user_id", "=", userId)
+    .where("purpose", "=", purpose)
+    .where("used_at", "is", null)
+    .where("expires_at", ">", now)
+    .executeTakeFirst();
+  return row !== undefined;
+}

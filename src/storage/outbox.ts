@@ -8,6 +8,8 @@ export interface OutboxMail {
   kind: string;
   email: string;
   userId: string | null;
+  /** What happened, as it was then. */
+  facts: Record<string, string>;
   createdAt: number;
   nextAttemptAt: number;
   /** How often sending it was begun. */
@@ -20,6 +22,7 @@ function toOutboxMail(row: Selectable<OutboxRow>): OutboxMail {
     kind: row.kind,
     email: row.email,
     userId: row.user_id,
+    facts: JSON.parse(row.facts) as Record<string, string>,
     createdAt: row.created_at,
     nextAttemptAt: row.next_attempt_at,
     attempts: row.attempts,
@@ -34,6 +37,8 @@ export async function insertOutboxMail(db: Database, mail: OutboxMail): Promise<
       kind: mail.kind,
       email: mail.email,
       user_id: mail.userId,
+      facts: JSON.stringify(mail.facts),
+      encrypted_tokens: null,
       created_at: mail.createdAt,
       next_attempt_at: mail.nextAttemptAt,
       attempts: mail.attempts,
@@ -89,6 +94,23 @@ export async function rescheduleOutboxMail(db: Database, id: string, nextAttempt
 
 export async function deleteOutboxMail(db: Database, id: string): Promise<void> {
   await db.deleteFrom("outbox").where("id", "=", id).execute();
+}
+
+/** Whether the email still waits to be sent, and the tokens that an earlier try sent in it. */
+export async function findOutboxTokens(
+  db: Database,
+  id: string,
+): Promise<{ encryptedTokens: string | null } | undefined> {
+  const row = await db
+    .selectFrom("outbox")
+    .select("encrypted_tokens")
+    .where("id", "=", id)
+    .executeTakeFirst();
+  return row && { encryptedTokens: row.encrypted_tokens };
+}
+
+export async function setOutboxTokens(db: Database, id: string, encryptedTokens: string): Promise<void> {
+  await db.updateTable("outbox").set({ encrypted_tokens: encryptedTokens }).where("id", "=", id).execute();
 }
 
 /** Kinds of emails that bring a token. */

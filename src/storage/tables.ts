@@ -124,6 +124,10 @@ export interface OutboxRow {
   /** Whom to send it to. */
   email: string;
   user_id: string | null;
+  /** A JSON object: what the email says happened, such as a username. */
+  facts: string;
+  /** The tokens it brings, encrypted under SECRET_KEY, for the next try to send the same; null before the first. */
+  encrypted_tokens: string | null;
   created_at: number;
   next_attempt_at: number;
   attempts: number;

@@ -148,14 +148,19 @@ export async function findUserById(db: Database, id: string): Promise<User | und
   return row && toUser(row);
 }
 
-/** The newest account that claims the address without having verified it. */
-export async function findUnverifiedUserByEmail(db: Database, email: string): Promise<User | undefined> {
-  const row = await selectUsers(db)
+/** The accounts that claim the address without having verified it, oldest first. */
+export async function listUnverifiedUsersByEmail(
+  db: Database,
+  email: string,
+  limit: number,
+): Promise<User[]> {
+  const rows = await selectUsers(db)
     .where("email", "=", email)
     .where("email_verified_at", "is", null)
-    .orderBy("id", "desc")
-    .executeTakeFirst();
-  return row && toUser(row);
+    .orderBy("id")
+    .limit(limit)
+    .execute();
+  return rows.map(toUser);
 }
 
 /** What to change of a user. What is left undefined stays as it is. */

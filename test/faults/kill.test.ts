@@ -63,7 +63,7 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
       const resets = await Promise.all(
         people.slice(0, 4).map(async ({ id, email, username }) => ({
           username,
-          token: await tokens.issue(db, "PASSWORD_RESET", { userId: id, email }),
+          token: (await tokens.issue(db, "PASSWORD_RESET", { userId: id, email })).token,
         })),
       );
       // The first passwords of a process take a while more than the others.
@@ -159,7 +159,7 @@ async function expectWholeRegistration(app: App, { username, acknowledged }: Att
   if (user === undefined) return;
   expect(await findPasswordHash(db, user.id)).toBeDefined();
   expect(await auditEventsOf(db, user.id)).toMatchObject([{ type: "ACCOUNT_REGISTERED" }]);
-  const token = await new OneTimeTokens({ clock: systemClock }).issue(db, "EMAIL_VERIFICATION", {
+  const { token } = await new OneTimeTokens({ clock: systemClock }).issue(db, "EMAIL_VERIFICATION", {
     userId: user.id,
     email: user.email,
   });

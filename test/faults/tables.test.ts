@@ -113,7 +113,9 @@ describe.each(DATABASES)("when a table fails on %s (row 66)", (database) => {
     return { ...user, token: accessToken, refreshToken };
   }
   const oneTimeToken = ({ id, email }: User, purpose: TokenPurpose) =>
-    new OneTimeTokens({ clock: app.clock }).issue(app.latchkey.db, purpose, { userId: id, email });
+    new OneTimeTokens({ clock: app.clock })
+      .issue(app.latchkey.db, purpose, { userId: id, email })
+      .then(({ token }) => token);
 
   /** Operations that work, ready to be sent; none stops another that comes after it. */
   async function prepare(): Promise<Record<string, () => Promise<Answer<unknown>>>> {

@@ -402,7 +402,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
         emailVerified: true,
       });
       expect(codeOf(await login(email))).toBe("INVALID_CREDENTIALS");
-      expect((await mailsTo(email)).at(-1)?.subject).toMatch(/e-mail address/i);
+      expect((await mailsTo(email)).at(-1)?.subject).toMatch(/email address/i);
     });
 
     test("an address that has an account cannot be taken, and is not told of", async () => {

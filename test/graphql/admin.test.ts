@@ -219,7 +219,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
       const texts = Object.fromEntries(told.map(({ subject, text }) => [subject, text]));
       expect(texts).toEqual({
         "Your username was changed": expect.stringContaining("It is now maryann:"),
-        "Your e-mail address was changed": expect.stringContaining("is now maryann@example.com."),
+        "Your email address was changed": expect.stringContaining("is now maryann@\u200bexample.\u200bcom."),
       });
       await app.send(UPDATE_USER, { id: mary.id, input: { fullName: null } }, admin);
       await app.latchkey.outbox.deliverDue();

@@ -55,7 +55,7 @@ describe("mails in development", () => {
     const letter = resetPassword({ appUrl: "http://localhost:3000", username: "alice", token: "t" });
     await mailer.send({ to: "alice@example.com", ...letter });
     expect(printed).toMatch(
-      /^\nA mail to alice@example\.com: Set a new password\n\n {2}Hello alice,\n\n {2}you/,
+      /^\nA mail to alice@example\.com: Set a new password\n\n {2}Hello alice,\n\n {2}You/,
     );
     expect(printed).toContain("\n  http://localhost:3000/reset-password?token=t\n");
   });

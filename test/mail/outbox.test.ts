@@ -105,6 +105,8 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
         kind: "PASSWORD_RESET",
         email: "alice@example.com",
         user_id: "alice",
+        facts: "{}",
+        encrypted_tokens: null,
         created_at: clock.now(),
         next_attempt_at: clock.now(),
         attempts: 0,

@@ -120,8 +120,8 @@ describe("a password that is set", () => {
     const { id, username, email } = await app.createUser("alice");
     const { accessToken: token } = await app.login("alice");
     const tokens = new OneTimeTokens({ clock: app.clock });
-    const issue = (purpose: "PASSWORD_RESET" | "INVITATION") =>
-      tokens.issue(app.latchkey.db, purpose, { userId: id, email });
+    const issue = async (purpose: "PASSWORD_RESET" | "INVITATION") =>
+      (await tokens.issue(app.latchkey.db, purpose, { userId: id, email })).token;
     const change = { currentPassword: PASSWORD, newPassword: breached };
     const reset = { token: await issue("PASSWORD_RESET"), newPassword: breached };
     const invitation = { token: await issue("INVITATION"), password: breached };

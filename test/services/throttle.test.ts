@@ -55,7 +55,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
 
   async function resetPassword(userId: string, email: string, from = "192.0.2.250") {
     const tokens = new OneTimeTokens({ clock: app.clock });
-    const token = await tokens.issue(app.latchkey.db, "PASSWORD_RESET", { userId, email });
+    const { token } = await tokens.issue(app.latchkey.db, "PASSWORD_RESET", { userId, email });
     const { errors } = await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD }, { from });
     expect(errors).toBeUndefined();
   }
