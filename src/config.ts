@@ -169,11 +169,23 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   if (production && !env["SECRET_KEY"]) {
     problems.push("SECRET_KEY must be set in production: 32 bytes or more, e.g. from `openssl rand -hex 32`");
   }
+  if (production && !env["PUBLIC_URL"]) {
+    problems.push(
+      "PUBLIC_URL must be set in production: the origin clients reach it at, such as https://auth.example.com",
+    );
+  }
   if (production && config.openRegistration && config.smtpUrl === undefined) {
     problems.push("SMTP_URL must be set in production, or REGISTRATION=closed: who registers is sent a mail");
   }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return Object.freeze(config);
+}
+
+/** Every variable that `loadConfig` reads. */
+export function variableNames(): ReadonlySet<string> {
+  const names = new Set<string>();
+  loadConfig(new Proxy({}, { get: (_env, name) => void names.add(String(name)) }));
+  return names;
 }
 
 function parseDatabaseUrl(value: string): DatabaseConfig | undefined {

@@ -2,6 +2,7 @@ import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
 import { compose, composeServer, type Latchkey } from "./compose.js";
 import { type Config, loadConfig, readEnvironment } from "./config.js";
+import { doubtfulVariables } from "./doubtful-variables.js";
 import { blame, exitOnUnforeseenError, exitWithMessage } from "./exit.js";
 import { createLogger } from "./logger.js";
 import { createDemoAccount } from "./services/demo-account.js";
@@ -13,9 +14,11 @@ const DRAIN_TIMEOUT = 10_000;
 /** How often to look for jobs that are due, in milliseconds. */
 const JOB_PERIOD = 60_000;
 
-async function start(config: Config): Promise<void> {
+async function start(environment: NodeJS.ProcessEnv): Promise<void> {
+  const config = loadConfig(environment);
   const logger = createLogger(config);
   exitOnUnforeseenError(logger);
+  for (const doubt of doubtfulVariables(environment)) logger.warn(doubt);
   const latchkey = compose(config, { logger, print: (text) => process.stdout.write(text) });
   await blame("DATABASE_URL", ping(latchkey.db));
   const { applied } = await migrate(config.database);
@@ -79,7 +82,7 @@ async function welcome(url: string, { accounts, items }: Latchkey): Promise<void
 }
 
 try {
-  await start(loadConfig(readEnvironment()));
+  await start(readEnvironment());
 } catch (error) {
   exitWithMessage(error);
 }

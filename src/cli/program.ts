@@ -3,6 +3,7 @@ import { SingleBar } from "cli-progress";
 import { Command } from "commander";
 import { compose, type Latchkey } from "../compose.js";
 import { type Config, ConfigError, loadConfig, readEnvironment } from "../config.js";
+import { doubtfulVariables } from "../doubtful-variables.js";
 import { blame, exitWithMessage } from "../exit.js";
 import { printSdl } from "../graphql/schema.js";
 import { createLogger } from "../logger.js";
@@ -169,7 +170,9 @@ async function withSigningKeys(work: (signingKeys: SigningKeys) => Promise<void>
 }
 
 async function withLatchkey(work: (latchkey: Latchkey, config: Config) => Promise<void>): Promise<void> {
-  const config = loadConfig(readEnvironment());
+  const environment = readEnvironment();
+  const config = loadConfig(environment);
+  for (const doubt of doubtfulVariables(environment)) process.stderr.write(`latchkey: ${doubt}\n`);
   const latchkey = compose(config, { logger: createLogger(config) });
   try {
     await work(latchkey, config);
