@@ -320,6 +320,18 @@ describe("the operator's commands, whatever the database", () => {
     ]);
   });
 
+  test("only a command that hashes a password starts a thread", async () => {
+    const tell = `process.on("worker", () => process.stderr.write("a thread\\n"))`;
+    const env = {
+      DATABASE_URL: app.databaseUrl,
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(tell)}`,
+    };
+    expect(await runCli(["migrate"], { env })).toEqual(ok("The database is up to date.\n"));
+    const create = ["user", "create", "threads", "--email", "threads@example.com"];
+    const { code, stderr } = await runCli(create, { env, input: PASSWORD });
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^(a thread\n)+$/)]);
+  });
+
   test("schema print prints schema.graphql, and leaves nothing behind", async () => {
     const cwd = mkdtempSync(join(tmpdir(), "latchkey-"));
     const env = { NODE_ENV: undefined, SECRET_KEY: undefined };
