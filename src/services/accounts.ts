@@ -247,7 +247,10 @@ export class Accounts {
     return ended;
   }
 
-  /** Sets the password and ends all sessions of the user: only for the operator. @throws NOT_FOUND, BAD_USER_INPUT */
+  /**
+   * Sets the password and ends all sessions of the user, who is told by email: only for the operator.
+   * @throws NOT_FOUND, BAD_USER_INPUT
+   */
   async setPassword(who: string, password: string): Promise<void> {
     const user = await this.get(who);
     await this.#policy.check(password, user);
@@ -259,8 +262,15 @@ export class Accounts {
       await deleteOneTimeTokens(transaction, user.id, "INVITATION");
       await this.#record(transaction, "PASSWORD_CHANGED", user, undefined);
       await this.#endSessions(transaction, user, now, undefined);
+      if (user.emailVerifiedAt !== null)
+        await this.#outbox.enqueue(transaction, {
+          kind: "PASSWORD_CHANGED",
+          email: user.email,
+          userId: user.id,
+        });
       return user;
     });
+    this.#outbox.wake();
   }
 
   async #insert(transaction: Database, user: User, actor?: Actor): Promise<void> {
