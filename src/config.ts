@@ -62,6 +62,9 @@ export class ConfigError extends Error {
 /** bcrypt beyond this takes seconds: such a hash is neither made nor, when stored, ever run. */
 export const MAX_BCRYPT_COST = 15;
 
+/** The shortest secret that can be set: what is weaker can be guessed (RFC 7518, 3.2). */
+export const MIN_SECRET_BYTES = 32;
+
 /** The process's environment, with what it leaves unset taken from a `.env` file in the working directory. */
 export function readEnvironment(): NodeJS.ProcessEnv {
   if (existsSync(".env")) loadEnvFile();
@@ -91,8 +94,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       return number >= min && number <= max ? number : undefined;
     });
   const secret = (name: string) =>
-    read<string | undefined>(name, undefined, "32 bytes or more", (value) =>
-      Buffer.byteLength(value) >= 32 ? value : undefined,
+    read<string | undefined>(name, undefined, `${MIN_SECRET_BYTES} bytes or more`, (value) =>
+      Buffer.byteLength(value) >= MIN_SECRET_BYTES ? value : undefined,
     );
 
   const production = oneOf("NODE_ENV", "development", ENVIRONMENTS) === "production";

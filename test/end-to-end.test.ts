@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { ApolloClient, HttpLink, InMemoryCache } from "@apollo/client";
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
@@ -335,6 +335,16 @@ test("a misspelled variable is told of at the start, by the server and by a comm
   });
 });
 
+const CUT_SHORT =
+  /^\S+\/secret\.key must hold 32 bytes or more: restore it, or set SECRET_KEY, or delete the file to have a new key made$/;
+
+/** As for development, where the key is kept in a file with this content. */
+function besideSecretKey(content: string): NodeJS.ProcessEnv {
+  const { databaseUrl, file } = fileUrl();
+  writeFileSync(join(dirname(file), "secret.key"), content);
+  return { ...AS_IT_COMES, DATABASE_URL: databaseUrl };
+}
+
 describe("a wrong configuration ends the start with one line that names the variable", () => {
   // Takes connections, and never answers.
   const silent = createServer();
@@ -358,6 +368,9 @@ describe("a wrong configuration ends the start with one line that names the vari
       () => ({ PUBLIC_URL: "" }),
       /^PUBLIC_URL must be set in production: the origin/,
     ],
+    ["an empty secret.key", () => besideSecretKey(""), CUT_SHORT],
+    ["a secret.key that is cut short", () => besideSecretKey(`${"CANARY".repeat(5)}C\n`), CUT_SHORT],
+    ["a secret.key of nothing but space", () => besideSecretKey(" ".repeat(64)), CUT_SHORT],
     ["PORT", () => ({ PORT: "4000x" }), /^PORT must be a whole number from 0 to 65535$/],
     [
       "DATABASE_URL",
