@@ -62,6 +62,9 @@ export class ConfigError extends Error {
 /** bcrypt beyond this takes seconds: such a hash is neither made nor, when stored, ever run. */
 export const MAX_BCRYPT_COST = 15;
 
+/** The shortest secret that can be set: what is weaker can be guessed (RFC 7518, 3.2). */
+export const MIN_SECRET_BYTES = 32;
+
 /** The process's environment, with what it leaves unset taken from a `.env` file in the working directory. */
 export function readEnvironment(): NodeJS.ProcessEnv {
   if (existsSync(".env")) loadEnvFile();
@@ -91,8 +94,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       return number >= min && number <= max ? number : undefined;
     });
   const secret = (name: string) =>
-    read<string | undefined>(name, undefined, "32 bytes or more", (value) =>
-      Buffer.byteLength(value) >= 32 ? value : undefined,
+    read<string | undefined>(name, undefined, `${MIN_SECRET_BYTES} bytes or more`, (value) =>
+      Buffer.byteLength(value) >= MIN_SECRET_BYTES ? value : undefined,
     );
 
   const production = oneOf("NODE_ENV", "development", ENVIRONMENTS) === "production";
@@ -169,11 +172,23 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   if (production && !env["SECRET_KEY"]) {
     problems.push("SECRET_KEY must be set in production: 32 bytes or more, e.g. from `openssl rand -hex 32`");
   }
+  if (production && !env["PUBLIC_URL"]) {
+    problems.push(
+      "PUBLIC_URL must be set in production: the origin clients reach it at, such as https://auth.example.com",
+    );
+  }
   if (production && config.openRegistration && config.smtpUrl === undefined) {
     problems.push("SMTP_URL must be set in production, or REGISTRATION=closed: who registers is sent a mail");
   }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return Object.freeze(config);
+}
+
+/** Every variable that `loadConfig` reads. */
+export function variableNames(): ReadonlySet<string> {
+  const names = new Set<string>();
+  loadConfig(new Proxy({}, { get: (_env, name) => void names.add(String(name)) }));
+  return names;
 }
 
 function parseDatabaseUrl(value: string): DatabaseConfig | undefined {

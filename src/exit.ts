@@ -1,32 +1,57 @@
+import { isNativeError } from "node:util/types";
 import type { Logger } from "pino";
 import { ConfigError } from "./config.js";
 import { LatchkeyError } from "./errors.js";
 import { WrongSecretKeyError } from "./services/private-keys.js";
 
-/** Names the variable that what failed was set by: the system's own message does not. */
+/**
+ * SQLSTATEs that tell of the server, of who connects or of their rights, and not of a statement: connection, authorization,
+ * no such database, resources, the server's operator, its system; a read-only transaction, insufficient privilege.
+ */
+const FORESEEN_SQLSTATES = /^((08|28|3D|53|57|58)...|25006|42501)$/;
+
+/** SQLite's result codes that tell of the file, and not of a statement. */
+const FORESEEN_SQLITE_CODES = /^SQLITE_(BUSY|CANTOPEN|CORRUPT|FULL|IOERR|NOTADB|PERM|READONLY)/;
+
+/**
+ * Names the variable that what failed was set by: the system's own message does not.
+ * @throws ConfigError; or the error itself when it is a mistake in the program or in SQL
+ */
 export async function blame<T>(variable: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
+    // What is no class of its own was said by a part that did what the variable asks for, such as TLS or pg's timeouts.
+    if (!isNativeError(error) || !(isForeseen(error) || error.name === "Error")) throw error;
     throw new ConfigError(`${variable} cannot be used: ${messageOf(error)}`, { cause: error });
   }
 }
 
-/**
- * Ends the process with code 1 and a line that says why. Only what nobody foresaw has a stack trace.
- */
+/** Ends the process with code 1 and what `lastWords` says. */
 export function exitWithMessage(error: unknown): never {
-  const foreseen =
+  process.stderr.write(`latchkey: ${lastWords(error)}\n`);
+  process.exit(1);
+}
+
+/** Why the process ends: one line for what is foreseen, a stack trace for everything else. */
+export function lastWords(error: unknown): string {
+  if (!isNativeError(error)) return String(error);
+  return isForeseen(error) ? messageOf(error) : (error.stack ?? error.message);
+}
+
+/** Whether the operator can do something about it: a setting, a refusal, or what the system or the database answered. */
+function isForeseen(error: Error): boolean {
+  if (
     error instanceof ConfigError ||
     error instanceof LatchkeyError ||
-    error instanceof WrongSecretKeyError ||
-    // What the system or the database server answered: no such file, port in use, connection refused, …
-    (error instanceof Error && "code" in error);
-  process.stderr.write(
-    `latchkey: ${foreseen ? messageOf(error) : error instanceof Error ? error.stack : error}\n`,
-  );
-  process.exit(1);
+    error instanceof WrongSecretKeyError
+  ) {
+    return true;
+  }
+  const { code = "", syscall, errors } = error as { code?: string; syscall?: string; errors?: Error[] };
+  // Only what the system answered names its call: no such file, port in use, connection refused, unknown host, …
+  if (syscall !== undefined || errors?.every(isForeseen)) return true;
+  return FORESEEN_SQLSTATES.test(code) || FORESEEN_SQLITE_CODES.test(code);
 }
 
 /**
@@ -43,6 +68,6 @@ export function exitOnUnforeseenError(logger: Logger): void {
 
 function messageOf(error: Error): string {
   // Connecting to several addresses of one host fails with one error for each, and no message of its own.
-  if (error instanceof AggregateError) return error.errors.map((each: Error) => each.message).join("; ");
-  return error.message;
+  const { errors } = error as { errors?: Error[] };
+  return errors?.map(({ message }) => message).join("; ") ?? error.message;
 }

@@ -1,9 +1,11 @@
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import bcrypt from "bcrypt";
 import { systemClock } from "../src/clock.js";
+import type { PrintedMailer } from "../src/mail/printed.js";
 import { type App, makeApp, PASSWORD, SECRET_KEY } from "./support/app.js";
 import { DATABASES, emptyDatabaseUrl } from "./support/databases.js";
 import { LOGIN, ME } from "./support/operations.js";
@@ -182,6 +184,28 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
     await app.login("bob", newPassword);
   });
 
+  test("set-password tells the user by email, which the running server sends", async () => {
+    await app.createUser("dora");
+    await app.createUser("emil");
+    const { db, jobs, mailer } = app.latchkey;
+    await db.updateTable("users").set({ email_verified_at: null }).where("username", "=", "emil").execute();
+    for (const username of ["dora", "emil"]) {
+      const set = await cli(["user", "set-password", username], `another ${PASSWORD}`);
+      expect(set).toEqual(ok(`Set the password of ${username}.\n`));
+    }
+    // The command has sent nothing itself. Nobody has shown yet that the other address is theirs.
+    const waiting = db.selectFrom("outbox").select(["kind", "email"]).where("email", "!=", "bob@example.com");
+    expect(await waiting.execute()).toEqual([{ kind: "PASSWORD_CHANGED", email: "dora@example.com" }]);
+    await jobs.runDue();
+    const sent = () =>
+      (mailer as PrintedMailer).mails
+        .filter(({ to }) => to !== "bob@example.com")
+        .map(({ to, subject }) => [to, subject]);
+    for (const deadline = Date.now() + 5000; sent().length === 0 && Date.now() < deadline; )
+      await setTimeout(20);
+    expect(sent()).toEqual([["dora@example.com", "Your password was changed"]]);
+  });
+
   test("user import and list are at ease with thousands", async () => {
     const databaseUrl = await emptyDatabaseUrl(database);
     const many = cliOn(databaseUrl);
@@ -318,6 +342,18 @@ describe("the operator's commands, whatever the database", () => {
       refused("latchkey: There is no such key, or it still signs: rotate, and retire it a minute later."),
       refused("latchkey: With ALGORITHM=HS256 the one key is SECRET_KEY: change that instead"),
     ]);
+  });
+
+  test("only a command that hashes a password starts a thread", async () => {
+    const tell = `process.on("worker", () => process.stderr.write("a thread\\n"))`;
+    const env = {
+      DATABASE_URL: app.databaseUrl,
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(tell)}`,
+    };
+    expect(await runCli(["migrate"], { env })).toEqual(ok("The database is up to date.\n"));
+    const create = ["user", "create", "threads", "--email", "threads@example.com"];
+    const { code, stderr } = await runCli(create, { env, input: PASSWORD });
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^(a thread\n)+$/)]);
   });
 
   test("schema print prints schema.graphql, and leaves nothing behind", async () => {

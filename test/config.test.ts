@@ -1,7 +1,34 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
-import { ConfigError, loadConfig } from "../src/config.js";
+import { ConfigError, loadConfig, variableNames } from "../src/config.js";
+import { doubtfulVariables } from "../src/doubtful-variables.js";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
+
+/** What production does not start without. */
+const PRODUCTION = { NODE_ENV: "production", SECRET_KEY: SECRET, PUBLIC_URL: "https://auth.example.com" };
+
+/** The least and the most of every whole number that can be set. */
+const BOUNDS: Record<string, [number, number]> = {
+  PORT: [0, 65_535],
+  ACCESS_TOKEN_EXPIRE_MINUTES: [1, 1440],
+  REFRESH_TOKEN_EXPIRE_DAYS: [1, 365],
+  SESSION_EXPIRE_DAYS: [1, 3650],
+  REFRESH_GRACE_SECONDS: [0, 60],
+  BCRYPT_COST: [10, 15],
+  PASSWORD_MIN_LENGTH: [8, 64],
+};
+
+/** The problems that a configuration is refused for; none when it is not. */
+function problemsOf(env: NodeJS.ProcessEnv): string[] {
+  try {
+    loadConfig(env);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.message.split("\n");
+  }
+}
 
 describe("the configuration", () => {
   test("needs nothing in development", () => {
@@ -112,17 +139,13 @@ describe("the configuration", () => {
       "DATABASE_URL must be sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE",
     ],
     ["HOST", "http://localhost", "HOST must be a host name or address"],
-    ["PORT", "65536", "PORT must be a whole number from 0 to 65535"],
     ["PORT", "4e3", "PORT must be a whole number from 0 to 65535"],
     ["PUBLIC_URL", "auth.example.com", "PUBLIC_URL must be an http(s) URL without query or fragment"],
     ["PUBLIC_URL", "https://x.example/?a=b", "PUBLIC_URL must be an http(s) URL without query or fragment"],
     ["TOKEN_AUDIENCE", "two words", "TOKEN_AUDIENCE must be one word without spaces"],
-    ["PASSWORD_MIN_LENGTH", "7", "PASSWORD_MIN_LENGTH must be a whole number from 8 to 64"],
     ["SECRET_KEY", "x".repeat(31), "SECRET_KEY must be 32 bytes or more"],
     ["METRICS_TOKEN", "x".repeat(31), "METRICS_TOKEN must be 32 bytes or more"],
     ["ALGORITHM", "RS256", "ALGORITHM must be one of ES256, EdDSA, HS256"],
-    ["ACCESS_TOKEN_EXPIRE_MINUTES", "0", "ACCESS_TOKEN_EXPIRE_MINUTES must be a whole number from 1 to 1440"],
-    ["BCRYPT_COST", "9", "BCRYPT_COST must be a whole number from 10 to 15"],
     [
       "CORS_ORIGINS",
       "*",
@@ -148,20 +171,94 @@ describe("the configuration", () => {
     expect(() => loadConfig({ [name]: value })).toThrow(new ConfigError(message));
   });
 
-  test("refuses production without SECRET_KEY", () => {
-    expect(() => loadConfig({ NODE_ENV: "production" })).toThrow(
-      new ConfigError(
-        "SECRET_KEY must be set in production: 32 bytes or more, e.g. from `openssl rand -hex 32`",
-      ),
+  test("knows the bounds of every whole number", () => {
+    const nonsense = Object.fromEntries([...variableNames()].map((name) => [name, "nonsense"]));
+    const numbers = problemsOf(nonsense).filter((problem) => problem.includes("a whole number"));
+    expect(numbers.map((problem) => problem.split(" ")[0]).sort()).toEqual(Object.keys(BOUNDS).sort());
+  });
+
+  test.each(Object.entries(BOUNDS))("takes %s within its bounds, and no further", (name, [min, max]) => {
+    const outside = [`${name} must be a whole number from ${min} to ${max}`];
+    const problems = (value: number | string) => problemsOf({ [name]: String(value) });
+    expect([min - 1, min, max, max + 1].map(problems)).toEqual([outside, [], [], outside]);
+    expect([`${min}.5`, `${min}e0`, ` ${min}`, `+${min}`, "0x10", "Infinity"].map(problems)).toEqual(
+      Array(6).fill(outside),
     );
   });
 
+  test.each(["SECRET_KEY", "PUBLIC_URL"])("refuses production without %s", (name) => {
+    const problem = {
+      SECRET_KEY: "32 bytes or more, e.g. from `openssl rand -hex 32`",
+      PUBLIC_URL: "the origin clients reach it at, such as https://auth.example.com",
+    }[name];
+    for (const unset of [undefined, ""]) {
+      expect(problemsOf({ ...PRODUCTION, [name]: unset })).toEqual([
+        `${name} must be set in production: ${problem}`,
+      ]);
+    }
+    expect(problemsOf({ ...PRODUCTION, [name]: "wrong" })).toEqual([
+      expect.stringMatching(new RegExp(`^${name} must be (?!set)`)),
+    ]);
+  });
+
   test("refuses production with open registration but without a mail server", () => {
-    expect(() => loadConfig({ NODE_ENV: "production", SECRET_KEY: SECRET, REGISTRATION: "open" })).toThrow(
-      new ConfigError(
-        "SMTP_URL must be set in production, or REGISTRATION=closed: who registers is sent a mail",
-      ),
+    expect(problemsOf({ ...PRODUCTION, REGISTRATION: "open" })).toEqual([
+      "SMTP_URL must be set in production, or REGISTRATION=closed: who registers is sent a mail",
+    ]);
+    expect(loadConfig(PRODUCTION).openRegistration).toBe(false);
+  });
+
+  test("is in the README's table, each variable", () => {
+    const table = [...readFileSync("README.md", "utf8").matchAll(/^\| `([A-Z_]+)` +\|/gm)].map(
+      ([, name]) => name,
     );
-    expect(loadConfig({ NODE_ENV: "production", SECRET_KEY: SECRET }).openRegistration).toBe(false);
+    expect([...variableNames()].filter((name) => !table.includes(name))).toEqual([]);
+    expect([...variableNames()]).toContain("DATABASE_URL");
+  });
+});
+
+describe("a variable that is nearly one of ours", () => {
+  test.each([
+    ["CORS_ORIGIN", "CORS_ORIGINS"],
+    ["CORS_ORIGNS", "CORS_ORIGINS"],
+    ["CORS_ORIGIN_S", "CORS_ORIGINS"],
+    ["CORSORIGINS", "CORS_ORIGINS"],
+    ["cors_origins", "CORS_ORIGINS"],
+    ["CORS-ORIGINS", "CORS_ORIGINS"],
+    ["DATABASE_URLS", "DATABASE_URL"],
+    ["DATABASE_URI", "DATABASE_URL"],
+    ["TRUSTED_PROXY", "TRUST_PROXY"],
+    ["PASSWORD_MIN_LENGHT", "PASSWORD_MIN_LENGTH"],
+    ["ACCESS_TOKEN_EXPIRES_MINUTE", "ACCESS_TOKEN_EXPIRE_MINUTES"],
+    ["METRIC_TOKENS", "METRICS_TOKEN"],
+    ["SMTP_URI", "SMTP_URL"],
+    ["LOGLEVEL", "LOG_LEVEL"],
+    ["LOG_LEVLE", "LOG_LEVEL"],
+    ["NODE_ENVS", "NODE_ENV"],
+    ["PORTS", "PORT"],
+    ["host", "HOST"],
+    ["APP_URLS", "APP_URL"],
+  ])("%s is told of, without its value", (name, meant) => {
+    expect(doubtfulVariables({ [name]: "CANARY" })).toEqual([
+      `${name} is set, but is not a variable of Latchkey's: did you mean ${meant}?`,
+    ]);
+  });
+
+  test("is not one of ours, nor one that is set to nothing", () => {
+    const ours = Object.fromEntries([...variableNames()].map((name) => [name, "x"]));
+    expect(doubtfulVariables({ ...ours, CORS_ORIGIN: "" })).toEqual([]);
+  });
+
+  test("is none of those that other programs have", () => {
+    const names = `PATH HOME HOSTNAME HOSTTYPE POST COST PWD OLDPWD SHELL SHLVL USER LOGNAME LANG LC_ALL TERM TZ EDITOR
+      NODE NODE_OPTIONS NODE_PATH NODE_EXTRA_CA_CERTS NPM_CONFIG_LOGLEVEL npm_config_user_agent npm_lifecycle_event
+      INIT_CWD COLOR FORCE_COLOR NO_COLOR DEBUG CI API_URL APP_ENV APP_KEY BASE_URL WEB_URL SITE_URL REDIS_URL
+      MAIL_HOST MAIL_PORT SMTP_HOST SMTP_PORT SMTP_FROM HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy no_proxy PROXY
+      PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE DATABASE_HOST DATABASE_PORT DATABASE_NAME POSTGRES_PASSWORD
+      AWS_SECRET_ACCESS_KEY AWS_REGION SECRET SECRET_ID API_TOKEN ACCESS_TOKEN GITHUB_TOKEN SESSION_SECRET
+      KUBERNETES_SERVICE_HOST KUBERNETES_PORT XDG_SESSION_ID XDG_RUNTIME_DIR SSH_AUTH_SOCK DBUS_SESSION_BUS_ADDRESS
+      INVOCATION_ID JOURNAL_STREAM LISTEN_FDS NOTIFY_SOCKET WATCHDOG_USEC DYNO APOLLO_KEY APOLLO_GRAPH_REF`;
+    const env = Object.fromEntries(names.split(/\s+/).map((name) => [name, "x"]));
+    expect(doubtfulVariables(env)).toEqual([]);
   });
 });

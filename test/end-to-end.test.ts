@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { ApolloClient, HttpLink, InMemoryCache } from "@apollo/client";
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
@@ -18,7 +18,13 @@ import { LOGIN, ME, MY_ITEMS } from "./support/operations.js";
 import { type Program, runCli, startBuilt, startProgram } from "./support/program.js";
 
 /** As the README's reader has it: the tests' own settings of NODE_ENV and the rest taken back. */
-const AS_IT_COMES = { NODE_ENV: undefined, SECRET_KEY: undefined, BCRYPT_COST: undefined, PORT: "0" };
+const AS_IT_COMES = {
+  NODE_ENV: undefined,
+  SECRET_KEY: undefined,
+  PUBLIC_URL: undefined,
+  BCRYPT_COST: undefined,
+  PORT: "0",
+};
 
 const READY = /^Latchkey is ready at (http:\/\/\S+)\/graphql$/m;
 const LISTENING = /"msg":"Server listening at (http:[^"]+)"/;
@@ -304,6 +310,41 @@ function contentOf(file: string): string {
   return JSON.stringify([tables, rows]);
 }
 
+test("a misspelled variable is told of at the start, by the server and by a command, without its value", async () => {
+  const cwd = mkdtempSync(join(tmpdir(), "latchkey-"));
+  writeFileSync(join(cwd, ".env"), "CORS_ORIGIN=CANARY\n");
+  const env = { DATABASE_URL: fileUrl().databaseUrl, PORT: "0", ACCESS_TOKEN_EXPIRE_MINUTS: "CANARY" };
+  const doubts = [
+    "ACCESS_TOKEN_EXPIRE_MINUTS is set, but is not a variable of Latchkey's: did you mean ACCESS_TOKEN_EXPIRE_MINUTES?",
+    "CORS_ORIGIN is set, but is not a variable of Latchkey's: did you mean CORS_ORIGINS?",
+  ];
+  const server = startBuilt("main", [], { cwd, env });
+  servers.push(server);
+  await server.printed(LISTENING);
+  expect(await stop(server)).toBe(0);
+  const lines = server
+    .stdout()
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(lines.filter(({ level }) => level === 40).map(({ msg }) => msg)).toEqual(doubts);
+  const { code, stderr } = await runCli(["user", "list"], { cwd, env });
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: doubts.map((doubt) => `latchkey: ${doubt}\n`).join(""),
+  });
+});
+
+const CUT_SHORT =
+  /^\S+\/secret\.key must hold 32 bytes or more: restore it, or set SECRET_KEY, or delete the file to have a new key made$/;
+
+/** As for development, where the key is kept in a file with this content. */
+function besideSecretKey(content: string): NodeJS.ProcessEnv {
+  const { databaseUrl, file } = fileUrl();
+  writeFileSync(join(dirname(file), "secret.key"), content);
+  return { ...AS_IT_COMES, DATABASE_URL: databaseUrl };
+}
+
 describe("a wrong configuration ends the start with one line that names the variable", () => {
   // Takes connections, and never answers.
   const silent = createServer();
@@ -322,6 +363,14 @@ describe("a wrong configuration ends the start with one line that names the vari
       () => ({ SECRET_KEY: "" }),
       /^SECRET_KEY must be set in production: 32 bytes/,
     ],
+    [
+      "no PUBLIC_URL in production",
+      () => ({ PUBLIC_URL: "" }),
+      /^PUBLIC_URL must be set in production: the origin/,
+    ],
+    ["an empty secret.key", () => besideSecretKey(""), CUT_SHORT],
+    ["a secret.key that is cut short", () => besideSecretKey(`${"CANARY".repeat(5)}C\n`), CUT_SHORT],
+    ["a secret.key of nothing but space", () => besideSecretKey(" ".repeat(64)), CUT_SHORT],
     ["PORT", () => ({ PORT: "4000x" }), /^PORT must be a whole number from 0 to 65535$/],
     [
       "DATABASE_URL",

@@ -1,8 +1,14 @@
+import { isUtf8 } from "node:buffer";
 import { createReadStream, type ReadStream } from "node:fs";
 import { extname } from "node:path";
 import { parse } from "csv-parse/sync";
 import { LatchkeyError } from "../errors.js";
 import type { ImportLine } from "../services/user-import.js";
+
+/** The longest line, in bytes: many times the longest a user can need, so that no line costs much. */
+const MAX_LINE = 65_536;
+const LF = 10;
+const CR = 13;
 
 type ParsedLine = { record: Record<string, unknown> } | { unreadable: string };
 
@@ -24,27 +30,57 @@ async function* readUsers(
   source: ReadStream,
   parseLine: (text: string) => ParsedLine | undefined,
 ): AsyncGenerator<ImportLine> {
-  for await (const { line, text } of readLines(source)) {
-    const parsed = text.includes("\uFFFD") ? { unreadable: "This line is not UTF-8." } : parseLine(text);
-    if (parsed !== undefined) yield { line, ...parsed };
+  for await (const { line, bytes } of readLines(source)) {
+    if (bytes === undefined) {
+      yield { line, unreadable: "This line is longer than 64 KB." };
+    } else if (!isUtf8(bytes)) {
+      yield { line, unreadable: "This line is not UTF-8." };
+    } else {
+      // The first may begin with a byte order mark.
+      const text = bytes.toString().replace(/^\uFEFF/, "");
+      const parsed = text.trim() === "" ? undefined : parseLine(text);
+      if (parsed !== undefined) yield { line, ...parsed };
+    }
   }
 }
 
-/** The lines that are not blank. Not by node:readline, to which U+2028 inside a name ends a line too. */
-async function* readLines(source: ReadStream): AsyncGenerator<{ line: number; text: string }> {
-  // Drops a byte order mark as well.
-  const decoder = new TextDecoder();
-  let line = 0;
-  let rest = "";
+/**
+ * The lines, which end in LF, CRLF or CR; of one that is too long only the number. Not by node:readline, to which U+2028
+ * inside a name ends a line too, and which keeps a line of any length.
+ */
+async function* readLines(
+  source: AsyncIterable<Buffer>,
+): AsyncGenerator<{ line: number; bytes: Buffer | undefined }> {
+  let pieces: Buffer[] = [];
+  let length = 0;
+  const add = (piece: Buffer) => {
+    length += piece.length;
+    if (length <= MAX_LINE) pieces.push(piece);
+  };
+  const take = () => {
+    const bytes = length <= MAX_LINE ? Buffer.concat(pieces) : undefined;
+    pieces = [];
+    length = 0;
+    return bytes;
+  };
+  let line = 1;
+  let afterCr = false;
   for await (const chunk of source) {
-    const texts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = texts.pop() ?? "";
-    for (const text of texts) {
-      line++;
-      if (text.trim() !== "") yield { line, text };
+    let start = 0;
+    for (let end = 0; end < chunk.length; end++) {
+      const byte = chunk[end];
+      if (byte === LF && afterCr) {
+        start = end + 1;
+      } else if (byte === LF || byte === CR) {
+        add(chunk.subarray(start, end));
+        yield { line: line++, bytes: take() };
+        start = end + 1;
+      }
+      afterCr = byte === CR;
     }
+    add(chunk.subarray(start));
   }
-  if (rest.trim() !== "") yield { line: line + 1, text: rest };
+  yield { line, bytes: take() };
 }
 
 /** Answers undefined for the first line, which names the columns. */

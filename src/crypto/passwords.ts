@@ -37,7 +37,8 @@ export interface PasswordEstimate {
 export class Passwords {
   readonly #cost: number;
   readonly #metrics: Metrics;
-  readonly #pool: Piscina;
+  /** Made at the first use: most of the operator's commands need no threads. */
+  #pool: Piscina | undefined;
   readonly #dummyHash: string;
   readonly #usersWithPlace = new Set<string>();
   #taken = 0;
@@ -46,18 +47,7 @@ export class Passwords {
     this.#cost = cost;
     this.#metrics = metrics;
     this.#dummyHash = `$2b$${String(cost).padStart(2, "0")}$${DUMMY_SALT_AND_HASH}`;
-    this.#pool = new Piscina({
-      filename: new URL(`./password-worker${extname(import.meta.url)}`, import.meta.url).href,
-      minThreads: THREADS,
-      maxThreads: THREADS,
-      maxQueue: PLACES,
-      niceIncrement: 10,
-      // Whoever is next while no thread is free would otherwise be sent to the end of the queue, each time.
-      stricterFIFO: true,
-      // A worker waiting on Atomics cannot be stopped quickly.
-      atomics: "disabled",
-    });
-    metrics.watchPasswordQueue(() => this.#pool.queueSize);
+    metrics.watchPasswordQueue(() => this.#pool?.queueSize ?? 0);
   }
 
   /** @returns a `$2b$` hash with a salt of its own; the password must satisfy `isHashable` */
@@ -117,7 +107,22 @@ export class Passwords {
 
   /** Ends the threads once what they were given is done. */
   async close(): Promise<void> {
-    await this.#pool.close();
+    await this.#pool?.close();
+  }
+
+  #threads(): Piscina {
+    this.#pool ??= new Piscina({
+      filename: new URL(`./password-worker${extname(import.meta.url)}`, import.meta.url).href,
+      minThreads: THREADS,
+      maxThreads: THREADS,
+      maxQueue: PLACES,
+      niceIncrement: 10,
+      // Whoever is next while no thread is free would otherwise be sent to the end of the queue, each time.
+      stricterFIFO: true,
+      // A worker waiting on Atomics cannot be stopped quickly.
+      atomics: "disabled",
+    });
+    return this.#pool;
   }
 
   async #run(name: "hash", task: { password: string; cost: number }): Promise<string>;
@@ -126,7 +131,7 @@ export class Passwords {
   async #run(name: string, task: object): Promise<unknown> {
     try {
       const queuedAt = process.hrtime.bigint();
-      const { startedAt, result } = (await this.#pool.run(task, { name })) as Timed<unknown>;
+      const { startedAt, result } = (await this.#threads().run(task, { name })) as Timed<unknown>;
       this.#metrics.passwordWaited(Number(startedAt - queuedAt) / 1e9);
       return result;
     } catch (error) {

@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { ConfigError, MIN_SECRET_BYTES } from "../config.js";
 
 /**
  * The development secret kept in a file that only its owner can read; made on the first call.
  * @returns the secret, and whether this call made it
+ * @throws ConfigError for a file that is empty or cut short: what is encrypted under that is open to anyone
  */
 export function loadOrCreateSecretKey(file: string): { secretKey: string; created: boolean } {
   const existing = read(file);
@@ -13,24 +15,25 @@ export function loadOrCreateSecretKey(file: string): { secretKey: string; create
   // Written whole under another name, then linked: of processes that start at once, one wins and
   // none reads half a key.
   const draft = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;
-  writeFileSync(draft, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600, flag: "wx" });
-  let created = true;
+  const secretKey = randomBytes(32).toString("hex");
+  // Flushed, so that a loss of power leaves no empty file under the name.
+  writeFileSync(draft, `${secretKey}\n`, { mode: 0o600, flag: "wx", flush: true });
   try {
     linkSync(draft, file);
+    return { secretKey, created: true };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    created = false;
   } finally {
     rmSync(draft);
   }
-  return { secretKey: readFileSync(file, "utf8").trim(), created };
+  return loadOrCreateSecretKey(file);
 }
 
 function read(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8").trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  if (!existsSync(file)) return undefined;
+  const secretKey = readFileSync(file, "utf8").trim();
+  if (Buffer.byteLength(secretKey) >= MIN_SECRET_BYTES) return secretKey;
+  throw new ConfigError(
+    `${file} must hold ${MIN_SECRET_BYTES} bytes or more: restore it, or set SECRET_KEY, or delete the file to have a new key made`,
+  );
 }

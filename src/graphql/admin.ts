@@ -1,4 +1,4 @@
-import { IsIn, IsOptional, IsUUID, ValidateIf, ValidateNested } from "class-validator";
+import { IsIn, IsOptional, ValidateIf, ValidateNested } from "class-validator";
 import { Args, ArgsType, Ctx, Field, ID, InputType, Int, Mutation, Query, Resolver } from "type-graphql";
 import type { Accounts } from "../services/accounts.js";
 import { ROLES, type Role } from "../storage/users.js";
@@ -6,7 +6,7 @@ import { Auth } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
 import { actorOf, type Context } from "./context.js";
 import { RoleEnum, toUserType, UserType } from "./user.js";
-import { IsText, ofInput } from "./validation.js";
+import { IsId, IsText, ofInput } from "./validation.js";
 
 const UserConnection = connectionTypeOf("User", UserType);
 
@@ -32,7 +32,7 @@ class UsersArgs extends PageArgs {
 @ArgsType()
 class UserArgs {
   @Field(() => ID, { description: "Which user." })
-  @IsUUID()
+  @IsId()
   id!: string;
 }
 

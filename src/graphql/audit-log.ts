@@ -1,10 +1,11 @@
-import { IsDate, IsIn, IsOptional, IsUUID } from "class-validator";
+import { IsDate, IsIn, IsOptional } from "class-validator";
 import { GraphQLJSONObject } from "graphql-scalars";
 import { Args, ArgsType, Field, ID, ObjectType, Query, Resolver, registerEnumType } from "type-graphql";
 import type { AuditLog } from "../services/audit-log.js";
 import { AUDIT_EVENT_TYPES, type AuditEvent, type AuditEventType } from "../storage/audit.js";
 import { Auth } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
+import { IsId } from "./validation.js";
 
 const AUDIT_EVENT_TYPE_NAMES = Object.keys(AUDIT_EVENT_TYPES) as AuditEventType[];
 const AuditEventTypeEnum = Object.fromEntries(AUDIT_EVENT_TYPE_NAMES.map((type) => [type, type])) as {
@@ -56,7 +57,7 @@ const AuditEventConnection = connectionTypeOf("AuditEvent", AuditEventObject);
 class AuditEventsArgs extends PageArgs {
   @Field(() => ID, { nullable: true, description: "Only what this user did, or what was done to them." })
   @IsOptional()
-  @IsUUID()
+  @IsId()
   userId?: string | null;
 
   @Field(() => AuditEventTypeEnum, { nullable: true, description: "Only events of this type." })
@@ -84,7 +85,7 @@ export class AuditLogResolver {
   })
   async auditEvents(@Args(() => AuditEventsArgs) args: AuditEventsArgs) {
     const filter = {
-      userId: args.userId?.toLowerCase(),
+      userId: args.userId ?? undefined,
       type: args.type ?? undefined,
       since: args.since?.getTime(),
     };

@@ -1,4 +1,4 @@
-import { IsOptional, IsUUID, Max, Min, ValidateIf, ValidateNested } from "class-validator";
+import { IsOptional, Max, Min, ValidateIf, ValidateNested } from "class-validator";
 import {
   Args,
   ArgsType,
@@ -21,7 +21,7 @@ import { Auth } from "./auth-checker.js";
 import { MAX_PAGE } from "./connection.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { toUserType, UserType } from "./user.js";
-import { IsText } from "./validation.js";
+import { IsId, IsText } from "./validation.js";
 
 const TITLE = [1, 200] as const;
 const DESCRIPTION = [0, 5000] as const;
@@ -59,7 +59,7 @@ class ItemsArgs {
 class MyItemsArgs extends ItemsArgs {
   @Field(() => ID, { nullable: true, description: "The id of the last item of the page before." })
   @IsOptional()
-  @IsUUID()
+  @IsId()
   after?: string | null;
 }
 
@@ -101,7 +101,7 @@ class CreateItemArgs {
 @ArgsType()
 class ItemArgs {
   @Field(() => ID, { description: "Which item." })
-  @IsUUID()
+  @IsId()
   id!: string;
 }
 

@@ -1,4 +1,3 @@
-import { IsUUID } from "class-validator";
 import { Args, ArgsType, Ctx, Field, ID, Int, Mutation, ObjectType, Query, Resolver } from "type-graphql";
 import type { Login } from "../services/login.js";
 import type { Refresh } from "../services/refresh.js";
@@ -8,7 +7,7 @@ import { Auth } from "./auth-checker.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { TokenType, toTokenType } from "./token.js";
-import { IsText } from "./validation.js";
+import { IsId, IsText } from "./validation.js";
 
 @ArgsType()
 class LoginArgs {
@@ -31,7 +30,7 @@ class RefreshTokenArgs {
 @ArgsType()
 class SessionArgs {
   @Field(() => ID, { description: "Which session." })
-  @IsUUID()
+  @IsId()
   id!: string;
 }
 

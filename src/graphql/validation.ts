@@ -1,4 +1,4 @@
-import { ValidateBy, type ValidationError, validate } from "class-validator";
+import { IsUUID, ValidateBy, type ValidationError, validate } from "class-validator";
 import { invalidInput, LatchkeyError, type Violation } from "../errors.js";
 
 /** Text of min to max characters that both databases can hold: well-formed Unicode without NUL. */
@@ -18,12 +18,32 @@ export function IsText(min: number, max: number): PropertyDecorator {
   });
 }
 
-/** type-graphql's validation hook: runs class-validator on each argument class. @throws BAD_USER_INPUT */
+/** The id arguments of all argument classes, by the prototype they are declared on. */
+const idArguments: { prototype: object; property: PropertyKey }[] = [];
+
+/** A UUID in any case, which is the id of the same thing (RFC 9562, 4): the resolver gets it in lower case. */
+export function IsId(): PropertyDecorator {
+  return (prototype, property) => {
+    IsUUID()(prototype, property);
+    idArguments.push({ prototype, property });
+  };
+}
+
+/**
+ * type-graphql's validation hook: runs class-validator on each argument class, and lets each id have one spelling.
+ * @throws BAD_USER_INPUT
+ */
 export async function validateArguments(args: unknown): Promise<void> {
   // Neither the class instance nor the value may travel in the error: one of them is a password.
   const validationError = { target: false, value: false };
   const errors = await validate(args as object, { validationError, forbidUnknownValues: false });
   if (errors.length > 0) throw invalidInput(toViolations(errors));
+  for (const { prototype, property } of idArguments) {
+    if (!Object.prototype.isPrototypeOf.call(prototype, args as object)) continue;
+    const values = args as Record<PropertyKey, unknown>;
+    const id = values[property];
+    if (typeof id === "string") values[property] = id.toLowerCase();
+  }
 }
 
 /** What a service says of a field, said of the field of `input`. */

@@ -56,7 +56,9 @@ export class AccountAccess {
     await this.revoke(transaction, user, by);
     await setPasswordHash(transaction, user.id, hash, this.#clock.now());
     if (by.client !== undefined) await this.#throttle.startAnew(transaction, user.id, by.client);
-    const { email, username } = user;
+    const { email, username, emailVerifiedAt } = user;
+    // An address that nobody has proven to be theirs is not written to.
+    if (emailVerifiedAt === null) return;
     await this.#outbox.enqueue(transaction, { kind: "PASSWORD_CHANGED", email, facts: { username } });
   }
 }

@@ -240,7 +240,7 @@ export class Accounts {
   }
 
   /**
-   * Sets the password, ends all sessions of the user, and tells the user: only for the operator.
+   * Sets the password, ends all sessions of the user, and tells the user by email: only for the operator.
    * @throws NOT_FOUND, BAD_USER_INPUT
    */
   async setPassword(who: string, password: string): Promise<void> {

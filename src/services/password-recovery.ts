@@ -77,9 +77,10 @@ export class PasswordRecovery {
         throw invalidOneTimeToken();
       }
       const by = { actorId: user.id, client };
-      await this.#access.replacePassword(transaction, user, hash, by);
       const now = this.#clock.now();
-      await updateUser(transaction, user.id, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
+      const emailVerifiedAt = user.emailVerifiedAt ?? now;
+      await updateUser(transaction, user.id, { emailVerifiedAt }, now);
+      await this.#access.replacePassword(transaction, { ...user, emailVerifiedAt }, hash, by);
       const type = purpose === "INVITATION" ? "INVITATION_ACCEPTED" : "PASSWORD_RESET";
       await this.#audit.record(transaction, type, { ...by, subjectId: user.id });
     });

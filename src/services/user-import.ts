@@ -2,16 +2,29 @@ import { isRunnableHash } from "../crypto/passwords.js";
 import { invalidInput, LatchkeyError } from "../errors.js";
 import { setPasswordHash } from "../storage/credentials.js";
 import { type Database, inTransaction } from "../storage/database.js";
-import { findUserByUsername, insertUser, type User } from "../storage/users.js";
+import {
+  deleteUser,
+  findUserByLogin,
+  findUserByUsername,
+  insertUser,
+  lockUser,
+  type User,
+} from "../storage/users.js";
 import type { Accounts } from "./accounts.js";
 import type { Audit } from "./audit.js";
 
 /** One line of a file: its number, and what it holds or why it could not be read. */
 export type ImportLine = { line: number } & ({ record: Record<string, unknown> } | { unreadable: string });
 
+/** A good line: the user it makes. */
+interface Candidate {
+  user: User;
+  passwordHash: string;
+}
+
 export interface ImportReport {
   created: number;
-  /** Users that were there already, with the same e-mail address: they are left as they are. */
+  /** Users that were there already, with the same verified email address: they are left as they are. */
   existing: number;
   failed: { line: number; problem: string }[];
 }
@@ -74,22 +87,47 @@ export class UserImport {
   async #write(transaction: Database, entry: ImportLine): Promise<"created" | "existing"> {
     if ("unreadable" in entry)
       throw new LatchkeyError("BAD_USER_INPUT", entry.unreadable, { violations: [] });
-    const { user, passwordHash } = this.#read(entry.record);
-    if (await insertUser(transaction, user)) {
-      await setPasswordHash(transaction, user.id, passwordHash, user.createdAt);
-      await this.#audit.record(transaction, "USER_CREATED", {
-        subjectId: user.id,
-        details: { imported: true },
-      });
-      return "created";
-    }
-    const taken = await findUserByUsername(transaction, user.username);
-    if (taken?.email === user.email) return "existing";
-    const field = taken ? "username" : "email";
-    throw new LatchkeyError("CONFLICT", `This ${field} belongs to another user.`, { field });
+    return this.#writeUser(transaction, this.#read(entry.record));
   }
 
-  #read(record: Record<string, unknown>): { user: User; passwordHash: string } {
+  /**
+   * The operator vouches for the address, so whoever claims it without having verified it gives way: else they could let
+   * themselves in with a password of their own once the owner follows the link.
+   * @throws CONFLICT when the username has another address, or another user has verified this one
+   */
+  async #writeUser(
+    transaction: Database,
+    { user, passwordHash }: Candidate,
+  ): Promise<"created" | "existing"> {
+    const found = await findUserByUsername(transaction, user.username);
+    // Whoever verifies the address at this moment has it, or finds the account gone.
+    const taken = found?.emailVerifiedAt === null ? await lockUser(transaction, found.id) : found;
+    if (taken !== undefined) {
+      if (taken.email !== user.email) throw belongsToAnother("username");
+      if (taken.emailVerifiedAt !== null) return "existing";
+      if (await findUserByLogin(transaction, user.email)) throw belongsToAnother("email");
+      await this.#record(transaction, "ACCOUNT_DELETED", taken.id, { username: taken.username });
+      await deleteUser(transaction, taken.id, user.createdAt);
+    }
+    if (!(await insertUser(transaction, user))) {
+      const holder = await findUserByUsername(transaction, user.username);
+      throw belongsToAnother(holder ? "username" : "email");
+    }
+    await setPasswordHash(transaction, user.id, passwordHash, user.createdAt);
+    await this.#record(transaction, "USER_CREATED", user.id, {});
+    return "created";
+  }
+
+  async #record(
+    transaction: Database,
+    type: "USER_CREATED" | "ACCOUNT_DELETED",
+    subjectId: string,
+    details: Record<string, unknown>,
+  ): Promise<void> {
+    await this.#audit.record(transaction, type, { subjectId, details: { ...details, imported: true } });
+  }
+
+  #read(record: Record<string, unknown>): Candidate {
     const passwordHash = text(record, "password_hash");
     if (!isRunnableHash(passwordHash)) {
       const message = "password_hash must be a bcrypt hash ($2a$, $2b$ or $2y$) of a cost from 4 to 15";
@@ -112,8 +150,12 @@ function text(record: Record<string, unknown>, field: string): string {
 
 function flag(record: Record<string, unknown>, field: string): boolean {
   const value = record[field] ?? "";
-  const text = String(value).toLowerCase();
-  if (["", "0", "f", "false"].includes(text)) return false;
-  if (["1", "t", "true"].includes(text)) return true;
+  const flag = typeof value === "string" ? value.toLowerCase() : value;
+  if (["", "0", "f", "false", 0, false].some((no) => no === flag)) return false;
+  if (["1", "t", "true", 1, true].some((yes) => yes === flag)) return true;
   throw invalidInput([{ field, rule: "flag", message: `${field} must be true or false` }]);
+}
+
+function belongsToAnother(field: "username" | "email"): LatchkeyError<"CONFLICT"> {
+  return new LatchkeyError("CONFLICT", `This ${field} belongs to another user.`, { field });
 }

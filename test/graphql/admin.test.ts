@@ -214,16 +214,23 @@ describe.each(DATABASES)("administration on %s", (database) => {
       const input = { username: "maryann", email: "maryann@example.com", fullName: "Mary Ann" };
       await app.send(UPDATE_USER, { id: mary.id, input }, admin);
       await app.latchkey.outbox.deliverDue();
-      const { mails } = app.latchkey.mailer as PrintedMailer;
-      const told = mails.filter(({ to }) => to === "mary@example.com");
-      const texts = Object.fromEntries(told.map(({ subject, text }) => [subject, text]));
-      expect(texts).toEqual({
-        "Your username was changed": expect.stringContaining("It is now maryann:"),
-        "Your email address was changed": expect.stringContaining("is now maryann@\u200bexample.\u200bcom."),
-      });
+      const mailsToMary = () =>
+        (app.latchkey.mailer as PrintedMailer).mails
+          .filter(({ to }) => to.startsWith("mary"))
+          .map(({ to, subject, text }) => [to, subject, text])
+          .sort();
+      const told = [
+        [
+          "mary@example.com",
+          "Your email address was changed",
+          expect.stringContaining("is now maryann@\u200bexample.\u200bcom."),
+        ],
+        ["mary@example.com", "Your username was changed", expect.stringContaining("It is now maryann:")],
+      ];
+      expect(mailsToMary()).toEqual(told);
       await app.send(UPDATE_USER, { id: mary.id, input: { fullName: null } }, admin);
       await app.latchkey.outbox.deliverDue();
-      expect(mails.filter(({ to }) => to.startsWith("mary"))).toHaveLength(2);
+      expect(mailsToMary()).toEqual(told);
       await app.send(DELETE_USER, { id: mary.id }, admin);
     });
 

@@ -48,7 +48,12 @@ export async function makeApp(
   } = {},
 ) {
   const databaseUrl = options.databaseUrl ?? (await emptyDatabaseUrl(options.database ?? "sqlite"));
-  const env = { SECRET_KEY, TRUST_PROXY: "loopback", ...options.env };
+  const env = {
+    SECRET_KEY,
+    PUBLIC_URL: "http://localhost:4000",
+    TRUST_PROXY: "loopback",
+    ...options.env,
+  };
   const config: Config = {
     ...loadConfig({ ...env, DATABASE_URL: databaseUrl, LOG_LEVEL: "trace" }),
     bcryptCost: 4,

@@ -9,6 +9,7 @@ const ENVIRONMENT = {
   PATH: process.env["PATH"],
   NODE_ENV: "production",
   SECRET_KEY: "CANARY, the secret key of the tests' programs",
+  PUBLIC_URL: "https://auth.example.com",
   BCRYPT_COST: "10",
 };
 

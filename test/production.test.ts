@@ -1,0 +1,140 @@
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import bcrypt from "bcrypt";
+import { print } from "graphql";
+import { PASSWORD } from "./support/app.js";
+import { LOGIN } from "./support/operations.js";
+import { type Ended, type Program, startProgram } from "./support/program.js";
+
+/** As `npm prune --omit=dev` leaves it: what was built, and the packages that the lock file has for production. */
+function prunedCopy(): string {
+  const directory = mkdtempSync(join(tmpdir(), "latchkey-"));
+  cpSync("dist", join(directory, "dist"), { recursive: true });
+  cpSync("package.json", join(directory, "package.json"));
+  const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8")) as {
+    packages: Record<string, { dev?: true }>;
+  };
+  for (const [path, { dev }] of Object.entries(packages)) {
+    // A package within another comes along with it.
+    if (!/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || dev || !existsSync(path)) continue;
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    symlinkSync(resolve(path), join(directory, path));
+  }
+  return directory;
+}
+
+/** Every command of the operator's that the README has a reader type, such as `user create`. */
+const DOCUMENTED = new Set(
+  [
+    ...readFileSync("README.md", "utf8").matchAll(
+      /(?:npm run cli --|node dist\/cli\.js) ([a-z]+(?: [a-z-]+)?)/g,
+    ),
+  ].map(([, command]) => command),
+);
+
+describe("in production, without the packages for development", () => {
+  const cwd = prunedCopy();
+  writeFileSync(
+    join(cwd, "users.csv"),
+    `username,email,password_hash\nbob,bob@example.com,${bcrypt.hashSync(PASSWORD, 10)}\n`,
+  );
+  const options = {
+    cwd,
+    env: {
+      // A package must find only those beside its link, not those beside what the link points to.
+      NODE_OPTIONS: "--preserve-symlinks",
+      PATH: [dirname(process.execPath), process.env["PATH"]].join(delimiter),
+      DATABASE_URL: `sqlite:${join(cwd, "data", "latchkey.db")}`,
+      PUBLIC_URL: "https://auth.example.com",
+      PORT: "0",
+    },
+  };
+  const ran = new Set<string>();
+  let server: Program;
+  let address: string;
+  beforeAll(async () => {
+    server = startProgram(process.execPath, ["dist/main.js"], options);
+    [, address = ""] = await server.printed(/"msg":"Server listening at (http:[^"]+)"/);
+  });
+  afterAll(async () => {
+    server.child.kill("SIGTERM");
+    await server.ended;
+  });
+
+  function cli(command: string, args: string[] = [], input = ""): Promise<Ended> {
+    ran.add(command);
+    const all = ["dist/cli.js", ...command.split(" "), ...args];
+    return startProgram(process.execPath, all, { ...options, input }).ended;
+  }
+
+  async function rolesOf(username: string): Promise<unknown> {
+    const response = await fetch(`${address}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ query: print(LOGIN), variables: { username, password: PASSWORD } }),
+    });
+    const { data } = (await response.json()) as { data: { login: { user: { roles: string[] } } } };
+    return data.login.user.roles;
+  }
+
+  test("no package for development is there", () => {
+    expect(existsSync(join(cwd, "node_modules", "typescript"))).toBe(false);
+  });
+
+  test("the first administrator is made beside the running server, by `npm run cli`, and logs in", async () => {
+    ran.add("user create");
+    const create = ["user", "create", "alice", "--email", "alice@example.com", "--admin"];
+    const npm = ["run", "--silent", "cli", "--", ...create];
+    expect(await startProgram("npm", npm, { ...options, input: PASSWORD }).ended).toEqual({
+      code: 0,
+      stdout: "Created alice.\n",
+      stderr: "",
+    });
+    expect(await rolesOf("alice")).toEqual(["USER", "ADMIN"]);
+  });
+
+  test("users are imported, and log in", async () => {
+    expect(await cli("user import", ["users.csv"])).toEqual({
+      code: 0,
+      stdout: "Created 1, already there 0, failed 0.\n",
+      stderr: "",
+    });
+    expect(await rolesOf("bob")).toEqual(["USER"]);
+  });
+
+  test("keys are listed, rotated and retired", async () => {
+    const { stdout } = await cli("keys list");
+    expect(stdout).toMatch(/^\S{43} {2}ES256 {2}made \S+Z {2}newest\n$/);
+    expect((await cli("keys rotate")).stdout).toMatch(/^Made \S{43}, which signs from \S+Z\.\n$/);
+    // It signs for a minute yet.
+    expect(await cli("keys retire", [stdout.slice(0, 43)])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^latchkey: There is no such key, or it still signs: [^\n]*\n$/),
+    });
+  });
+
+  test("everything else that the README tells an operator to type does what it says", async () => {
+    const said = await Promise.all([
+      cli("migrate"),
+      cli("user list"),
+      cli("user set-password", ["bob"], `another ${PASSWORD}`),
+    ]);
+    expect(said.map(({ code, stdout, stderr }) => [code, stdout.split("\n")[0], stderr])).toEqual([
+      [0, "The database is up to date.", ""],
+      [0, expect.stringMatching(/^alice {2,}alice@example\.com {2,}USER, ADMIN$/), ""],
+      [0, "Set the password of bob.", ""],
+    ]);
+    expect((await cli("user disable", ["bob"])).stdout).toBe("Disabled bob.\n");
+    expect([...DOCUMENTED].filter((command) => !ran.has(command!))).toEqual([]);
+  });
+});
