@@ -32,6 +32,9 @@ describe("the configuration", () => {
       trustedProxies: [],
       apolloSandbox: true,
       persistedDocuments: undefined,
+      maxAnswerBytes: 2_097_152,
+      maxSessionsPerUser: 100,
+      maxItemsPerUser: 10_000,
       logLevel: "info",
     });
     expect(Object.isFrozen(config)).toBe(true);
@@ -63,6 +66,9 @@ describe("the configuration", () => {
       CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
       TRUST_PROXY: "loopback, 10.0.0.0/8,2001:db8::1",
       PERSISTED_DOCUMENTS: "/etc/latchkey/persisted-documents.json",
+      MAX_ANSWER_BYTES: "1000000",
+      MAX_SESSIONS_PER_USER: "5",
+      MAX_ITEMS_PER_USER: "50",
       LOG_LEVEL: "warn",
     });
     expect(config).toEqual({
@@ -91,6 +97,9 @@ describe("the configuration", () => {
       trustedProxies: ["loopback", "10.0.0.0/8", "2001:db8::1"],
       apolloSandbox: false,
       persistedDocuments: "/etc/latchkey/persisted-documents.json",
+      maxAnswerBytes: 1_000_000,
+      maxSessionsPerUser: 5,
+      maxItemsPerUser: 50,
       logLevel: "warn",
     });
   });
@@ -146,6 +155,17 @@ describe("the configuration", () => {
     ["LOG_LEVEL", "loud", "LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent"],
   ])("refuses %s=%s in one line without the value", (name, value, message) => {
     expect(() => loadConfig({ [name]: value })).toThrow(new ConfigError(message));
+  });
+
+  test.each([
+    ["MAX_ANSWER_BYTES", "maxAnswerBytes", 65_536, 67_108_864],
+    ["MAX_SESSIONS_PER_USER", "maxSessionsPerUser", 1, 1000],
+    ["MAX_ITEMS_PER_USER", "maxItemsPerUser", 1, 100_000],
+  ] as const)("takes %s from its least to its most", (name, property, least, most) => {
+    for (const value of [least, most]) expect(loadConfig({ [name]: String(value) })[property]).toBe(value);
+    const error = new ConfigError(`${name} must be a whole number from ${least} to ${most}`);
+    for (const value of [least - 1, most + 1, `${least}.5`])
+      expect(() => loadConfig({ [name]: String(value) })).toThrow(error);
   });
 
   test("refuses production without SECRET_KEY", () => {

@@ -1,7 +1,8 @@
 import type { Clock, NewId } from "../clock.js";
 import { LatchkeyError } from "../errors.js";
-import type { Database } from "../storage/database.js";
+import { type Database, inTransaction } from "../storage/database.js";
 import {
+  countItems,
   deleteItem,
   type Item,
   type ItemChanges,
@@ -10,17 +11,20 @@ import {
   listItemsOfOwners,
   updateItem,
 } from "../storage/items.js";
+import { lockUser } from "../storage/users.js";
 
 /** A user's own items. Another's item answers as one that does not exist. */
 export class Items {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #newId: NewId;
+  readonly #maxPerUser: number;
 
-  constructor(deps: { db: Database; clock: Clock; newId: NewId }) {
+  constructor(deps: { db: Database; clock: Clock; newId: NewId; maxPerUser: number }) {
     this.#db = deps.db;
     this.#clock = deps.clock;
     this.#newId = deps.newId;
+    this.#maxPerUser = deps.maxPerUser;
   }
 
   /** Oldest first; the page after the item `after`, or the first. */
@@ -28,15 +32,21 @@ export class Items {
     return listItems(this.#db, ownerId, page);
   }
 
-  /** The oldest items of each of the users, up to `first` of each, by user. */
-  async listOf(ownerIds: readonly string[], first: number): Promise<Map<string, Item[]>> {
-    return listItemsOfOwners(this.#db, ownerIds, first);
+  /** The oldest items of each of the users, by user. @param firsts how many of whose */
+  async listOf(firsts: ReadonlyMap<string, number>): Promise<Map<string, Item[]>> {
+    return listItemsOfOwners(this.#db, firsts);
   }
 
+  /** @throws LIMIT_REACHED */
   async create(ownerId: string, input: { title: string; description: string | null }): Promise<Item> {
     const now = this.#clock.now();
     const item = { id: this.#newId(), ownerId, ...input, createdAt: now, updatedAt: now };
-    await insertItem(this.#db, item);
+    await inTransaction(this.#db, async (transaction) => {
+      // Of several at once each counts those before it.
+      await lockUser(transaction, ownerId);
+      if ((await countItems(transaction, ownerId)) >= this.#maxPerUser) throw tooManyItems(this.#maxPerUser);
+      await insertItem(transaction, item);
+    });
     return item;
   }
 
@@ -55,4 +65,8 @@ export class Items {
 
 function noSuchItem(): LatchkeyError {
   return new LatchkeyError("NOT_FOUND", "You have no item with this id.");
+}
+
+function tooManyItems(max: number): LatchkeyError {
+  return new LatchkeyError("LIMIT_REACHED", `You have ${max} items, which is the most. Delete one first.`);
 }

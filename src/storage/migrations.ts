@@ -183,4 +183,10 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  "0009_live_sessions": {
+    async up(db: Kysely<unknown>) {
+      // Of a user's sessions most have ended.
+      await sql`create index sessions_live on sessions (user_id, id) where ended_at is null`.execute(db);
+    },
+  },
 };
