@@ -220,6 +220,7 @@ export async function composeServer(
     metrics,
     apolloSandbox: config.apolloSandbox,
     persistedDocuments,
+    maxAnswerBytes: config.maxAnswerBytes,
   });
   await addOAuth(server, {
     keys,

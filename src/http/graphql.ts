@@ -37,9 +37,10 @@ export async function addGraphQL(
     metrics: Metrics;
     apolloSandbox: boolean;
     persistedDocuments: PersistedDocuments | undefined;
+    maxAnswerBytes: number;
   },
 ): Promise<void> {
-  const { schema, sessions, items, metrics, apolloSandbox, persistedDocuments } = options;
+  const { schema, sessions, items, metrics, apolloSandbox, persistedDocuments, maxAnswerBytes } = options;
   const apollo = new ApolloServer<LoggedContext>({
     schema,
     introspection: apolloSandbox,
@@ -57,7 +58,7 @@ export async function addGraphQL(
       logInternalError: (err, errorId) => server.log.error({ err, errorId }, "operation failed"),
     }),
     plugins: [
-      requestLimits,
+      requestLimits(maxAnswerBytes),
       errorHead,
       logRefusals,
       countRequests(metrics),
@@ -107,16 +108,18 @@ export async function addGraphQL(
 }
 
 /** The limits that a document alone cannot be held to. */
-const requestLimits: ApolloServerPlugin<Context> = {
-  async requestDidStart() {
-    return {
-      async didResolveOperation({ request: { variables = {} }, document, operation, schema }) {
-        checkVariables(variables);
-        if (operation) checkAnswerSize(document, operation, schema, variables);
-      },
-    };
-  },
-};
+function requestLimits(maxAnswerBytes: number): ApolloServerPlugin<Context> {
+  return {
+    async requestDidStart() {
+      return {
+        async didResolveOperation({ request: { variables = {} }, document, operation, schema }) {
+          checkVariables(variables);
+          if (operation) checkAnswerSize(document, operation, schema, variables, maxAnswerBytes);
+        },
+      };
+    },
+  };
+}
 
 /** The design's statuses and headers, on answers that carry no data. */
 const errorHead: ApolloServerPlugin<Context> = {
