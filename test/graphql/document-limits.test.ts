@@ -126,6 +126,69 @@ describe("a document is refused with one error that names the limit: (row 61)", 
     );
   });
 
+  test.each<[string, string, object?]>([
+    ["of text, twice", "{a:myItems(first:100){description} b:myItems(first:100){description}}"],
+    ["of the same text by aliases", `{myItems(first:5){${many(50, (n) => `a${n}:description`)}}}`],
+    ["of text below text", "{myItems(first:20){description owner{items(first:20){description}}}}"],
+    ["of text through fragments", "{myItems(first:100){...f a:description}}fragment f on Item{description}"],
+    ["by a variable", "query($n:Int){myItems(first:$n){a:description b:description}}", { n: 90 }],
+    ["of an answer's own names", `{myItems(first:100){${"a".repeat(30_000)}:id}}`],
+    ["of a name of 60,000 characters", `{mySessions{${"a".repeat(60_000)}:current}}`],
+    [
+      "of types' names",
+      `{users(first:100){nodes{items(first:10){${many(19, (n) => `${"t".repeat(90)}${n}:__typename`)}}}}}`,
+    ],
+    ["of what only an administrator reads", "{users(first:100){nodes{items(first:98){id title}}}}"],
+    [
+      "in a mutation",
+      `mutation{login(username:"a",password:"b"){user{items(first:100){a:description b:description}}}}`,
+    ],
+    ["of sessions", `{${many(20, (n) => `a${n}:mySessions(first:100){id userAgent}`)}}`],
+    [
+      "of events",
+      `{${many(10, (n) => `a${n}:auditEvents(first:100){nodes{details} edges{node{details}}}`)}}`,
+    ],
+  ])("bytes %s", async (_what, query, variables = {}) => {
+    expect(await app.post({ query, variables })).toMatchObject(
+      REFUSED(
+        "GRAPHQL_VALIDATION_FAILED",
+        "The answer could take more than 2097152 bytes: ask for fewer items or fields.",
+      ),
+    );
+  });
+
+  test("bytes of an answer, as many as are set", async () => {
+    const small = await makeApp({ env: { MAX_ANSWER_BYTES: "65536" } });
+    try {
+      const query = (first: number) => `{myItems(first:${first}){description}}`;
+      expect(await small.post({ query: query(4) })).toMatchObject(
+        REFUSED(
+          "GRAPHQL_VALIDATION_FAILED",
+          "The answer could take more than 65536 bytes: ask for fewer items or fields.",
+        ),
+      );
+      expect((await small.post({ query: query(3) })).errors?.[0]?.extensions?.["code"]).toBe(
+        "UNAUTHENTICATED",
+      );
+    } finally {
+      await small.close();
+    }
+  });
+
+  test.each([
+    ["at the root", "{a:__schema{types{name}}}"],
+    ["of a type", `{b:__type(name:"User"){name}}`],
+    ["below", "{__schema{types{fields{a:name}}}}"],
+    [
+      "through fragments",
+      "{__schema{...s}}fragment s on __Schema{types{...t}}fragment t on __Type{a:description}",
+    ],
+  ])("aliases within introspection %s", async (_what, query) => {
+    expect(await app.post({ query })).toMatchObject(
+      REFUSED("GRAPHQL_VALIDATION_FAILED", "The document has more than 0 aliases within introspection."),
+    );
+  });
+
   // JavaScript finds something by these names in any object.
   test.each(["constructor", "toString", "__proto__"])(
     "pages within pages by a variable $%s that is not given",
@@ -171,6 +234,22 @@ describe("what is within the limits passes:", () => {
     const { status, data } = await app.post({ query });
     expect(status).toBe(200);
     expect(data).toMatchObject({ __schema: { queryType: { name: "Query" } } });
+  });
+
+  // Without aliases and with graphql-js's limit of its depth an answer about the schema has a bound.
+  test("as much as can be asked about the schema", async () => {
+    const query = `{__schema{description types{...a}}}
+      fragment a on __Type{...t fields{...f type{...n} args{...i type{...n}}} inputFields{...i type{...n}}}
+      fragment n on __Type{...b ofType{...b ofType{...b ofType{...b}}}}
+      fragment b on __Type{...t fields{...f type{...m} args{...i type{...m}}} inputFields{...i type{...m}}}
+      fragment m on __Type{...t ofType{...t ofType{...t ofType{...t}}}}
+      fragment t on __Type{kind name description specifiedByURL enumValues{name description isDeprecated}}
+      fragment f on __Field{name description isDeprecated deprecationReason}
+      fragment i on __InputValue{name description defaultValue isDeprecated}`;
+    const { status, text } = await app.post({ query });
+    expect(status).toBe(200);
+    expect(text.length).toBeGreaterThan(100_000);
+    expect(text.length).toBeLessThan(app.config.maxAnswerBytes);
   });
 
   test.each(

@@ -103,6 +103,18 @@ describe.each(DATABASES)("items on %s", (database) => {
     });
   });
 
+  test("an answer of all there can be of a hundred items is within its limit", async () => {
+    await app.createUser("grace");
+    const { accessToken: token } = await app.login("grace");
+    // JSON writes this character with six bytes.
+    const input = { title: "\u0001".repeat(100), description: `${"\u0001".repeat(2730)}abcd` };
+    for (let n = 0; n < 100; n++) await app.send(CREATE_ITEM, { input }, { token });
+    const { data, text } = await app.send(MY_ITEMS, { first: 100 }, { token });
+    expect(data!.myItems[99]).toMatchObject(input);
+    expect(Buffer.byteLength(text)).toBeLessThan(app.config.maxAnswerBytes);
+    expect(Buffer.byteLength(text)).toBeGreaterThan(0.8 * app.config.maxAnswerBytes);
+  });
+
   /** The plan of the statement that reads items of these owners, and what it reads. */
   async function planFor(firsts: ReadonlyMap<string, number>) {
     const { db } = app.latchkey;
