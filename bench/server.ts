@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,6 +10,8 @@ export interface Server {
   url: string;
   /** The password of `johndoe`. */
   password: string;
+  /** The SQLite database. */
+  file: string;
 }
 
 /** A hash of bcrypt's default cost here, of a password nobody knows. */
@@ -19,23 +21,29 @@ const HASH = "$2b$12$2b0/CkJBjlLZxLnPTKTyXOSWq3T3gYwOJ1Z8mBBeVXV0nhTZn6uTm";
  * Starts the built program as for development, over a SQLite database of its own. Each request can be from a source
  * of its own, by `X-Forwarded-For`.
  * @param users how many there are besides `johndoe`: `user0`, `user1`, …, at example.com
+ * @param heap the heap's limit in MB; 0: Node's own
  */
-export async function startServer({ users = 0 } = {}): Promise<Server> {
+export async function startServer({ users = 0, heap = 0 } = {}): Promise<Server> {
   const directory = mkdtempSync(join(tmpdir(), "latchkey-bench-"));
+  const file = join(directory, "latchkey.db");
   const options = {
     cwd: directory,
     env: {
-      DATABASE_URL: `sqlite:${join(directory, "latchkey.db")}`,
+      DATABASE_URL: `sqlite:${file}`,
       HOST: "127.0.0.1",
       PORT: "0",
       LOG_LEVEL: "warn",
       TRUST_PROXY: "loopback",
     },
   };
-  const child = spawn(process.execPath, [resolve("dist/main.js")], {
-    ...options,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    [...(heap ? [`--max-old-space-size=${heap}`] : []), resolve("dist/main.js")],
+    {
+      ...options,
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   process.once("exit", () => child.kill());
   let url: string | undefined;
   let password: string | undefined;
@@ -50,11 +58,19 @@ export async function startServer({ users = 0 } = {}): Promise<Server> {
     const lines = Array.from({ length: users }, (_, n) =>
       JSON.stringify({ username: `user${n}`, email: `user${n}@example.com`, password_hash: HASH }),
     );
-    const file = join(directory, "users.jsonl");
-    writeFileSync(file, lines.join("\n"));
-    execFileSync(process.execPath, [resolve("dist/cli.js"), "user", "import", file], options);
+    const list = join(directory, "users.jsonl");
+    writeFileSync(list, lines.join("\n"));
+    execFileSync(process.execPath, [resolve("dist/cli.js"), "user", "import", list], options);
   }
-  return { child, url, password };
+  return { child, url, password, file };
+}
+
+/** The resident set size of a process in MB, and the most it ever was. */
+export function memoryOf({ pid }: ChildProcess): { now: number; most: number } {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const megabytes = (name: string) =>
+    Math.round(Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024);
+  return { now: megabytes("VmRSS"), most: megabytes("VmHWM") };
 }
 
 export const median = (times: number[]) => quantile(times, 0.5);

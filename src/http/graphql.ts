@@ -20,9 +20,13 @@ import type { Items } from "../services/items.js";
 import type { Sessions } from "../services/sessions.js";
 import { clientOf } from "./client.js";
 import { countRequests } from "./count-requests.js";
+import { DocumentStore } from "./document-store.js";
 import { landingPagePolicy } from "./landing-page.js";
 import { type LoggedContext, logRefusals } from "./log-refusals.js";
 import { insertPersistedDocument, type PersistedDocuments } from "./persisted-documents.js";
+
+/** How much of parsed documents is kept, in bytes: some hundreds as clients send them. */
+const KEPT_DOCUMENTS = 16 * 1024 * 1024;
 
 /**
  * Serves the schema at `/graphql`, GraphQL over HTTP's way.
@@ -47,6 +51,7 @@ export async function addGraphQL(
     hideSchemaDetailsFromClientErrors: !apolloSandbox,
     includeStacktraceInErrorResponses: false,
     persistedQueries: false,
+    documentStore: new DocumentStore(KEPT_DOCUMENTS),
     parseOptions: { maxTokens: MAX_TOKENS },
     validationRules: [documentLimits, operationTypeRule],
     validationOptions: { maxErrors: MAX_ERRORS },

@@ -238,17 +238,14 @@ describe("what is within the limits passes:", () => {
 
   // Without aliases and with graphql-js's limit of its depth an answer about the schema has a bound.
   test("as much as can be asked about the schema", async () => {
-    const query = `{__schema{description types{...a}}}
-      fragment a on __Type{...t fields{...f type{...n} args{...i type{...n}}} inputFields{...i type{...n}}}
-      fragment n on __Type{...b ofType{...b ofType{...b ofType{...b}}}}
-      fragment b on __Type{...t fields{...f type{...m} args{...i type{...m}}} inputFields{...i type{...m}}}
-      fragment m on __Type{...t ofType{...t ofType{...t ofType{...t}}}}
-      fragment t on __Type{kind name description specifiedByURL enumValues{name description isDeprecated}}
+    const query = `{__schema{types{name description fields{...f type{...b} args{...i type{...b}}} inputFields{...i}}}}
+      fragment b on __Type{...n ofType{...n ofType{...n ofType{...n}}}}
+      fragment n on __Type{name fields{name description type{name} args{name description}}}
       fragment f on __Field{name description isDeprecated deprecationReason}
       fragment i on __InputValue{name description defaultValue isDeprecated}`;
     const { status, text } = await app.post({ query });
     expect(status).toBe(200);
-    expect(text.length).toBeGreaterThan(100_000);
+    expect(text.length).toBeGreaterThan(50_000);
     expect(text.length).toBeLessThan(app.config.maxAnswerBytes);
   });
 
