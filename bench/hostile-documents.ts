@@ -2,7 +2,7 @@
  * Shows what hostile documents cost: each as large as the issue of them goes and as large as the body limit lets in,
  * the median of some answers of the server, and beside it what parsing and validating it takes without limits. It
  * fails when an answer is not a 4xx in 50 ms. Then what many documents, and large answers, do to the memory of a
- * process with a heap of 128 MB: it fails when that has ever more than 256 MB. Then what a page costs whose owner has
+ * process with a heap of 128 MB: it fails when that has ever had more than 256 MB. Then what a page costs whose owner has
  * 200,000 items: it fails past 250 ms.
  */
 import { readFileSync } from "node:fs";

@@ -14,6 +14,9 @@ export interface Server {
   file: string;
 }
 
+/** Of `johndoe` where the program makes none, and its SECRET_KEY. */
+const PASSWORD = "five wholly unrelated words here";
+
 /** A hash of bcrypt's default cost here, of a password nobody knows. */
 const HASH = "$2b$12$2b0/CkJBjlLZxLnPTKTyXOSWq3T3gYwOJ1Z8mBBeVXV0nhTZn6uTm";
 
@@ -21,9 +24,15 @@ const HASH = "$2b$12$2b0/CkJBjlLZxLnPTKTyXOSWq3T3gYwOJ1Z8mBBeVXV0nhTZn6uTm";
  * Starts the built program as for development, over a SQLite database of its own. Each request can be from a source
  * of its own, by `X-Forwarded-For`.
  * @param users how many there are besides `johndoe`: `user0`, `user1`, …, at example.com
- * @param heap the heap's limit in MB; 0: Node's own
+ * @param heap starts it as in production, with this limit of its heap in MB
  */
-export async function startServer({ users = 0, heap = 0 } = {}): Promise<Server> {
+export async function startServer({
+  users = 0,
+  heap,
+}: {
+  users?: number;
+  heap?: number;
+} = {}): Promise<Server> {
   const directory = mkdtempSync(join(tmpdir(), "latchkey-bench-"));
   const file = join(directory, "latchkey.db");
   const options = {
@@ -32,23 +41,26 @@ export async function startServer({ users = 0, heap = 0 } = {}): Promise<Server>
       DATABASE_URL: `sqlite:${file}`,
       HOST: "127.0.0.1",
       PORT: "0",
-      LOG_LEVEL: "warn",
+      LOG_LEVEL: heap ? "info" : "warn",
       TRUST_PROXY: "loopback",
+      ...(heap && { NODE_ENV: "production", PUBLIC_URL: "http://127.0.0.1", SECRET_KEY: PASSWORD }),
     },
   };
-  const child = spawn(
-    process.execPath,
-    [...(heap ? [`--max-old-space-size=${heap}`] : []), resolve("dist/main.js")],
-    {
-      ...options,
-      stdio: ["ignore", "pipe", "inherit"],
-    },
-  );
+  const args = ["user", "create", "johndoe", "--email", "johndoe@example.com"];
+  if (heap)
+    execFileSync(process.execPath, [resolve("dist/cli.js"), ...args], { ...options, input: `${PASSWORD}\n` });
+  const flags = heap ? [`--max-old-space-size=${heap}`] : [];
+  const child = spawn(process.execPath, [...flags, resolve("dist/main.js")], {
+    ...options,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   process.once("exit", () => child.kill());
   let url: string | undefined;
-  let password: string | undefined;
+  let password = heap ? PASSWORD : undefined;
   for await (const line of createInterface({ input: child.stdout })) {
     url ??= /ready at (\S+)/.exec(line)?.[1];
+    const address = /Server listening at (http:[^"]+)"/.exec(line)?.[1];
+    if (address) url ??= `${address}/graphql`;
     password ??= /password: (\S+)/.exec(line)?.[1];
     if (url && password) break;
   }
