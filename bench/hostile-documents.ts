@@ -2,8 +2,8 @@
  * Shows what hostile documents cost: each as large as the issue of them goes and as large as the body limit lets in,
  * the median of some answers of the server, and beside it what parsing and validating it takes without limits. It
  * fails when an answer is not a 4xx in 50 ms. Then what many documents, and large answers, do to the memory of a
- * process with a heap of 128 MB: it fails when that has ever had more than 256 MB. Then what a page costs whose owner has
- * 200,000 items: it fails past 250 ms.
+ * process with a heap of 128 MB: it fails when that has ever had more than 256 MB, or 384 MB where sixteen at once are
+ * as large as they may be. Then what a page costs whose owner has 200,000 items: it fails past 250 ms.
  */
 import { readFileSync } from "node:fs";
 import SQLite from "better-sqlite3";
@@ -13,7 +13,9 @@ import { median, memoryOf, startServer } from "./server.ts";
 const SAMPLES = 15;
 const LIMIT = 50;
 const HEAP = 128;
+/** In MB: under many documents, and while sixteen are read, or answered, that are as large as they may be. */
 const MOST_MEMORY = 256;
+const MOST_AT_ONCE = 384;
 const PAGE_LIMIT = 250;
 const CONNECTIONS = 16;
 
@@ -84,6 +86,7 @@ server = await startServer({ heap: HEAP });
 async function flood(
   name: string,
   count: number,
+  limit: number,
   query: (n: number) => string,
   token?: string,
 ): Promise<void> {
@@ -108,7 +111,7 @@ async function flood(
     statuses,
     `largest answer ${largest} bytes`,
   );
-  if (most > MOST_MEMORY) process.exitCode = 1;
+  if (most > limit) process.exitCode = 1;
 }
 
 const login = await send(`mutation{login(username:"johndoe",password:"${server.password}"){accessToken}}`);
@@ -125,31 +128,41 @@ console.log(`\na process with a heap of ${HEAP} MB: ${memoryOf(server.child).now
 await flood(
   "1,800 documents of 100 fields, without a token",
   1_800,
+  MOST_MEMORY,
   (n) => `query q${n}{me{${many(100, () => "id")}}}`,
 );
 await flood(
   "20,000 documents of 100 fields, without a token",
   20_000,
+  MOST_MEMORY,
   (n) => `query r${n}{me{${many(100, () => "id")}}}`,
 );
-await flood("200 documents of 20,000 comments", 200, (n) => `query c${n}{me{id}}${"#\n".repeat(20_000)}`);
+await flood(
+  "200 documents of 20,000 comments",
+  200,
+  MOST_AT_ONCE,
+  (n) => `query c${n}{me{id}}${"#\n".repeat(20_000)}`,
+);
 // JSON writes this character with six bytes: 2,730 are as many as an item may have.
 addItems(100, "\u0001".repeat(2_730));
 await flood(
   "100 answers of all of 100 items",
   100,
+  MOST_AT_ONCE,
   () => "{myItems(first:100){id title description}}",
   token,
 );
 await flood(
   "100 of 100 items, by 20 aliases",
   100,
+  MOST_AT_ONCE,
   () => `{${many(20, (n) => `a${n}:myItems(first:100){description}`)}}`,
   token,
 );
 await flood(
   "100 of 100 items, read by 20 aliases and not answered",
   100,
+  MOST_AT_ONCE,
   () => `{${many(20, (n) => `a${n}:myItems(first:100){id}`)}}`,
   token,
 );
