@@ -126,11 +126,19 @@ export function compose(
   const throttle = new Throttle({ db, clock, audit, metrics, names: new KeyedHash(secretKey, "attempts") });
   const policy = new PasswordPolicy({ throttle, passwords, minLength: config.passwordMinLength });
   const lifetime = { idle: config.refreshTokenExpireDays * DAY, absolute: config.sessionExpireDays * DAY };
-  const sessions = new Sessions({ db, accessTokens, audit, clock, newId, lifetime });
+  const sessions = new Sessions({
+    db,
+    accessTokens,
+    audit,
+    clock,
+    newId,
+    lifetime,
+    maxPerUser: config.maxSessionsPerUser,
+  });
   const grace = config.refreshGraceSeconds * 1000;
   const refresh = new Refresh({ db, throttle, sessions, audit, clock, lifetime, grace });
   const login = new Login({ db, throttle, passwords, sessions, audit, clock, metrics });
-  const items = new Items({ db, clock, newId });
+  const items = new Items({ db, clock, newId, maxPerUser: config.maxItemsPerUser });
   const mailer = mailerOf(config, { clock, print });
   const tokens = new OneTimeTokens({ clock });
   const outbox = new Outbox({
@@ -216,6 +224,7 @@ export async function composeServer(
     metrics,
     apolloSandbox: config.apolloSandbox,
     persistedDocuments,
+    maxAnswerBytes: config.maxAnswerBytes,
   });
   await addOAuth(server, {
     keys,

@@ -44,6 +44,11 @@ export interface Config {
   readonly apolloSandbox: boolean;
   /** The manifest of the only documents that are run; undefined: all are. */
   readonly persistedDocuments: string | undefined;
+  /** The most an answer of the GraphQL API may take, in bytes. */
+  readonly maxAnswerBytes: number;
+  /** How many live sessions a user has at most: one more ends the one that was used least recently. */
+  readonly maxSessionsPerUser: number;
+  readonly maxItemsPerUser: number;
   /** Whether anyone may register. */
   readonly openRegistration: boolean;
   /** What the links in mails start with. Without a trailing slash. */
@@ -148,6 +153,9 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     persistedDocuments: read<string | undefined>("PERSISTED_DOCUMENTS", undefined, "a file", (value) =>
       resolve(value),
     ),
+    maxAnswerBytes: integer("MAX_ANSWER_BYTES", 2 * 1024 * 1024, 64 * 1024, 64 * 1024 * 1024),
+    maxSessionsPerUser: integer("MAX_SESSIONS_PER_USER", 100, 1, 1000),
+    maxItemsPerUser: integer("MAX_ITEMS_PER_USER", 10_000, 1, 100_000),
     openRegistration: oneOf("REGISTRATION", production ? "closed" : "open", ["open", "closed"]) === "open",
     appUrl: read(
       "APP_URL",

@@ -12,6 +12,7 @@ export const ERROR_CODES = {
   INVALID_TOKEN: "A refresh token, or a token from a mail, that is unknown, used or expired.",
   NOT_FOUND: "There is no such object, or it belongs to somebody else.",
   CONFLICT: "The value is already in use.",
+  LIMIT_REACHED: "The user has as many of these as one may have: delete one first.",
   RATE_LIMITED:
     "Too many attempts: try again after `extensions.retryAfter` seconds, or, after very many failures, with a new password or from where you have signed in before.",
   OVERLOADED: "Too many passwords are being checked; try again after `extensions.retryAfter` seconds.",

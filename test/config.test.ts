@@ -17,6 +17,9 @@ const BOUNDS: Record<string, [number, number]> = {
   REFRESH_GRACE_SECONDS: [0, 60],
   BCRYPT_COST: [10, 15],
   PASSWORD_MIN_LENGTH: [8, 64],
+  MAX_ANSWER_BYTES: [65_536, 67_108_864],
+  MAX_SESSIONS_PER_USER: [1, 1000],
+  MAX_ITEMS_PER_USER: [1, 100_000],
 };
 
 /** The problems that a configuration is refused for; none when it is not. */
@@ -59,6 +62,9 @@ describe("the configuration", () => {
       trustedProxies: [],
       apolloSandbox: true,
       persistedDocuments: undefined,
+      maxAnswerBytes: 2_097_152,
+      maxSessionsPerUser: 100,
+      maxItemsPerUser: 10_000,
       logLevel: "info",
     });
     expect(Object.isFrozen(config)).toBe(true);
@@ -90,6 +96,9 @@ describe("the configuration", () => {
       CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
       TRUST_PROXY: "loopback, 10.0.0.0/8,2001:db8::1",
       PERSISTED_DOCUMENTS: "/etc/latchkey/persisted-documents.json",
+      MAX_ANSWER_BYTES: "1000000",
+      MAX_SESSIONS_PER_USER: "5",
+      MAX_ITEMS_PER_USER: "50",
       LOG_LEVEL: "warn",
     });
     expect(config).toEqual({
@@ -118,6 +127,9 @@ describe("the configuration", () => {
       trustedProxies: ["loopback", "10.0.0.0/8", "2001:db8::1"],
       apolloSandbox: false,
       persistedDocuments: "/etc/latchkey/persisted-documents.json",
+      maxAnswerBytes: 1_000_000,
+      maxSessionsPerUser: 5,
+      maxItemsPerUser: 50,
       logLevel: "warn",
     });
   });

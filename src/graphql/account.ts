@@ -5,14 +5,14 @@ import { Auth } from "./auth-checker.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { TokenType, toTokenType } from "./token.js";
-import { toUserType, UserType } from "./user.js";
+import { FULL_NAME, toUserType, UserType } from "./user.js";
 import { IsText, ofInput } from "./validation.js";
 
 @InputType({ description: "What to change of one's profile. What is left out stays as it is." })
 class UpdateProfileInput {
   @Field(() => String, { nullable: true, description: "The name to show to people; null removes it." })
   @ValidateIf((_, fullName) => fullName != null)
-  @IsText(1, 200)
+  @IsText(...FULL_NAME)
   fullName?: string | null;
 }
 

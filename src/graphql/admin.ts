@@ -5,7 +5,7 @@ import { ROLES, type Role } from "../storage/users.js";
 import { Auth } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
 import { actorOf, type Context } from "./context.js";
-import { RoleEnum, toUserType, UserType } from "./user.js";
+import { FULL_NAME, RoleEnum, toUserType, UserType } from "./user.js";
 import { IsId, IsText, ofInput } from "./validation.js";
 
 const UserConnection = connectionTypeOf("User", UserType);
@@ -50,7 +50,7 @@ class CreateUserInput {
 
   @Field(() => String, { nullable: true, description: "The name to show to people." })
   @IsOptional()
-  @IsText(1, 200)
+  @IsText(...FULL_NAME)
   fullName?: string | null;
 
   @Field(() => [RoleEnum], {
@@ -82,7 +82,7 @@ class UpdateUserInput {
 
   @Field(() => String, { nullable: true, description: "The name to show to people; null removes it." })
   @IsOptional()
-  @IsText(1, 200)
+  @IsText(...FULL_NAME)
   fullName?: string | null;
 }
 

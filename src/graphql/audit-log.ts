@@ -5,6 +5,7 @@ import type { AuditLog } from "../services/audit-log.js";
 import { AUDIT_EVENT_TYPES, type AuditEvent, type AuditEventType } from "../storage/audit.js";
 import { Auth } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
+import { IP_ADDRESS, MaxBytes, MaxText } from "./max-size.js";
 import { IsId } from "./validation.js";
 
 const AUDIT_EVENT_TYPE_NAMES = Object.keys(AUDIT_EVENT_TYPES) as AuditEventType[];
@@ -43,11 +44,13 @@ class AuditEventObject {
   sessionId!: string | null;
 
   @Field(() => String, { nullable: true, description: "The IP address it came from." })
+  @MaxText(IP_ADDRESS)
   ipAddress!: string | null;
 
   @Field(() => GraphQLJSONObject, {
     description: "What changed, such as the names of the fields, or the roles. Never a secret.",
   })
+  @MaxBytes(1024)
   details!: Record<string, unknown>;
 }
 

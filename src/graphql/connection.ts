@@ -1,8 +1,12 @@
 import { IsOptional, isUUID, Max, Min, ValidateBy } from "class-validator";
 import { ArgsType, type ClassType, Field, Int, ObjectType } from "type-graphql";
+import { MaxItems, MaxText } from "./max-size.js";
 
 /** How many objects a field gives at most. */
 export const MAX_PAGE = 100;
+
+/** A UUID in base64url. */
+const CURSOR = [48, 48] as const;
 
 /** Relay's cursor connections (https://relay.dev/graphql/connections.htm), forwards only. */
 @ObjectType("PageInfo", { description: "Where a page is among the others." })
@@ -14,12 +18,14 @@ class PageInfoType {
   hasPreviousPage!: boolean;
 
   @Field(() => String, { nullable: true, description: "The cursor of the first edge; null without edges." })
+  @MaxText(CURSOR)
   startCursor!: string | null;
 
   @Field(() => String, {
     nullable: true,
     description: "The cursor of the last edge, for `after` to get the next page; null without edges.",
   })
+  @MaxText(CURSOR)
   endCursor!: string | null;
 }
 
@@ -50,6 +56,7 @@ export function connectionTypeOf<Node extends object>(
   @ObjectType(`${name}Edge`, { description: `A place in a page of type ${name}.` })
   class EdgeType {
     @Field(() => String, { description: "The place, for `after`; opaque." })
+    @MaxText(CURSOR)
     cursor!: string;
 
     @Field(() => NodeType, { description: "What is there." })
@@ -59,9 +66,11 @@ export function connectionTypeOf<Node extends object>(
   @ObjectType(`${name}Connection`, { description: `A page of type ${name}.` })
   class ConnectionType {
     @Field(() => [EdgeType], { description: "What is on the page, with cursors." })
+    @MaxItems("page")
     edges!: EdgeType[];
 
     @Field(() => [NodeType], { description: "What is on the page." })
+    @MaxItems("page")
     nodes!: Node[];
 
     @Field(() => PageInfoType, { description: "Where the page is among the others." })

@@ -3,12 +3,13 @@ import {
   type DocumentNode,
   GraphQLError,
   type GraphQLSchema,
+  getVariableValues,
   Kind,
   type OperationDefinitionNode,
   type ValidationRule,
   visit,
 } from "graphql";
-import { selectionSizes, type Variables } from "./selection-size.js";
+import { selectionSizes } from "./selection-size.js";
 
 /** How many tokens are read of a document before it is given up: the parser's `maxTokens`. */
 export const MAX_TOKENS = 1000;
@@ -27,6 +28,7 @@ const LIMITS = {
   depth: [20, "levels of selections"],
   rootFields: [20, "root fields"],
   fields: [300, "fields, with those that fragments bring"],
+  introspectionAliases: [0, "aliases within introspection"],
   oncePerRequest: [1, "field with @oncePerRequest: send each in a request of its own"],
 } satisfies Record<string, [max: number, what: string]>;
 
@@ -48,26 +50,35 @@ export const documentLimits: ValidationRule = (context): ASTVisitor => ({
 });
 
 /**
- * Refuses an operation whose answer would be too large with these variables.
+ * Refuses an operation whose answer could be too large with these variables, before any of it is built. Variables of
+ * the wrong type are left to the execution, which refuses them.
+ * @param maxBytes the most the answer may take
  * @throws GraphQLError GRAPHQL_VALIDATION_FAILED
  */
 export function checkAnswerSize(
   document: DocumentNode,
   operation: OperationDefinitionNode,
   schema: GraphQLSchema,
-  variables: Variables,
+  variables: Readonly<Record<string, unknown>>,
+  maxBytes: number,
 ): void {
-  const defaults = operation.variableDefinitions?.map(({ variable, defaultValue }) => [
-    variable.name.value,
-    defaultValue?.kind === Kind.INT ? Number(defaultValue.value) : undefined,
-  ]);
-  const sizeOf = selectionSizes(document, schema, { ...Object.fromEntries(defaults ?? []), ...variables });
-  const { values } = sizeOf(operation.selectionSet, schema.getRootType(operation.operation) ?? undefined);
-  if (values <= MAX_VALUES) return;
-  throw new GraphQLError(
-    `The document has more than ${MAX_VALUES} values in its answer, by the pages it asks for.`,
-    { extensions: { code: "GRAPHQL_VALIDATION_FAILED", http: { status: 400 } } },
-  );
+  const definitions = operation.variableDefinitions ?? [];
+  const { coerced } = getVariableValues(schema, definitions, variables, { maxErrors: MAX_ERRORS });
+  if (coerced === undefined) return;
+  const sizeOf = selectionSizes(document, schema, coerced);
+  const size = sizeOf(operation.selectionSet, schema.getRootType(operation.operation) ?? undefined);
+  if (size.values > MAX_VALUES)
+    throw tooLarge(
+      `The document has more than ${MAX_VALUES} values in its answer, by the pages it asks for.`,
+    );
+  if (size.bytes > maxBytes)
+    throw tooLarge(`The answer could take more than ${maxBytes} bytes: ask for fewer items or fields.`);
+}
+
+function tooLarge(message: string): GraphQLError {
+  return new GraphQLError(message, {
+    extensions: { code: "GRAPHQL_VALIDATION_FAILED", http: { status: 400 } },
+  });
 }
 
 function problemOf(document: DocumentNode, schema: GraphQLSchema): string | undefined {

@@ -18,6 +18,7 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
 /** What anybody may be told: nothing of what was sent is in it. */
 const PLAIN_MESSAGES = [
   /^The document has more than .*\.$/,
+  /^The answer could take more than \d+ bytes: ask for fewer items or fields\.$/,
   /^Must provide an operation\.$/,
   /^Must provide operation name if query contains multiple operations\.$/,
   /^Too many (validation errors|errors processing variables), error limit reached\./,
@@ -93,9 +94,11 @@ export function createFormatError({
   };
 }
 
-/** The code Apollo gives an error; it forgets the one for the last of too many coercion errors. */
+/** The code Apollo gives an error; it forgets those for some that are about variables. */
 function codeOf({ message, extensions }: GraphQLFormattedError): string {
   if (message.startsWith("Too many errors processing variables")) return "BAD_USER_INPUT";
+  // A nullable variable may stand where an argument has a default, but not with null.
+  if (/^Argument "\w+" of non-null type ".*" must not be null\.$/.test(message)) return "BAD_USER_INPUT";
   return String(extensions?.["code"]);
 }
 

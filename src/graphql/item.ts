@@ -20,11 +20,13 @@ import type { Item } from "../storage/items.js";
 import { Auth } from "./auth-checker.js";
 import { MAX_PAGE } from "./connection.js";
 import { actorOf, type Context, signedIn } from "./context.js";
+import { MaxText } from "./max-size.js";
 import { toUserType, UserType } from "./user.js";
 import { IsId, IsText } from "./validation.js";
 
-const TITLE = [1, 200] as const;
-const DESCRIPTION = [0, 5000] as const;
+/** A page of items with their titles, or with all there is of them, fits into an answer of 2 MB. */
+const TITLE = [1, 200, 600] as const;
+const DESCRIPTION = [0, 5000, 16_384] as const;
 
 @ObjectType("Item", { description: "A thing that belongs to a user." })
 class ItemType {
@@ -32,9 +34,11 @@ class ItemType {
   id!: string;
 
   @Field(() => String, { description: "What it is called." })
+  @MaxText(TITLE)
   title!: string;
 
   @Field(() => String, { nullable: true, description: "More about it." })
+  @MaxText(DESCRIPTION)
   description!: string | null;
 
   @Field(() => UserType, { description: "Whose it is." })
@@ -65,11 +69,14 @@ class MyItemsArgs extends ItemsArgs {
 
 @InputType({ description: "An item to make." })
 class CreateItemInput {
-  @Field(() => String, { description: "What it is called, 1 to 200 characters." })
+  @Field(() => String, { description: "What it is called, 1 to 200 characters, 600 bytes as JSON." })
   @IsText(...TITLE)
   title!: string;
 
-  @Field(() => String, { nullable: true, description: "More about it, up to 5000 characters." })
+  @Field(() => String, {
+    nullable: true,
+    description: "More about it, up to 5000 characters, 16384 bytes as JSON.",
+  })
   @IsOptional()
   @IsText(...DESCRIPTION)
   description?: string | null;
@@ -77,14 +84,17 @@ class CreateItemInput {
 
 @InputType({ description: "What to change of an item. What is left out stays as it is." })
 class UpdateItemInput {
-  @Field(() => String, { nullable: true, description: "What it is called, 1 to 200 characters; not null." })
+  @Field(() => String, {
+    nullable: true,
+    description: "What it is called, 1 to 200 characters, 600 bytes as JSON; not null.",
+  })
   @ValidateIf((_, title) => title !== undefined)
   @IsText(...TITLE)
   title?: string;
 
   @Field(() => String, {
     nullable: true,
-    description: "More about it, up to 5000 characters; null removes it.",
+    description: "More about it, up to 5000 characters, 16384 bytes as JSON; null removes it.",
   })
   @IsOptional()
   @IsText(...DESCRIPTION)
@@ -133,7 +143,8 @@ export class ItemResolver {
 
   @Auth()
   @Mutation(() => ItemType, {
-    description: "Makes an item of the signed-in user. Errors: `UNAUTHENTICATED`, `BAD_USER_INPUT`.",
+    description:
+      "Makes an item of the signed-in user. Errors: `UNAUTHENTICATED`, `LIMIT_REACHED` (as many items as a user may have), `BAD_USER_INPUT`.",
   })
   async createItem(@Ctx() context: Context, @Args(() => CreateItemArgs) { input }: CreateItemArgs) {
     const { title, description = null } = input;

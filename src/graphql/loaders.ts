@@ -8,20 +8,19 @@ export interface Loaders {
   itemsOf(userId: string, first: number): Promise<Item[]>;
 }
 
-/** Loaders for one request: what they have read they do not read again. */
+/**
+ * Loaders for one request. What several fields ask for at once of one user, aliases of one field among them, is one
+ * read, of the largest page.
+ */
 export function createLoaders({ items }: { items: Items }): Loaders {
-  const byFirst = new Map<number, DataLoader<string, Item[]>>();
-  return {
-    async itemsOf(userId, first) {
-      let loader = byFirst.get(first);
-      if (loader === undefined) {
-        loader = new DataLoader(async (userIds) => {
-          const found = await items.listOf(userIds, first);
-          return userIds.map((id) => found.get(id) ?? []);
-        });
-        byFirst.set(first, loader);
-      }
-      return loader.load(userId);
+  const loader = new DataLoader<{ userId: string; first: number }, Item[], string>(
+    async (pages) => {
+      const firsts = new Map<string, number>();
+      for (const { userId, first } of pages) firsts.set(userId, Math.max(first, firsts.get(userId) ?? 0));
+      const found = await items.listOf(firsts);
+      return pages.map(({ userId, first }) => found.get(userId)?.slice(0, first) ?? []);
     },
-  };
+    { cacheKeyFn: ({ userId, first }) => `${userId} ${first}` },
+  );
+  return { itemsOf: (userId, first) => loader.load({ userId, first }) };
 }

@@ -18,13 +18,17 @@ import type { PasswordPolicy } from "../services/password-policy.js";
 import type { PasswordRecovery } from "../services/password-recovery.js";
 import type { Registration } from "../services/registration.js";
 import type { Context } from "./context.js";
+import { MaxItems, MaxText } from "./max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
+import { FULL_NAME, USERNAME } from "./user.js";
 import { IsText, ofInput } from "./validation.js";
 
 const TOKEN = [1, 200] as const;
 const EMAIL = [1, 320] as const;
 /** More than can be set, so that a form can say what is too long; zxcvbn's work grows with it. */
 const PASSWORD = [1, 128] as const;
+/** A sentence of zxcvbn's. */
+const ADVICE = [0, 300] as const;
 
 @InputType({ description: "Who signs up." })
 class RegisterInput {
@@ -46,7 +50,7 @@ class RegisterInput {
 
   @Field(() => String, { nullable: true, description: "The name to show to people." })
   @ValidateIf((_, fullName) => fullName != null)
-  @IsText(1, 200)
+  @IsText(...FULL_NAME)
   fullName?: string | null;
 }
 
@@ -95,6 +99,7 @@ class PasswordStrengthArgs {
 @ObjectType("Registration", { description: "A sign-up that waits for the link in the mail to be opened." })
 class RegistrationType {
   @Field(() => String, { description: "The name to log in with, in lower case." })
+  @MaxText(USERNAME)
   username!: string;
 
   @Field(() => GraphQLEmailAddress, { description: "Where the mail was sent to." })
@@ -109,9 +114,12 @@ class PasswordStrengthType implements PasswordEstimate {
   score!: number;
 
   @Field(() => String, { nullable: true, description: "What is wrong with it." })
+  @MaxText(ADVICE)
   warning!: string | null;
 
   @Field(() => [String], { description: "What would make it better." })
+  @MaxText(ADVICE)
+  @MaxItems(10)
   suggestions!: string[];
 }
 

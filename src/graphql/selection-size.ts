@@ -5,15 +5,22 @@ import {
   type GraphQLField,
   type GraphQLObjectType,
   type GraphQLSchema,
+  getArgumentValues,
   getNamedType,
+  isLeafType,
   isObjectType,
   Kind,
+  SchemaMetaFieldDef,
   type SelectionSetNode,
+  TypeMetaFieldDef,
+  TypeNameMetaFieldDef,
 } from "graphql";
 import { MAX_PAGE } from "./connection.js";
+import { maxBytesOf, maxItemsOf } from "./max-size.js";
 import { isOncePerRequest } from "./once-per-request.js";
 
-export type Variables = Readonly<Record<string, unknown>>;
+/** The values of variables once they are coerced to their types. */
+export type CoercedVariables = Readonly<Record<string, unknown>>;
 
 /** How large a selection set is with all that its fragments stand for. */
 export interface SelectionSize {
@@ -21,8 +28,12 @@ export interface SelectionSize {
   rootFields: number;
   oncePerRequest: number;
   fields: number;
-  /** How many values it may give, by the pages it asks for. */
+  /** Aliases of what is about the schema itself. */
+  introspectionAliases: number;
+  /** How many values its answer may have, by the pages it asks for. */
   values: number;
+  /** How many bytes its answer may take, by the pages it asks for. What is about the schema itself is not counted. */
+  bytes: number;
 }
 
 /** The document's fragments by their names. */
@@ -37,9 +48,9 @@ export function fragmentsOf(document: DocumentNode): Map<string, FragmentDefinit
 /**
  * A function that measures selection sets of the document, given the type they are of; each fragment is looked at
  * once, however often it is spread.
- * @param variables what `first` may be given by; null and what is missing counts as not given
+ * @param variables what a page's size may be given by; undefined: pages are not looked at, and count as one object
  */
-export function selectionSizes(document: DocumentNode, schema: GraphQLSchema, variables: Variables = {}) {
+export function selectionSizes(document: DocumentNode, schema: GraphQLSchema, variables?: CoercedVariables) {
   const fragments = fragmentsOf(document);
   const measured = new Map<string, SelectionSize>();
 
@@ -56,17 +67,23 @@ export function selectionSizes(document: DocumentNode, schema: GraphQLSchema, va
   }
 
   function sizeOfField(field: FieldNode, type: GraphQLObjectType | undefined): SelectionSize {
-    const definition = type?.getFields()[field.name.value];
-    const inner =
-      field.selectionSet === undefined
-        ? EMPTY
-        : sizeOf(field.selectionSet, asObjectType(definition && getNamedType(definition.type)));
+    const name = field.name.value;
+    const definition = META_FIELDS[name] ?? type?.getFields()[name];
+    const about = definition && getNamedType(definition.type);
+    const inner = field.selectionSet === undefined ? EMPTY : sizeOf(field.selectionSet, asObjectType(about));
+    const introspects = name === "__schema" || name === "__type" || type?.name.startsWith("__");
+    const count = introspects || definition === undefined ? 1 : countOf(field, definition, variables);
+    const each = isLeafType(about) && definition ? maxBytesOf(definition) : inner.bytes + "{}".length;
     return {
       depth: 1 + inner.depth,
       rootFields: 1,
       oncePerRequest: definition && isOncePerRequest(definition) ? 1 : 0,
       fields: 1 + inner.fields,
-      values: 1 + inner.values * pageSize(field, definition, variables),
+      introspectionAliases: inner.introspectionAliases + (introspects && field.alias ? 1 : 0),
+      values: 1 + inner.values * count,
+      bytes: introspects
+        ? 0
+        : (field.alias ?? field.name).value.length + AROUND_FIELD + count * (each + COMMA),
     };
   }
 
@@ -84,7 +101,9 @@ export function selectionSizes(document: DocumentNode, schema: GraphQLSchema, va
       total.rootFields += size.rootFields;
       total.oncePerRequest += size.oncePerRequest;
       total.fields += size.fields;
+      total.introspectionAliases += size.introspectionAliases;
       total.values += size.values;
+      total.bytes += size.bytes;
     }
     return total;
   }
@@ -92,23 +111,43 @@ export function selectionSizes(document: DocumentNode, schema: GraphQLSchema, va
   return sizeOf;
 }
 
-const EMPTY: SelectionSize = { depth: 0, rootFields: 0, oncePerRequest: 0, fields: 0, values: 0 };
+const EMPTY: SelectionSize = {
+  depth: 0,
+  rootFields: 0,
+  oncePerRequest: 0,
+  fields: 0,
+  introspectionAliases: 0,
+  values: 0,
+  bytes: 0,
+};
 
-/** How many objects a field may give at most, by its argument `first`. */
-function pageSize(
+const COMMA = 1;
+/** What JSON has around a field's name and its value, which may be a list. */
+const AROUND_FIELD = '"":[],'.length;
+
+/** The fields that every type has, or the query type. */
+const META_FIELDS: Partial<Record<string, GraphQLField<unknown, unknown>>> = {
+  __schema: SchemaMetaFieldDef,
+  __type: TypeMetaFieldDef,
+  __typename: { ...TypeNameMetaFieldDef, extensions: { maxBytes: 64 } },
+};
+
+/** How many objects a field returns at most: by its argument `first`, or as it declares. */
+function countOf(
   field: FieldNode,
-  definition: GraphQLField<unknown, unknown> | undefined,
-  variables: Variables,
+  definition: GraphQLField<unknown, unknown>,
+  variables: CoercedVariables | undefined,
 ): number {
-  const argument = definition?.args.find(({ name }) => name === "first");
-  if (argument === undefined) return 1;
-  const value = field.arguments?.find(({ name }) => name.value === "first")?.value;
-  let first: unknown;
-  if (value?.kind === Kind.INT) first = Number(value.value);
-  else if (value?.kind === Kind.VARIABLE) first = variables[value.name.value];
-  const size = Number(first ?? argument.defaultValue);
-  // The field itself refuses another size, and gives nothing.
-  return size >= 1 && size <= MAX_PAGE ? size : 1;
+  if (!definition.args.some(({ name }) => name === "first")) return maxItemsOf(definition);
+  if (variables === undefined) return 1;
+  try {
+    const size = Number(getArgumentValues(definition, field, variables)["first"]);
+    // The field itself refuses another size, and returns nothing.
+    return size >= 1 && size <= MAX_PAGE ? size : 1;
+  } catch {
+    // So does the execution, for the same reason.
+    return 1;
+  }
 }
 
 function objectType(schema: GraphQLSchema, name: string): GraphQLObjectType | undefined {

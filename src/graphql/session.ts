@@ -1,12 +1,15 @@
+import { IsOptional, Max, Min } from "class-validator";
 import { Args, ArgsType, Ctx, Field, ID, Int, Mutation, ObjectType, Query, Resolver } from "type-graphql";
 import type { Login } from "../services/login.js";
 import type { Refresh } from "../services/refresh.js";
 import type { Sessions } from "../services/sessions.js";
 import type { Session } from "../storage/sessions.js";
 import { Auth } from "./auth-checker.js";
+import { MAX_PAGE } from "./connection.js";
 import { actorOf, type Context, signedIn } from "./context.js";
+import { IP_ADDRESS, MaxText } from "./max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
-import { TokenType, toTokenType } from "./token.js";
+import { REFRESH_TOKEN, TokenType, toTokenType } from "./token.js";
 import { IsId, IsText } from "./validation.js";
 
 @ArgsType()
@@ -23,7 +26,7 @@ class LoginArgs {
 @ArgsType()
 class RefreshTokenArgs {
   @Field(() => String, { description: "The refresh token that was given last." })
-  @IsText(1, 200)
+  @IsText(...REFRESH_TOKEN)
   refreshToken!: string;
 }
 
@@ -33,6 +36,22 @@ class SessionArgs {
   @IsId()
   id!: string;
 }
+
+@ArgsType()
+class MySessionsArgs {
+  @Field(() => Int, { defaultValue: 50, description: `How many to return at most, 1 to ${MAX_PAGE}.` })
+  @Min(1)
+  @Max(MAX_PAGE)
+  first!: number;
+
+  @Field(() => ID, { nullable: true, description: "The id of the last session of the page before." })
+  @IsOptional()
+  @IsId()
+  after?: string | null;
+}
+
+/** As http/client.ts cuts it. */
+const USER_AGENT = [0, 256] as const;
 
 @ObjectType("Session", { description: "One sign-in of a user, on one device." })
 class SessionType {
@@ -49,9 +68,11 @@ class SessionType {
   expiresAt!: Date;
 
   @Field(() => String, { nullable: true, description: "The `User-Agent` of the login." })
+  @MaxText(USER_AGENT)
   userAgent!: string | null;
 
   @Field(() => String, { nullable: true, description: "The IP address of the login." })
+  @MaxText(IP_ADDRESS)
   ipAddress!: string | null;
 
   @Field(() => Boolean, { description: "Whether it is the one this request belongs to." })
@@ -73,7 +94,7 @@ export class SessionResolver {
   @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
-      "Signs a user in with a password. Errors: `INVALID_CREDENTIALS`, `ACCOUNT_DISABLED`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
+      "Signs a user in with a password. Errors: `INVALID_CREDENTIALS`, `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async login(@Ctx() { client }: Context, @Args(() => LoginArgs) { username, password }: LoginArgs) {
     return toTokenType(await this.#login.login(username, password, client));
@@ -103,11 +124,12 @@ export class SessionResolver {
   @Auth()
   @Query(() => [SessionType], {
     description:
-      "The signed-in user's sessions that have not ended, newest first. Errors: `UNAUTHENTICATED`.",
+      "The signed-in user's sessions that have not ended, newest first. Errors: `UNAUTHENTICATED`, `BAD_USER_INPUT`.",
   })
-  async mySessions(@Ctx() context: Context) {
+  async mySessions(@Ctx() context: Context, @Args(() => MySessionsArgs) { first, after }: MySessionsArgs) {
     const { user, sessionId } = signedIn(context);
-    return (await this.#sessions.list(user.id)).map((session) => toSessionType(session, sessionId));
+    const sessions = await this.#sessions.list(user.id, { first, after: after ?? undefined });
+    return sessions.map((session) => toSessionType(session, sessionId));
   }
 
   @Auth()

@@ -1,7 +1,11 @@
 import { GraphQLJWT } from "graphql-scalars";
 import { Field, Int, ObjectType } from "type-graphql";
 import type { IssuedToken } from "../services/sessions.js";
+import { MaxBytes, MaxText } from "./max-size.js";
 import { toUserType, UserType } from "./user.js";
+
+/** What is given has 43 characters; what comes may be anything, and is looked up. */
+export const REFRESH_TOKEN = [1, 200] as const;
 
 @ObjectType("Token", { description: "What a client gets for signing in." })
 export class TokenType {
@@ -11,6 +15,7 @@ export class TokenType {
   accessToken!: string;
 
   @Field(() => String, { description: "How to send the access token: always `bearer` (RFC 6750)." })
+  @MaxBytes(8)
   tokenType!: string;
 
   @Field(() => Int, { description: "Seconds until the access token expires." })
@@ -23,6 +28,7 @@ export class TokenType {
     description:
       "Gets the next token, once, by `refreshToken`. Keep it where no other site's script can read it.",
   })
+  @MaxText(REFRESH_TOKEN)
   refreshToken!: string;
 
   @Field(() => UserType, { description: "The user who signed in." })

@@ -1,6 +1,11 @@
 import { GraphQLEmailAddress } from "graphql-scalars";
 import { Field, ID, ObjectType, registerEnumType } from "type-graphql";
 import { ROLES, type Role, type User } from "../storage/users.js";
+import { MaxItems, MaxText } from "./max-size.js";
+
+/** The limits of what a user is called, as services/identifiers.ts keeps them. */
+export const USERNAME = [3, 32, 32] as const;
+export const FULL_NAME = [1, 200] as const;
 
 export const RoleEnum = Object.fromEntries(ROLES.map((role) => [role, role])) as { [R in Role]: R };
 registerEnumType(RoleEnum, {
@@ -18,6 +23,7 @@ export class UserType {
   id!: string;
 
   @Field(() => String, { description: "The name to log in with, in lower case." })
+  @MaxText(USERNAME)
   username!: string;
 
   @Field(() => GraphQLEmailAddress, { description: "The e-mail address, which one can log in with too." })
@@ -27,12 +33,14 @@ export class UserType {
   emailVerified!: boolean;
 
   @Field(() => String, { nullable: true, description: "The name to show to people." })
+  @MaxText(FULL_NAME)
   fullName!: string | null;
 
   @Field(() => Boolean, { description: "Whether the account is shut: a disabled user cannot log in." })
   disabled!: boolean;
 
   @Field(() => [RoleEnum], { description: "What the user may do." })
+  @MaxItems(ROLES.length)
   roles!: Role[];
 
   @Field(() => Date, { description: "When the account was made." })

@@ -1,8 +1,9 @@
 import { IsUUID, ValidateBy, type ValidationError, validate } from "class-validator";
 import { invalidInput, LatchkeyError, type Violation } from "../errors.js";
+import { jsonBytesOf, type TextLimits } from "./max-size.js";
 
-/** Text of min to max characters that both databases can hold: well-formed Unicode without NUL. */
-export function IsText(min: number, max: number): PropertyDecorator {
+/** Text of min to max characters that both databases can hold, well-formed Unicode without NUL, and of so many bytes. */
+export function IsText(...[min, max, maxBytes]: TextLimits): PropertyDecorator {
   return ValidateBy({
     name: "text",
     validator: {
@@ -11,9 +12,12 @@ export function IsText(min: number, max: number): PropertyDecorator {
         value.isWellFormed() &&
         !value.includes("\0") &&
         min <= [...value].length &&
-        [...value].length <= max,
+        [...value].length <= max &&
+        (maxBytes === undefined || jsonBytesOf(value) <= maxBytes),
       defaultMessage: (args) =>
-        `${args?.property} must be ${min} to ${max} characters of well-formed text without NUL`,
+        `${args?.property} must be ${min} to ${max} characters of well-formed text without NUL${
+          maxBytes === undefined ? "" : `, and at most ${maxBytes} bytes as JSON`
+        }`,
     },
   });
 }

@@ -20,9 +20,13 @@ import type { Items } from "../services/items.js";
 import type { Sessions } from "../services/sessions.js";
 import { clientOf } from "./client.js";
 import { countRequests } from "./count-requests.js";
+import { DocumentStore } from "./document-store.js";
 import { landingPagePolicy } from "./landing-page.js";
 import { type LoggedContext, logRefusals } from "./log-refusals.js";
 import { insertPersistedDocument, type PersistedDocuments } from "./persisted-documents.js";
+
+/** How much of parsed documents is kept, in bytes: some hundreds as clients send them. */
+const KEPT_DOCUMENTS = 16 * 1024 * 1024;
 
 /**
  * Serves the schema at `/graphql`, GraphQL over HTTP's way.
@@ -37,15 +41,17 @@ export async function addGraphQL(
     metrics: Metrics;
     apolloSandbox: boolean;
     persistedDocuments: PersistedDocuments | undefined;
+    maxAnswerBytes: number;
   },
 ): Promise<void> {
-  const { schema, sessions, items, metrics, apolloSandbox, persistedDocuments } = options;
+  const { schema, sessions, items, metrics, apolloSandbox, persistedDocuments, maxAnswerBytes } = options;
   const apollo = new ApolloServer<LoggedContext>({
     schema,
     introspection: apolloSandbox,
     hideSchemaDetailsFromClientErrors: !apolloSandbox,
     includeStacktraceInErrorResponses: false,
     persistedQueries: false,
+    documentStore: new DocumentStore(KEPT_DOCUMENTS),
     parseOptions: { maxTokens: MAX_TOKENS },
     validationRules: [documentLimits, operationTypeRule],
     validationOptions: { maxErrors: MAX_ERRORS },
@@ -57,7 +63,7 @@ export async function addGraphQL(
       logInternalError: (err, errorId) => server.log.error({ err, errorId }, "operation failed"),
     }),
     plugins: [
-      requestLimits,
+      requestLimits(maxAnswerBytes),
       errorHead,
       logRefusals,
       countRequests(metrics),
@@ -107,16 +113,18 @@ export async function addGraphQL(
 }
 
 /** The limits that a document alone cannot be held to. */
-const requestLimits: ApolloServerPlugin<Context> = {
-  async requestDidStart() {
-    return {
-      async didResolveOperation({ request: { variables = {} }, document, operation, schema }) {
-        checkVariables(variables);
-        if (operation) checkAnswerSize(document, operation, schema, variables);
-      },
-    };
-  },
-};
+function requestLimits(maxAnswerBytes: number): ApolloServerPlugin<Context> {
+  return {
+    async requestDidStart() {
+      return {
+        async didResolveOperation({ request: { variables = {} }, document, operation, schema }) {
+          checkVariables(variables);
+          if (operation) checkAnswerSize(document, operation, schema, variables, maxAnswerBytes);
+        },
+      };
+    },
+  };
+}
 
 /** The design's statuses and headers, on answers that carry no data. */
 const errorHead: ApolloServerPlugin<Context> = {

@@ -2,6 +2,7 @@ import type { Clock, NewId } from "../clock.js";
 import { LatchkeyError } from "../errors.js";
 import { type Database, inTransaction } from "../storage/database.js";
 import {
+  countItems,
   deleteItem,
   type Item,
   type ItemChanges,
@@ -24,11 +25,13 @@ export class Items {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #newId: NewId;
+  readonly #maxPerUser: number;
 
-  constructor(deps: { db: Database; clock: Clock; newId: NewId }) {
+  constructor(deps: { db: Database; clock: Clock; newId: NewId; maxPerUser: number }) {
     this.#db = deps.db;
     this.#clock = deps.clock;
     this.#newId = deps.newId;
+    this.#maxPerUser = deps.maxPerUser;
   }
 
   /** Oldest first; the page after the item `after`, or the first. */
@@ -36,15 +39,16 @@ export class Items {
     return listItems(this.#db, ownerId, page);
   }
 
-  /** The oldest items of each of the users, up to `first` of each, by user. */
-  async listOf(ownerIds: readonly string[], first: number): Promise<Map<string, Item[]>> {
-    return listItemsOfOwners(this.#db, ownerIds, first);
+  /** The oldest items of each of the users, by user. @param firsts how many of whose */
+  async listOf(firsts: ReadonlyMap<string, number>): Promise<Map<string, Item[]>> {
+    return listItemsOfOwners(this.#db, firsts);
   }
 
-  /** @throws UNAUTHENTICATED */
+  /** @throws UNAUTHENTICATED, LIMIT_REACHED */
   async create(actor: Actor, input: { title: string; description: string | null }): Promise<OwnedItem> {
     return this.#write(actor, async (transaction, ownerId, now) => {
       const item = { id: this.#newId(), ownerId, ...input, createdAt: now, updatedAt: now };
+      if ((await countItems(transaction, ownerId)) >= this.#maxPerUser) throw tooManyItems(this.#maxPerUser);
       await insertItem(transaction, item);
       return item;
     });
@@ -87,4 +91,8 @@ export class Items {
 
 function noSuchItem(): never {
   throw new LatchkeyError("NOT_FOUND", "You have no item with this id.");
+}
+
+function tooManyItems(max: number): LatchkeyError {
+  return new LatchkeyError("LIMIT_REACHED", `You have ${max} items, which is the most. Delete one first.`);
 }

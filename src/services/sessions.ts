@@ -10,6 +10,7 @@ import {
   findSessionWithUser,
   insertSession,
   listLiveSessions,
+  listSupernumerarySessions,
   type Session,
 } from "../storage/sessions.js";
 import { lockUser, type User } from "../storage/users.js";
@@ -33,6 +34,9 @@ export interface SessionLifetime {
   absolute: number;
 }
 
+/** After the limit was lowered there may be any number too many: a sign-in ends so many of them. */
+const MAX_ENDED_PER_START = 20;
+
 /** Starts, shows and ends sessions, and tells whose a token is. */
 export class Sessions {
   readonly #db: Database;
@@ -41,6 +45,7 @@ export class Sessions {
   readonly #clock: Clock;
   readonly #newId: NewId;
   readonly #lifetime: SessionLifetime;
+  readonly #maxPerUser: number;
 
   constructor(deps: {
     db: Database;
@@ -49,6 +54,8 @@ export class Sessions {
     clock: Clock;
     newId: NewId;
     lifetime: SessionLifetime;
+    /** How many live sessions a user has at most. */
+    maxPerUser: number;
   }) {
     this.#db = deps.db;
     this.#accessTokens = deps.accessTokens;
@@ -56,9 +63,13 @@ export class Sessions {
     this.#clock = deps.clock;
     this.#newId = deps.newId;
     this.#lifetime = deps.lifetime;
+    this.#maxPerUser = deps.maxPerUser;
   }
 
-  /** Writes a new session and its first refresh token, with the transaction they are a part of. */
+  /**
+   * Writes a new session and its first refresh token, and ends the least recently used ones that are too many by it.
+   * @param transaction one that holds the user's lock
+   */
   async start(
     transaction: Database,
     user: User,
@@ -76,6 +87,7 @@ export class Sessions {
       ...client,
     };
     const refreshToken = newOpaqueToken();
+    await this.#makeRoom(transaction, user.id, client);
     await insertSession(transaction, session);
     await insertRefreshToken(transaction, {
       tokenHash: hashOpaqueToken(refreshToken),
@@ -83,6 +95,18 @@ export class Sessions {
       now,
     });
     return { session, refreshToken };
+  }
+
+  /** Leaves room for one more session of the user. */
+  async #makeRoom(transaction: Database, userId: string, client: Client): Promise<void> {
+    const now = this.#clock.now();
+    const room = { keep: this.#maxPerUser - 1, limit: MAX_ENDED_PER_START };
+    for (const sessionId of await listSupernumerarySessions(transaction, userId, now, room)) {
+      await endSessions(transaction, userId, now, { only: sessionId });
+      const event = { actorId: userId, subjectId: userId, sessionId, client };
+      const details = { reason: "MAX_SESSIONS_PER_USER" };
+      await this.#audit.record(transaction, "SESSION_REVOKED", { ...event, details });
+    }
   }
 
   async issueToken(session: Session, user: User, refreshToken: string): Promise<IssuedToken> {
@@ -113,9 +137,9 @@ export class Sessions {
     return viewerOf(await findSessionWithUser(this.#db, sid), sub, this.#clock.now());
   }
 
-  /** The user's live sessions, newest first. */
-  async list(userId: string): Promise<Session[]> {
-    return listLiveSessions(this.#db, userId, this.#clock.now());
+  /** The user's live sessions, newest first; the page after the session `after`, or the first. */
+  async list(userId: string, page: { first: number; after: string | undefined }): Promise<Session[]> {
+    return listLiveSessions(this.#db, userId, this.#clock.now(), page);
   }
 
   /** Ends the session the user is in; one that has ended stays as it is. */

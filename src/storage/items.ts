@@ -54,31 +54,38 @@ export async function listItems(
   return (await query.execute()).map(toItem);
 }
 
-/** The oldest items of each of the owners, up to `first` of each, by owner. */
+/** How many owners one statement reads for: SQLite joins no more than 500 queries. */
+const OWNERS = 100;
+
+/**
+ * The oldest items of each of the owners, by owner. It costs what it reads: each owner is a query of their own, which
+ * the index answers in order, and no item is read that is not returned.
+ * @param firsts how many of whose
+ */
 export async function listItemsOfOwners(
   db: Database,
-  ownerIds: readonly string[],
-  first: number,
+  firsts: ReadonlyMap<string, number>,
 ): Promise<Map<string, Item[]>> {
-  const rows = await db
-    .with("numbered", (query) =>
-      query
-        .selectFrom("items")
-        .selectAll()
-        .select((select) =>
-          select.fn
-            .agg<number>("row_number")
-            .over((over) => over.partitionBy("owner_id").orderBy("id"))
-            .as("position"),
-        )
-        .where("owner_id", "in", ownerIds),
-    )
-    .selectFrom("numbered")
-    .selectAll()
-    .where("position", "<=", first)
-    .orderBy("id")
-    .execute();
+  const rows: Selectable<ItemRow>[] = [];
+  const owners = [...firsts];
+  for (let n = 0; n < owners.length; n += OWNERS) {
+    const [first, ...others] = owners.slice(n, n + OWNERS).map(([ownerId, limit]) => {
+      const oldest = db.selectFrom("items").selectAll().where("owner_id", "=", ownerId);
+      return db.selectFrom(oldest.orderBy("id").limit(limit).as("oldest")).selectAll();
+    });
+    const all = others.reduce((query, other) => query.unionAll(other), first!);
+    rows.push(...(await all.execute()));
+  }
   return Map.groupBy(rows.map(toItem), ({ ownerId }) => ownerId);
+}
+
+export async function countItems(db: Database, ownerId: string): Promise<number> {
+  const { count } = await db
+    .selectFrom("items")
+    .select((select) => select.fn.countAll<number | bigint | string>().as("count"))
+    .where("owner_id", "=", ownerId)
+    .executeTakeFirstOrThrow();
+  return Number(count);
 }
 
 /** @returns undefined when the owner has no such item */

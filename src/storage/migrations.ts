@@ -189,6 +189,12 @@ export const migrations: Record<string, Migration> = {
       await sql`create index users_deleted on users (id) where deleted_at is not null`.execute(db);
     },
   },
+  "0009_live_sessions": {
+    async up(db: Kysely<unknown>) {
+      // Of a user's sessions most have ended.
+      await sql`create index sessions_live on sessions (user_id, id) where ended_at is null`.execute(db);
+    },
+  },
   "0010_outbox_facts": {
     async up(db) {
       await db.schema

@@ -84,17 +84,44 @@ export async function findSessionWithUser(
   return row && { session: toSession(row), user: toUser(row) };
 }
 
-/** The user's sessions that have neither ended nor expired, newest first. */
-export async function listLiveSessions(db: Database, userId: string, now: number): Promise<Session[]> {
-  const rows = await db
+/** The user's sessions that have neither ended nor expired, newest first, starting behind the session `after`. */
+export async function listLiveSessions(
+  db: Database,
+  userId: string,
+  now: number,
+  { first, after }: { first: number; after: string | undefined },
+): Promise<Session[]> {
+  let query = liveSessionsOf(db, userId, now).select(COLUMNS).orderBy("id", "desc").limit(first);
+  if (after !== undefined) query = query.where("id", "<", after);
+  return (await query.execute()).map(toSession);
+}
+
+/**
+ * Those of the user's live sessions that are more than `keep`, the least recently used.
+ * @returns the ids of `limit` at most
+ */
+export async function listSupernumerarySessions(
+  db: Database,
+  userId: string,
+  now: number,
+  { keep, limit }: { keep: number; limit: number },
+): Promise<string[]> {
+  const rows = await liveSessionsOf(db, userId, now)
+    .select("id")
+    .orderBy("last_used_at", "desc")
+    .orderBy("id", "desc")
+    .limit(limit)
+    .offset(keep)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+function liveSessionsOf(db: Database, userId: string, now: number) {
+  return db
     .selectFrom("sessions")
-    .select(COLUMNS)
     .where("user_id", "=", userId)
     .where("ended_at", "is", null)
-    .where("expires_at", ">", now)
-    .orderBy("id", "desc")
-    .execute();
-  return rows.map(toSession);
+    .where("expires_at", ">", now);
 }
 
 export async function extendSession(

@@ -86,14 +86,64 @@ const TEXT = fc.oneof(
 );
 const NUMBER = fc.constantFrom("0", "-0", "-1", "2147483648", "9".repeat(400), "1e999", "1.5", "01", "NaN");
 
+/** Names that JavaScript looks for in an object: to make a text or a number of it, to wait for it, to copy it. */
+const HOSTILE_NAMES = [
+  ...["toString", "valueOf", "toJSON", "constructor", "prototype", "__proto__", "hasOwnProperty"],
+  ...["then", "length", "inspect", "Symbol.toPrimitive"],
+];
+/** Objects that are no text and no number, though whoever makes one of them looks for these names. */
+const HOSTILE = fc.oneof(
+  fc
+    .uniqueArray(fc.constantFrom(...HOSTILE_NAMES), { minLength: 1, maxLength: 3 })
+    .chain((names) =>
+      fc.tuple(
+        ...names.map((name) => fc.tuple(fc.constant(name), fc.constantFrom<unknown>(1, null, "a", {}, []))),
+      ),
+    )
+    // As own properties, `__proto__` too.
+    .map((entries) => Object.fromEntries(entries)),
+  fc.constantFrom<unknown>([{ toString: 1 }], { a: { valueOf: null, toString: null } }),
+);
+
 /** Any request, drawn from what clients, tests of security and broken networks send. */
 export function requests({ tokens, words }: Material): fc.Arbitrary<GeneratedRequest> {
   const word = fc.oneof(fc.constantFrom(...words, ...tokens), TEXT);
   const documents = documentsOf(word);
   const names = fc.constantFrom("a", "b", "input", "id", "token", "username", "password");
   const variables = fc.oneof(
-    fc.dictionary(fc.oneof(names, fc.constant("__proto__")), fc.oneof(word, fc.jsonValue())),
+    fc.dictionary(
+      fc.oneof(names, fc.constantFrom(...HOSTILE_NAMES)),
+      fc.oneof(word, fc.jsonValue(), HOSTILE),
+    ),
     fc.jsonValue(),
+    HOSTILE,
+  );
+  /** By a variable of each type, and where the body has something else than variables. */
+  const hostile = fc.oneof(
+    fc.record({
+      query: fc.constantFrom(
+        "query($a:Int!){myItems(first:$a){id}}",
+        "query($a:Int=5){mySessions(first:$a){id}}",
+        "query($a:String){users(search:$a,after:$a){nodes{id}}}",
+        "query($a:DateTime,$b:AuditEventType){auditEvents(since:$a,type:$b){nodes{id}}}",
+        "query($a:Boolean!){me{id@include(if:$a)}}",
+        "mutation($a:ID!,$b:[Role!]!){setUserRoles(id:$a,roles:$b){id}}",
+        "mutation($a:CreateItemInput!){createItem(input:$a){id}}",
+        "mutation($a:RegisterInput!){register(input:$a){username}}",
+        "query($toString:Int,$__proto__:Int){myItems(first:$toString){id}b:myItems(first:$__proto__){id}}",
+      ),
+      variables: fc.dictionary(fc.constantFrom("a", "b", "toString", "__proto__"), HOSTILE, { minKeys: 1 }),
+    }),
+    fc.record(
+      {
+        query: fc.oneof(fc.constant<unknown>("{me{id}}"), HOSTILE),
+        variables: HOSTILE,
+        operationName: HOSTILE,
+        extensions: fc.oneof(HOSTILE, fc.record({ persistedQuery: HOSTILE })),
+        documentId: HOSTILE,
+      },
+      { requiredKeys: ["query"] },
+    ),
   );
   const operation = fc.oneof(
     { weight: 3, arbitrary: fc.record({ query: documents, variables: fc.dictionary(names, word) }) },
@@ -109,6 +159,7 @@ export function requests({ tokens, words }: Material): fc.Arbitrary<GeneratedReq
   );
   const json = fc.oneof(
     { weight: 30, arbitrary: operation.map((value) => JSON.stringify(value)) },
+    { weight: 6, arbitrary: hostile.map((value) => JSON.stringify(value)) },
     { weight: 1, arbitrary: fc.array(operation, { maxLength: 5 }).map((value) => JSON.stringify(value)) },
     { weight: 1, arbitrary: fc.json() },
     {
@@ -133,7 +184,10 @@ export function requests({ tokens, words }: Material): fc.Arbitrary<GeneratedReq
   const form = fc
     .array(
       fc.tuple(
-        fc.constantFrom("grant_type", "username", "password", "refresh_token", "token", "scope", "__proto__"),
+        fc.constantFrom(
+          ...["grant_type", "username", "password", "refresh_token", "token", "scope"],
+          ...HOSTILE_NAMES,
+        ),
         fc.oneof(fc.constantFrom("password", "refresh_token"), word),
       ),
       { maxLength: 6 },
@@ -164,11 +218,25 @@ export function requests({ tokens, words }: Material): fc.Arbitrary<GeneratedReq
       fc.oneof(
         { weight: 16, arbitrary: fc.constant("/graphql") },
         { weight: 4, arbitrary: fc.constantFrom(...PATHS) },
+        {
+          weight: 1,
+          arbitrary: hostile.map((parts) => {
+            const search = new URLSearchParams();
+            for (const [name, value] of Object.entries(parts))
+              search.append(name, typeof value === "string" ? value : JSON.stringify(value));
+            return `/graphql?${search}`;
+          }),
+        },
       ),
       headersOf(word, tokens),
       body,
     )
-    .map(([method, path, headers, content]) => ({ method, path, headers, body: content }));
+    .map(([method, path, headers, content]) => ({
+      method: path.startsWith("/graphql?") ? "GET" : method,
+      path,
+      headers,
+      body: content,
+    }));
 }
 
 function documentsOf(word: fc.Arbitrary<string>): fc.Arbitrary<string> {

@@ -145,7 +145,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     test("every session has ended, with one event each", async () => {
       const person = await signIn();
       const { accessToken, refreshToken } = await app.login(person.username);
-      const before = await app.latchkey.sessions.list(person.id);
+      const before = await app.latchkey.sessions.list(person.id, { first: 100, after: undefined });
       expect(await act(person)).toBeTruthy();
       for (const token of [person.token, accessToken]) {
         expect(errorOf(await app.send(ME, {}, { token }))?.extensions).toEqual({

@@ -126,6 +126,86 @@ describe("a document is refused with one error that names the limit: (row 61)", 
     );
   });
 
+  test.each<[string, string, object?]>([
+    ["of text, twice", "{a:myItems(first:100){description} b:myItems(first:100){description}}"],
+    ["of the same text by aliases", `{myItems(first:5){${many(50, (n) => `a${n}:description`)}}}`],
+    ["of text below text", "{myItems(first:20){description owner{items(first:20){description}}}}"],
+    ["of text through fragments", "{myItems(first:100){...f a:description}}fragment f on Item{description}"],
+    ["by a variable", "query($n:Int){myItems(first:$n){a:description b:description}}", { n: 90 }],
+    ["of an answer's own names", `{myItems(first:100){${"a".repeat(30_000)}:id}}`],
+    ["of a name of 60,000 characters", `{mySessions{${"a".repeat(60_000)}:current}}`],
+    [
+      "of types' names",
+      `{users(first:100){nodes{items(first:10){${many(19, (n) => `${"t".repeat(90)}${n}:__typename`)}}}}}`,
+    ],
+    ["of what only an administrator reads", "{users(first:100){nodes{items(first:98){id title}}}}"],
+    [
+      "in a mutation",
+      `mutation{login(username:"a",password:"b"){user{items(first:100){a:description b:description}}}}`,
+    ],
+    ["of sessions", `{${many(20, (n) => `a${n}:mySessions(first:100){id userAgent}`)}}`],
+    [
+      "of events",
+      `{${many(10, (n) => `a${n}:auditEvents(first:100){nodes{details} edges{node{details}}}`)}}`,
+    ],
+  ])("bytes %s", async (_what, query, variables = {}) => {
+    expect(await app.post({ query, variables })).toMatchObject(
+      REFUSED(
+        "GRAPHQL_VALIDATION_FAILED",
+        "The answer could take more than 2097152 bytes: ask for fewer items or fields.",
+      ),
+    );
+  });
+
+  test("bytes of an answer, as many as are set", async () => {
+    const small = await makeApp({ env: { MAX_ANSWER_BYTES: "65536" } });
+    try {
+      const query = (first: number) => `{myItems(first:${first}){description}}`;
+      expect(await small.post({ query: query(4) })).toMatchObject(
+        REFUSED(
+          "GRAPHQL_VALIDATION_FAILED",
+          "The answer could take more than 65536 bytes: ask for fewer items or fields.",
+        ),
+      );
+      expect((await small.post({ query: query(3) })).errors?.[0]?.extensions?.["code"]).toBe(
+        "UNAUTHENTICATED",
+      );
+    } finally {
+      await small.close();
+    }
+  });
+
+  test.each([
+    ["at the root", "{a:__schema{types{name}}}"],
+    ["of a type", `{b:__type(name:"User"){name}}`],
+    ["below", "{__schema{types{fields{a:name}}}}"],
+    [
+      "through fragments",
+      "{__schema{...s}}fragment s on __Schema{types{...t}}fragment t on __Type{a:description}",
+    ],
+  ])("aliases within introspection %s", async (_what, query) => {
+    expect(await app.post({ query })).toMatchObject(
+      REFUSED("GRAPHQL_VALIDATION_FAILED", "The document has more than 0 aliases within introspection."),
+    );
+  });
+
+  // JavaScript finds something by these names in any object.
+  test.each(["constructor", "toString", "__proto__"])(
+    "pages within pages by a variable $%s that is not given",
+    async (name) => {
+      const page = "{nodes{items(first:100){id title createdAt updatedAt}}}";
+      for (const declared of ["Int", "Int=100"]) {
+        const query = `query($${name}:${declared}){users(first:$${name})${page}}`;
+        expect(await app.post({ query })).toMatchObject(
+          REFUSED(
+            "GRAPHQL_VALIDATION_FAILED",
+            "The document has more than 20000 values in its answer, by the pages it asks for.",
+          ),
+        );
+      }
+    },
+  );
+
   test("by GET too", async () => {
     const query = encodeURIComponent(`{${many(21, () => "me{id}")}}`);
     const { status, text } = await app.request(`/graphql?query=${query}`, {
@@ -156,6 +236,19 @@ describe("what is within the limits passes:", () => {
     expect(data).toMatchObject({ __schema: { queryType: { name: "Query" } } });
   });
 
+  // Without aliases and with graphql-js's limit of its depth an answer about the schema has a bound.
+  test("as much as can be asked about the schema", async () => {
+    const query = `{__schema{types{name description fields{...f type{...b} args{...i type{...b}}} inputFields{...i}}}}
+      fragment b on __Type{...n ofType{...n ofType{...n ofType{...n}}}}
+      fragment n on __Type{name fields{name description type{name} args{name description}}}
+      fragment f on __Field{name description isDeprecated deprecationReason}
+      fragment i on __InputValue{name description defaultValue isDeprecated}`;
+    const { status, text } = await app.post({ query });
+    expect(status).toBe(200);
+    expect(text.length).toBeGreaterThan(50_000);
+    expect(text.length).toBeLessThan(app.config.maxAnswerBytes);
+  });
+
   test.each(
     Object.entries({ ...OPERATIONS, ...ADMIN_OPERATIONS }).filter(
       ([, value]) => typeof value === "object" && "kind" in value,
@@ -171,10 +264,25 @@ describe("what is within the limits passes:", () => {
     ["20 root fields", `{${many(20, () => "me{id}")}}`],
     ["50 aliases", `{me{${many(50, (n) => `a${n}:id`)}}}`],
     ["users with their items", "{users{nodes{id username email items{id title createdAt}}}}"],
-    ["as many as fit", "{users(first:100){nodes{items(first:98){id title}}}}"],
+    ["as many values as fit", "{users(first:100){nodes{items(first:98){id createdAt}}}}"],
     [
       "pages as large as a variable says",
-      "query($n:Int=100){users(first:$n){nodes{items(first:$n){id title description}}}}",
+      "query($n:Int=100){users(first:$n){nodes{items(first:$n){id title}}}}",
+    ],
+    [
+      "a page of items with all of each",
+      "{myItems(first:100){__typename id title description owner{id username} createdAt updatedAt}}",
+    ],
+    [
+      "a page of users with all of each",
+      `{users(first:100){
+        nodes{__typename id username email emailVerified fullName disabled roles createdAt}
+        edges{cursor} pageInfo{hasNextPage hasPreviousPage startCursor endCursor}}}`,
+    ],
+    [
+      "a page of events with all of each, twice",
+      `{auditEvents(first:100){nodes{...e} edges{cursor node{...e}}}}
+      fragment e on AuditEvent{id at type actorId subjectId sessionId ipAddress details}`,
     ],
   ])("%s", async (_what, query) => {
     const { errors } = await app.post({ query, variables: query.includes("$n") ? { n: 50 } : {} });
@@ -229,6 +337,18 @@ describe("variables are limited: (row 61)", () => {
   const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
 
   test.each([
+    ["ten levels", nested(10)],
+    ["ten levels of objects", `${'{"a":'.repeat(9)}{}${"}".repeat(9)}`],
+    ["a hundred items", JSON.stringify(Array(100).fill(1))],
+  ])("%s pass, and are of the wrong type", async (_what, value) => {
+    const document = "query($a:Int){users(first:$a){nodes{id}}}";
+    const { errors } = await app.post(`{"query":"${document}","variables":{"a":${value}}}`);
+    expect(errors).toMatchObject([
+      { extensions: { code: "BAD_USER_INPUT", violations: [{ field: "a", rule: "type" }] } },
+    ]);
+  });
+
+  test.each([
     ["a long list", JSON.stringify(Array(101).fill(1)), "a list or an object with more than 100 items"],
     [
       "one as long as fits",
@@ -256,6 +376,58 @@ describe("variables are limited: (row 61)", () => {
   });
 });
 
+describe("a page's size comes by a variable (row 67)", () => {
+  const query = "query($n:Int!){myItems(first:$n){id}}";
+  const TYPE = {
+    status: 400,
+    errors: [{ extensions: { code: "BAD_USER_INPUT", violations: [{ field: "n", rule: "type" }] } }],
+  };
+  /** By POST and by GET, for which Fastify does not look into JSON. */
+  async function answers(n: string, document = query) {
+    const search = new URLSearchParams({ query: document, variables: `{"n":${n}}` });
+    const byGet = await app.request(`/graphql?${search}`, { headers: { "apollo-require-preflight": "1" } });
+    return [
+      await app.post(`{"query":"${document}","variables":{"n":${n}}}`),
+      { status: byGet.status, ...JSON.parse(byGet.text) },
+    ];
+  }
+
+  test.each([
+    ...["toString", "valueOf", "toJSON", "constructor", "hasOwnProperty", "then", "length"].flatMap(
+      (name) => [`{"${name}":1}`, `{"${name}":null}`, `[{"${name}":{"${name}":[]}}]`],
+    ),
+    ...['{"toString":1,"valueOf":1}', '"50"', '""', "true", "1.5", "[50]", "[]", "{}", "null", "1e999"],
+    ...["2147483648", "-2147483649"],
+  ])("%s is refused", async (n) => {
+    for (const answer of await answers(n)) expect(answer).toMatchObject(TYPE);
+  });
+
+  test.each(['{"__proto__":1}', '{"constructor":{"prototype":1}}', '{"__proto__":{"toString":1}}'])(
+    "%s is refused",
+    async (n) => {
+      const [byPost, byGet] = await answers(n);
+      expect(byPost).toMatchObject({ status: 400, errors: [{ extensions: { code: "BAD_REQUEST" } }] });
+      expect(byGet).toMatchObject(TYPE);
+    },
+  );
+
+  test("1.0 and 1e2 are whole numbers in JSON", async () => {
+    for (const n of ["1.0", "1e2"])
+      for (const answer of await answers(n))
+        expect(answer).toMatchObject({ status: 401, errors: [{ extensions: { reason: "MISSING_TOKEN" } }] });
+  });
+
+  test("null is no size, also where it may be left out", async () => {
+    const nullable = "query($n:Int=5){myItems(first:$n){id}}";
+    await app.createUser("bob");
+    const token = (await app.login("bob")).accessToken;
+    const answer = await app.post({ query: nullable, variables: { n: null } }, { token });
+    expect(answer).toMatchObject({ status: 400, data: null });
+    expect(answer.errors).toHaveLength(1);
+    expect((await app.post({ query: nullable }, { token })).data).toEqual({ myItems: [] });
+  });
+});
+
 describe("a request runs one field with @oncePerRequest at most: (row 17)", () => {
   const fields = (count: number) =>
     many(count, (n) => `a${n}:login(username:"alice",password:$p){tokenType}`);
@@ -265,7 +437,11 @@ describe("a request runs one field with @oncePerRequest at most: (row 17)", () =
   );
   const guess = (query: string) => app.post({ query, variables: { p: PASSWORD } });
   const attempts = async () => {
-    const user = await app.latchkey.db.selectFrom("users").select("id").executeTakeFirstOrThrow();
+    const user = await app.latchkey.db
+      .selectFrom("users")
+      .select("id")
+      .where("username", "=", "alice")
+      .executeTakeFirstOrThrow();
     const events = await auditEventsOf(app.latchkey.db, user.id);
     return events.filter(({ type }) => type.startsWith("LOGIN_")).length;
   };

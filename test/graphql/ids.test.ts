@@ -8,6 +8,7 @@ import {
   DELETE_ITEM,
   LOGIN,
   MY_ITEMS,
+  MY_SESSIONS,
   REVOKE_SESSION,
   UPDATE_ITEM,
 } from "../support/operations.js";
@@ -47,6 +48,14 @@ const FIELDS: Record<string, () => Promise<unknown>> = {
     const { data } = await app.send(LOGIN, { username: "anna", password: PASSWORD });
     const id = decodeJwt(data!.login.accessToken)["sid"] as string;
     return (await app.send(REVOKE_SESSION, { id: id.toUpperCase() }, { token })).data?.revokeSession;
+  },
+  mySessions: async () => {
+    const sessions = async (after?: string) =>
+      (await app.send(MY_SESSIONS, { first: 1, ...(after && { after }) }, { token })).data!.mySessions;
+    await app.login("anna");
+    const [newest] = await sessions();
+    const [second] = await sessions(newest!.id);
+    return (await sessions(newest!.id.toUpperCase()))[0]?.id === second!.id;
   },
   user: async () =>
     (await app.send(USER, { id: userId.toUpperCase() }, { token })).data?.user.username === "anna",

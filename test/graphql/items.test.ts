@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { CompiledQuery, createQueryId, type RootOperationNode } from "kysely";
+import { inTransaction } from "../../src/storage/database.js";
+import { insertItem, listItemsOfOwners } from "../../src/storage/items.js";
 import { type App, makeApp } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { CREATE_ITEM, DELETE_ITEM, MY_ITEMS, UPDATE_ITEM } from "../support/operations.js";
@@ -83,9 +86,117 @@ describe.each(DATABASES)("items on %s", (database) => {
     expect(await page({ first: 100 })).toEqual(ids);
   });
 
+  test("a field's aliases get pages of the sizes they ask for", async () => {
+    await app.createUser("carol");
+    const { accessToken: token, user } = await app.login("carol");
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n++) ids.push(await create(`item ${n}`, { token }));
+    await create("bob's", bob);
+    const query = "{me{a:items(first:1){id} b:items(first:2){id} c:items{id owner{id items(first:2){id}}}}}";
+    const page = (first: number) => ids.slice(0, first).map((id) => ({ id }));
+    expect((await app.post({ query }, { token })).data).toEqual({
+      me: {
+        a: page(1),
+        b: page(2),
+        c: ids.map((id) => ({ id, owner: { id: user.id, items: page(2) } })),
+      },
+    });
+  });
+
+  test("an answer of all there can be of a hundred items is within its limit", async () => {
+    await app.createUser("grace");
+    const { accessToken: token } = await app.login("grace");
+    // JSON writes this character with six bytes.
+    const input = { title: "\u0001".repeat(100), description: `${"\u0001".repeat(2730)}abcd` };
+    for (let n = 0; n < 100; n++) await app.send(CREATE_ITEM, { input }, { token });
+    const { data, text } = await app.send(MY_ITEMS, { first: 100 }, { token });
+    expect(data!.myItems[99]).toMatchObject(input);
+    expect(Buffer.byteLength(text)).toBeLessThan(app.config.maxAnswerBytes);
+    expect(Buffer.byteLength(text)).toBeGreaterThan(0.8 * app.config.maxAnswerBytes);
+  });
+
+  /** The plan of the statement that reads items of these owners, and what it reads. */
+  async function planFor(firsts: ReadonlyMap<string, number>) {
+    const { db } = app.latchkey;
+    let statement: RootOperationNode | undefined;
+    let results = 0;
+    const watched = db.withPlugin({
+      // Parts of it come before the whole.
+      transformQuery: ({ node }) => {
+        statement = node;
+        return node;
+      },
+      transformResult: async ({ result }) => {
+        results++;
+        return result;
+      },
+    });
+    const found = await listItemsOfOwners(watched, firsts);
+    expect(results).toBe(1);
+    const { sql, parameters } = db.getExecutor().compileQuery(statement!, createQueryId());
+    const explain = database === "sqlite" ? "explain query plan" : "explain (analyze, timing off)";
+    const { rows } = await db.executeQuery(CompiledQuery.raw(`${explain} ${sql}`, [...parameters]));
+    return {
+      found,
+      plan: (rows as Record<string, string>[]).map((row) => row["detail"] ?? row["QUERY PLAN"]!),
+    };
+  }
+
+  test("reading a page costs the page, however many items there are", async () => {
+    const owners = new Map<string, number>();
+    for (const [name, first] of [
+      ["dave", 3],
+      ["erin", 2],
+      ["frank", 1],
+    ] as const) {
+      const { id: ownerId } = await app.createUser(name);
+      owners.set(ownerId, first);
+      await inTransaction(app.latchkey.db, async (transaction) => {
+        for (let n = 0; n < 500; n++) {
+          const id = `${ownerId}-${String(n).padStart(4, "0")}`;
+          await insertItem(transaction, {
+            id,
+            ownerId,
+            title: "x",
+            description: null,
+            createdAt: 0,
+            updatedAt: 0,
+          });
+        }
+      });
+    }
+    if (database === "postgres") await app.latchkey.db.executeQuery(CompiledQuery.raw("analyze items"));
+    const { found, plan } = await planFor(owners);
+    expect([...found].map(([id, items]) => [id, items.length])).toEqual([...owners]);
+    const reads = plan.filter((step) => /\bitems(_owner_id_id)?\b/.test(step));
+    if (database === "sqlite") {
+      expect(reads).toEqual(Array(3).fill("SEARCH items USING INDEX items_owner_id_id (owner_id=?)"));
+      // Each search stops at its limit, and nothing is sorted or numbered first.
+      expect(plan.filter((step) => /TEMP B-TREE|SCAN items/.test(step))).toEqual([]);
+    } else {
+      const rows = reads.map(
+        (step) => /Index Scan using items_owner_id_id .*actual rows=([\d.]+) loops=1/.exec(step)?.[1],
+      );
+      expect(rows.map(Number)).toEqual([...owners.values()]);
+    }
+  });
+
   test.each([
     ["an empty title", CREATE_ITEM, { input: { title: "" } }, "input.title"],
     ["too long a title", CREATE_ITEM, { input: { title: "x".repeat(201) } }, "input.title"],
+    ["too many bytes of title", CREATE_ITEM, { input: { title: "🦈".repeat(151) } }, "input.title"],
+    [
+      "too many bytes of description",
+      CREATE_ITEM,
+      { input: { title: "x", description: "🦈".repeat(4097) } },
+      "input.description",
+    ],
+    [
+      "too many bytes as JSON writes control characters",
+      UPDATE_ITEM,
+      { id: UNKNOWN_ID, input: { description: "\u0001".repeat(2731) } },
+      "input.description",
+    ],
     ["a NUL in the title", CREATE_ITEM, { input: { title: "a\0b" } }, "input.title"],
     ["half a character in the title", CREATE_ITEM, { input: { title: "a\ud800" } }, "input.title"],
     [
@@ -109,5 +220,36 @@ describe.each(DATABASES)("items on %s", (database) => {
       code: "BAD_USER_INPUT",
       violations: [{ field, rule: expect.any(String), message: expect.stringContaining(" must ") }],
     });
+  });
+});
+
+describe.each(DATABASES)("the most items of a user on %s", (database) => {
+  let app: App;
+  beforeAll(async () => {
+    app = await makeApp({ database, env: { MAX_ITEMS_PER_USER: "3" } });
+  });
+  afterAll(() => app.close());
+
+  test("of many made at once so many stay; one that is deleted makes room", async () => {
+    for (const name of ["alice", "bob"]) await app.createUser(name);
+    const token = (await app.login("alice")).accessToken;
+    const create = (as = token) => app.send(CREATE_ITEM, { input: { title: "x" } }, { token: as });
+    const answers = await Promise.all(Array.from({ length: 8 }, () => create()));
+    const made = answers.flatMap(({ data }) => data?.createItem.id ?? []);
+    expect(made).toHaveLength(3);
+    for (const { status, errors } of answers.filter(({ data }) => data == null)) {
+      expect(status).toBe(200);
+      expect(errors).toEqual([
+        expect.objectContaining({
+          message: "You have 3 items, which is the most. Delete one first.",
+          extensions: { code: "LIMIT_REACHED" },
+        }),
+      ]);
+    }
+    expect((await app.send(MY_ITEMS, {}, { token })).data?.myItems).toHaveLength(3);
+    await app.send(DELETE_ITEM, { id: made[0]! }, { token });
+    expect((await create()).data?.createItem.id).toBeDefined();
+    expect((await create()).errors?.[0]?.extensions).toEqual({ code: "LIMIT_REACHED" });
+    expect((await create((await app.login("bob")).accessToken)).data?.createItem.id).toBeDefined();
   });
 });

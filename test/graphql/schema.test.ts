@@ -9,10 +9,14 @@ import {
   getNamedType,
   isEnumType,
   isInputObjectType,
+  isLeafType,
+  isListType,
+  isNonNullType,
   isObjectType,
 } from "graphql";
 import { getMetadataStorage as getTypeGraphQLMetadata } from "type-graphql";
 import { ERROR_CODES } from "../../src/errors.js";
+import { maxBytesOf, maxItemsOf } from "../../src/graphql/max-size.js";
 import { isOncePerRequest } from "../../src/graphql/once-per-request.js";
 import { printSdl } from "../../src/graphql/schema.js";
 import { type App, makeApp } from "../support/app.js";
@@ -76,6 +80,41 @@ describe("the schema", () => {
         expect(codes.includes("UNAUTHENTICATED")).toBe(field.extensions["directives"] !== undefined);
       }
     }
+  });
+
+  test("every list has a page or a bound, and every text has one (row 61)", () => {
+    const fields = ownTypes()
+      .filter(isObjectType)
+      .flatMap((type) => Object.values(type.getFields()).map((field) => ({ type, field })));
+    const hasPage = (field: GraphQLField<unknown, unknown>) =>
+      field.args.some(({ name }) => name === "first");
+    const isList = ({ type }: GraphQLField<unknown, unknown>) =>
+      isListType(isNonNullType(type) ? type.ofType : type);
+    const lists = fields.filter(({ field }) => isList(field) && !hasPage(field));
+    // What counts on the page that the field above asks for stands below no field without one.
+    const onPages = lists.filter(({ field }) => field.extensions["maxItems"] === "page");
+    for (const { type } of onPages) {
+      const above = fields.filter(({ field }) => getNamedType(field.type) === type);
+      expect([type.name, above.length > 0 && above.every(({ field }) => hasPage(field))]).toEqual([
+        type.name,
+        true,
+      ]);
+    }
+    const unbounded = fields.flatMap(({ type, field }) => {
+      const endless =
+        (!hasPage(field) && maxItemsOf(field) === Number.POSITIVE_INFINITY) ||
+        (isLeafType(getNamedType(field.type)) && maxBytesOf(field) === Number.POSITIVE_INFINITY);
+      return endless ? `${type.name}.${field.name}` : [];
+    });
+    expect(unbounded).toEqual([]);
+    expect(lists.map(({ type, field }) => `${type.name}.${field.name}`).sort()).toEqual([
+      "AuditEventConnection.edges",
+      "AuditEventConnection.nodes",
+      "PasswordStrength.suggestions",
+      "User.roles",
+      "UserConnection.edges",
+      "UserConnection.nodes",
+    ]);
   });
 
   // An administrator may name many addresses in one request, and invite their owners.

@@ -255,6 +255,31 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       ]);
     });
 
+    test("mySessions pages through them", async () => {
+      const user = await signIn();
+      const ids = [sidOf(user.accessToken)];
+      for (let n = 0; n < 4; n++) ids.unshift(sidOf((await app.login(user.username)).accessToken));
+      const page = async (variables: { first?: number; after?: string }) => {
+        const { data } = await app.send(MY_SESSIONS, variables, { token: user.accessToken });
+        return data!.mySessions.map(({ id }) => id);
+      };
+      expect(await page({})).toEqual(ids);
+      expect(await page({ first: 2 })).toEqual(ids.slice(0, 2));
+      expect(await page({ first: 2, after: ids[1]! })).toEqual(ids.slice(2, 4));
+      expect(await page({ after: ids[4]! })).toEqual([]);
+      for (const [field, variables] of Object.entries({
+        first: [{ first: 0 }, { first: 101 }],
+        after: [{ after: "\0" }],
+      }))
+        for (const each of variables) {
+          const { status, errors } = await app.send(MY_SESSIONS, each, { token: user.accessToken });
+          expect([status, errors?.[0]?.extensions]).toEqual([
+            400,
+            { code: "BAD_USER_INPUT", violations: [expect.objectContaining({ field })] },
+          ]);
+        }
+    });
+
     test("revokeSession ends one of one's own; another's answers as one that does not exist (row 40)", async () => {
       const [alice, bob] = [await signIn(), await signIn()];
       const phone = await app.login(alice.username);
@@ -367,5 +392,83 @@ describe.each(DATABASES)("sessions on %s", (database) => {
     expect(left).toEqual([{ session_id: sidOf(live.accessToken) }]);
     await own.close();
     await other.close();
+  });
+});
+
+describe.each(DATABASES)("the most sessions of a user on %s", (database) => {
+  const SESSION_REVOKED = { type: "SESSION_REVOKED", details: { reason: "MAX_SESSIONS_PER_USER" } };
+  let app: App;
+  beforeAll(async () => {
+    app = await makeApp({ database, env: { MAX_SESSIONS_PER_USER: "3" } });
+  });
+  afterAll(() => app.close());
+
+  const live = async (token: string) => {
+    const { data } = await app.send(MY_SESSIONS, {}, { token });
+    return data?.mySessions.map(({ id }) => id);
+  };
+  const sidOf = (accessToken: string) => decodeJwt(accessToken)["sid"] as string;
+
+  test("one more ends the one that was used least recently, and says so in the audit log", async () => {
+    const { id } = await app.createUser("alice");
+    const logins = [];
+    for (let n = 0; n < 3; n++) {
+      logins.push(await app.login("alice"));
+      app.clock.advance(SECOND);
+    }
+    const [first, second, third] = logins;
+    // The oldest is in use; the second is the least recently used.
+    await app.send(REFRESH, { refreshToken: first!.refreshToken });
+    app.clock.advance(SECOND);
+    const fourth = await app.login("alice");
+    const left = [fourth, third!, first!].map(({ accessToken }) => sidOf(accessToken));
+    expect(await live(fourth.accessToken)).toEqual(left);
+    expect(await live(second!.accessToken)).toBeUndefined();
+    const { errors } = await app.send(REFRESH, { refreshToken: second!.refreshToken });
+    expect(errors?.[0]?.extensions).toEqual({ code: "INVALID_TOKEN" });
+    const events = (await auditEventsOf(app.latchkey.db, id)).filter(
+      ({ type }) => type === "SESSION_REVOKED",
+    );
+    expect(events).toEqual([{ ...SESSION_REVOKED, actorId: id, sessionId: sidOf(second!.accessToken) }]);
+  });
+
+  test("those that ended or expired, and another user's, do not count", async () => {
+    await app.createUser("bob");
+    await app.createUser("carol");
+    await app.login("bob");
+    app.clock.advance(14 * DAY);
+    const carol = await app.login("carol");
+    const ended = await app.login("bob");
+    await app.send(LOGOUT, {}, { token: ended.accessToken });
+    const kept = [];
+    for (let n = 0; n < 3; n++) kept.unshift(sidOf((await app.login("bob")).accessToken));
+    const { accessToken } = await app.login("bob");
+    expect(await live(accessToken)).toEqual([sidOf(accessToken), ...kept.slice(0, 2)]);
+    expect(await live(carol.accessToken)).toEqual([sidOf(carol.accessToken)]);
+  });
+
+  test("of many logins at once so many stay signed in", async () => {
+    await app.createUser("dave");
+    const logins = await Promise.all(Array.from({ length: 2 }, () => app.login("dave")));
+    logins.push(...(await Promise.all(Array.from({ length: 4 }, () => app.login("dave")))));
+    const alive = await Promise.all(logins.map(({ accessToken }) => live(accessToken)));
+    expect(alive.filter((sessions) => sessions !== undefined)).toHaveLength(3);
+  });
+
+  test("when the limit was lowered, a sign-in ends only so many", async () => {
+    const { id } = await app.createUser("erin");
+    const { accessToken } = await app.login("erin");
+    const { db } = app.latchkey;
+    const row = await db
+      .selectFrom("sessions")
+      .selectAll()
+      .where("user_id", "=", id)
+      .executeTakeFirstOrThrow();
+    const others = Array.from({ length: 60 }, (_, n) => ({ ...row, id: `${row.id}-${n}` }));
+    await db.insertInto("sessions").values(others).execute();
+    const counts = [];
+    for (let n = 0; n < 5; n++) counts.push((await live((await app.login("erin")).accessToken))?.length);
+    expect(counts).toEqual([42, 23, 4, 3, 3]);
+    expect(await live(accessToken)).toBeUndefined();
   });
 });

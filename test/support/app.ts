@@ -6,6 +6,7 @@ import { type Config, loadConfig } from "../../src/config.js";
 import { createLogger } from "../../src/logger.js";
 import { migrate, ping } from "../../src/storage/database.js";
 import { type DatabaseKind, emptyDatabaseUrl } from "./databases.js";
+import { undescribedErrors } from "./described-errors.js";
 import { LOGIN } from "./operations.js";
 import { keepSeen, SECRETS } from "./seen.js";
 
@@ -61,6 +62,7 @@ export async function makeApp(
   };
   const clock = options.clock ?? new FrozenClock();
   const seen: string[] = [];
+  const undescribed: string[] = [];
   const logger = createLogger(config, {
     write: (line) => {
       seen.push(line);
@@ -85,7 +87,11 @@ export async function makeApp(
       headers: headersOf(options),
       body: typeof body === "string" ? body : JSON.stringify(body),
     });
-    return { ...(answer.text.startsWith("{") ? JSON.parse(answer.text) : {}), ...answer };
+    const parsed = answer.text.startsWith("{") ? JSON.parse(answer.text) : {};
+    const query = (body as { query?: unknown } | null)?.query;
+    if (typeof query === "string")
+      undescribed.push(...undescribedErrors(latchkey.schema, query, parsed.errors ?? []));
+    return { ...parsed, ...answer };
   }
 
   async function send<Data, Variables>(
@@ -122,6 +128,10 @@ export async function makeApp(
       await server.close();
       await latchkey.close();
       const leak = seen.find((text) => SECRETS.test(text));
+      if (undescribed.length > 0)
+        throw new Error(
+          `descriptions name not all errors of their fields: ${[...new Set(undescribed)].join(", ")}`,
+        );
       if (leak !== undefined) throw new Error(`a secret was logged or answered: ${leak}`);
     },
   };

@@ -60,8 +60,8 @@ export const LOGOUT = graphql(`
 `);
 
 export const MY_SESSIONS = graphql(`
-  query MySessions {
-    mySessions { id createdAt lastUsedAt expiresAt userAgent ipAddress current }
+  query MySessions($first: Int! = 50, $after: ID) {
+    mySessions(first: $first, after: $after) { id createdAt lastUsedAt expiresAt userAgent ipAddress current }
   }
 `);
 
