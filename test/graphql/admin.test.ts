@@ -219,7 +219,9 @@ describe.each(DATABASES)("administration on %s", (database) => {
       const texts = Object.fromEntries(told.map(({ subject, text }) => [subject, text]));
       expect(texts).toEqual({
         "Your username was changed": expect.stringContaining("It is now maryann:"),
-        "Your email address was changed": expect.stringContaining("is now maryann@\u200bexample.\u200bcom."),
+        "Your email address was changed": expect.stringContaining(
+          "is now maryann\u2060\u200b@\u2060\u200bexample\u2060\u200b.\u2060\u200bcom.",
+        ),
       });
       await app.send(UPDATE_USER, { id: mary.id, input: { fullName: null } }, admin);
       await app.latchkey.outbox.deliverDue();
