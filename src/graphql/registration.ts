@@ -166,7 +166,7 @@ export class RegistrationResolver {
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Sends the mail to verify an address again, if it waits for it. Always answers true. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Sends one email with a link for each account that claims the address and has not verified it, by username. Always answers true. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async requestEmailVerification(@Ctx() { client }: Context, @Args(() => EmailArgs) { email }: EmailArgs) {
     await this.#mailRequests.request("EMAIL_VERIFICATION", email, client);

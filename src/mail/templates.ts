@@ -87,7 +87,8 @@ export function invitation({ appUrl, username, token }: LetterWithToken): Letter
 export function confirmEmailChange({ appUrl, username, token }: LetterWithToken): Letter {
   return letter("Confirm your new email address", [
     "Hello,",
-    `Please confirm that this is the new email address of your account, ${unlinked(username)}.`,
+    `The account ${unlinked(username)} asked to use this email address from now on.`,
+    "Confirm it only if the account is yours: whoever knows its password can then sign in with your email address.",
     { label: "Confirm my new address", url: link(appUrl, "/confirm-email-change", token) },
     "The link works once, for 24 hours. Until then your old address stays in use.",
     "If you did not ask for it, ignore this email: nothing is changed without the link.",
@@ -135,12 +136,15 @@ export function accountDeleted({ username }: { username: string }): Letter {
   ]);
 }
 
+/** Mail programs differ in which of them ends a link: Apple's go on over a zero-width space. Neither is seen. */
+const BREAK = "\u2060\u200b";
+
 /**
- * A name that somebody chose, so that no mail program makes a link of it: `www.evil.example` is a username too. A
- * zero-width space after each dot and at sign ends what looks like an address, and is not seen.
+ * A name that somebody chose, so that no mail program makes a link of it: `www.evil.example` and a phone number are
+ * usernames too. It is broken on both sides of each character but letters.
  */
 function unlinked(name: string): string {
-  return name.replace(/[.@]/g, "$&\u200b");
+  return name.replace(/(?<=\P{L})(?=.)|(?<=.)(?=\P{L})/gu, BREAK);
 }
 
 function link(appUrl: string, path: string, token: string): string {

@@ -94,6 +94,7 @@ export function accountMails({
     const users = user ? [user] : [];
     const holder = await findUserByLogin(db, email);
     const isUnverified = (user: User) => user.emailVerifiedAt === null && user.email === email;
+    const isFree = async (transaction: Database) => (await findUserByLogin(transaction, email)) === undefined;
     switch (kind) {
       case "REGISTRATION": {
         if (holder !== undefined) return alreadyRegistered({ appUrl, username: holder.username });
@@ -111,13 +112,18 @@ export function accountMails({
         return claim && resetPassword({ appUrl, ...claim });
       }
       case "INVITATION": {
-        const [claim] = await tokensFor(mail, "INVITATION", users, isUnverified);
+        const [claim] = await tokensFor(
+          mail,
+          "INVITATION",
+          users,
+          async (user, transaction) => isUnverified(user) && (await isFree(transaction)),
+        );
         return claim && invitation({ appUrl, ...claim });
       }
       case "EMAIL_CHANGE": {
-        const isFree = async (_user: User, transaction: Database) =>
-          (await findUserByLogin(transaction, email)) === undefined;
-        const [claim] = await tokensFor(mail, "EMAIL_CHANGE", users, isFree);
+        const [claim] = await tokensFor(mail, "EMAIL_CHANGE", users, (_user, transaction) =>
+          isFree(transaction),
+        );
         return claim && confirmEmailChange({ appUrl, ...claim });
       }
       default:

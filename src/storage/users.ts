@@ -148,7 +148,7 @@ export async function findUserById(db: Database, id: string): Promise<User | und
   return row && toUser(row);
 }
 
-/** The accounts that claim the address without having verified it, oldest first. */
+/** The accounts, but for disabled ones, that claim the address without having verified it; oldest first. */
 export async function listUnverifiedUsersByEmail(
   db: Database,
   email: string,
@@ -157,6 +157,7 @@ export async function listUnverifiedUsersByEmail(
   const rows = await selectUsers(db)
     .where("email", "=", email)
     .where("email_verified_at", "is", null)
+    .where("disabled_at", "is", null)
     .orderBy("id")
     .limit(limit)
     .execute();

@@ -223,7 +223,9 @@ describe.each(DATABASES)("administration on %s", (database) => {
         [
           "mary@example.com",
           "Your email address was changed",
-          expect.stringContaining("is now maryann@\u200bexample.\u200bcom."),
+          expect.stringContaining(
+            "is now maryann\u2060\u200b@\u2060\u200bexample\u2060\u200b.\u2060\u200bcom.",
+          ),
         ],
         ["mary@example.com", "Your username was changed", expect.stringContaining("It is now maryann:")],
       ];
