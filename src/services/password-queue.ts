@@ -1,0 +1,104 @@
+import type { Passwords } from "../crypto/passwords.js";
+import { LatchkeyError } from "../errors.js";
+import type { Metrics } from "../metrics.js";
+import type { Client } from "./audit.js";
+import { FairQueue } from "./fair-queue.js";
+import { networkOf } from "./network.js";
+
+const SECOND = 1000;
+/** As much work waits for each thread, by the time that a password has taken so far. */
+const MAX_WORK_WAITING = 5 * SECOND;
+/** However slow the machine is: a short burst is not refused. */
+const MIN_CAPACITY = 24;
+/** Nobody waits longer, whatever the estimate was. */
+const MAX_WAIT = 15 * SECOND;
+/** In seconds: by then what waits now has had its turn. */
+const RETRY_AFTER = MAX_WORK_WAITING / SECOND;
+
+/** For whom a password is checked or hashed. */
+export interface SlotHolder {
+  client: Client;
+  /** Who within the network; empty where there is no account yet. */
+  account: string;
+  /** Whether this network is known to the account, or the request has proved who it is for. */
+  known: boolean;
+}
+
+interface Waiting {
+  start: () => void;
+  refuse: () => void;
+}
+
+/**
+ * The queue before the threads that check and hash passwords. It is fair: turns alternate between networks that are
+ * known to the account and others, go round the networks that wait, and within one round its accounts. It is bounded by
+ * the time that its work takes, and when it is full, who has the most waiting makes room.
+ */
+export class PasswordQueue {
+  readonly #passwords: Passwords;
+  readonly #metrics: Metrics;
+  readonly #slots: number;
+  readonly #waiting = new FairQueue<Waiting>();
+  #running = 0;
+
+  constructor({ passwords, metrics }: { passwords: Passwords; metrics: Metrics }) {
+    this.#passwords = passwords;
+    this.#metrics = metrics;
+    // One more than can compute: while it is at the database, no thread is idle.
+    this.#slots = passwords.threads + 1;
+    metrics.watchPasswordQueue(() => this.#waiting.size);
+  }
+
+  /**
+   * Runs all of a request's password work once it has a slot. Not to be nested.
+   * @throws OVERLOADED, and what the work throws
+   */
+  async withSlot<T>({ client, account, known }: SlotHolder, work: () => Promise<T>): Promise<T> {
+    const path = [known ? "known" : "other", networkOf(client), account];
+    const askedAt = performance.now();
+    if (this.#running < this.#slots) this.#running++;
+    else await this.#turn(path);
+    this.#metrics.passwordWaited((performance.now() - askedAt) / SECOND);
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.take();
+      if (next === undefined) this.#running--;
+      else next.start();
+    }
+  }
+
+  /** Resolves when the slot of another request has been handed over. */
+  async #turn(path: readonly string[]): Promise<void> {
+    if (this.#isFull()) {
+      const displaced = this.#waiting.displacedBy(path);
+      if (displaced === undefined) throw overloaded();
+      displaced.refuse();
+    }
+    await new Promise<void>((resolve, reject) => {
+      const waiting: Waiting = {
+        start: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+        refuse: () => {
+          clearTimeout(timer);
+          this.#waiting.remove(path, waiting);
+          reject(overloaded());
+        },
+      };
+      const timer = setTimeout(waiting.refuse, MAX_WAIT);
+      this.#waiting.add(path, waiting);
+    });
+  }
+
+  #isFull(): boolean {
+    const { threads, duration } = this.#passwords;
+    return this.#waiting.size >= Math.max(MIN_CAPACITY, (threads * MAX_WORK_WAITING) / duration);
+  }
+}
+
+function overloaded(): LatchkeyError<"OVERLOADED"> {
+  const message = `Too many passwords are being checked. Try again in ${RETRY_AFTER} seconds.`;
+  return new LatchkeyError("OVERLOADED", message, { retryAfter: RETRY_AFTER });
+}
