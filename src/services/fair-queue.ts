@@ -11,6 +11,11 @@ export class FairQueue<T> {
     return this.#size;
   }
 
+  /** Whether anything waits in this outermost group. */
+  has(group: string): boolean {
+    return this.#groups.has(group);
+  }
+
   add([group, ...rest]: readonly string[], item: T): void {
     this.#size++;
     if (group === undefined) {

@@ -78,14 +78,6 @@ describe("the password queue", () => {
     expect(started).toEqual(["a1", "b", "c1", "a4", "c2", "a2", "a3"]);
   });
 
-  test("gives every other turn to those from networks that are known", async () => {
-    const { started, wait, next } = fullHouse();
-    for (let n = 0; n < 4; n++) wait(`stranger ${n}`, from(`192.0.2.${n}`));
-    for (let n = 0; n < 2; n++) wait(`known ${n}`, from(`203.0.113.${n}`, "", true));
-    for (let n = 0; n < 6; n++) await next();
-    expect(started).toEqual(["stranger 0", "known 0", "stranger 1", "known 1", "stranger 2", "stranger 3"]);
-  });
-
   test("hands on the slot of work that failed", async () => {
     const { queue, started, wait, next } = fullHouse();
     const failing = queue.withSlot(from("192.0.2.1"), async () => {
@@ -119,22 +111,36 @@ describe("the password queue", () => {
   test("keeps half of itself for known networks while very many others flood it, and for others (row 20)", async () => {
     for (const flooding of [false, true]) {
       const { started, wait, ask } = fullHouse();
-      for (let n = 0; n < CAPACITY; n++) wait("flood", from(`10.0.0.${n}`, "", flooding));
+      for (let n = 0; n < CAPACITY; n++) wait(`flood ${n}`, from(`10.0.0.${n}`, "", flooding));
       await expect(ask("another", from("192.0.2.1", "", flooding))).rejects.toEqual(OVERLOADED);
-      for (let n = 0; n < CAPACITY / 2; n++) {
-        wait("let in", from(`203.0.113.${n}`, "", !flooding));
-      }
+      for (let n = 0; n < CAPACITY / 2; n++) wait("let in", from(`203.0.113.${n}`, "", !flooding));
       await new Promise(setImmediate);
-      expect(started).toEqual(Array(CAPACITY / 2).fill("flood OVERLOADED"));
+      const displaced = Array.from(
+        { length: CAPACITY / 2 },
+        (_, n) => `flood ${CAPACITY - 1 - n} OVERLOADED`,
+      );
+      expect(started).toEqual(displaced);
       await expect(ask("late", from("198.51.100.7", "", !flooding))).rejects.toEqual(OVERLOADED);
     }
   });
 
-  test("refuses who has waited for 15 seconds, and forgets them", async () => {
+  test("keeps that half for one of each network: known accounts of one hold off no others (row 20)", async () => {
+    const { started, wait, ask } = fullHouse();
+    for (let n = 0; n < CAPACITY; n++) wait(`flood ${n}`, from("192.0.2.1", `account ${n}`, true));
+    for (let n = 0; n < CAPACITY - 1; n++) wait(`other ${n}`, from(`203.0.113.${n}`));
+    await new Promise(setImmediate);
+    expect(started).toEqual(
+      Array.from({ length: CAPACITY - 1 }, (_, n) => `flood ${CAPACITY - 1 - n} OVERLOADED`),
+    );
+    // All have one now.
+    await expect(ask("flood", from("192.0.2.1", "another", true))).rejects.toEqual(OVERLOADED);
+  });
+
+  test("refuses who has waited for 30 seconds, and forgets them", async () => {
     jest.useFakeTimers({ doNotFake: ["setImmediate", "performance", "nextTick"] });
     const { started, wait, next } = fullHouse();
     wait("early", from("192.0.2.1"));
-    jest.advanceTimersByTime(14_999);
+    jest.advanceTimersByTime(29_999);
     wait("late", from("192.0.2.1"));
     await new Promise(setImmediate);
     expect(started).toEqual([]);
