@@ -24,13 +24,16 @@ const HASH = "$2b$12$2b0/CkJBjlLZxLnPTKTyXOSWq3T3gYwOJ1Z8mBBeVXV0nhTZn6uTm";
  * Starts the built program as for development, over a SQLite database of its own. Each request can be from a source
  * of its own, by `X-Forwarded-For`.
  * @param users how many there are besides `johndoe`: `user0`, `user1`, …, at example.com
+ * @param hash of their password; by default of one that nobody knows
  * @param heap starts it as in production, with this limit of its heap in MB
  */
 export async function startServer({
   users = 0,
+  hash = HASH,
   heap,
 }: {
   users?: number;
+  hash?: string;
   heap?: number;
 } = {}): Promise<Server> {
   const directory = mkdtempSync(join(tmpdir(), "latchkey-bench-"));
@@ -68,7 +71,7 @@ export async function startServer({
   child.stdout.resume();
   if (users > 0) {
     const lines = Array.from({ length: users }, (_, n) =>
-      JSON.stringify({ username: `user${n}`, email: `user${n}@example.com`, password_hash: HASH }),
+      JSON.stringify({ username: `user${n}`, email: `user${n}@example.com`, password_hash: hash }),
     );
     const list = join(directory, "users.jsonl");
     writeFileSync(list, lines.join("\n"));

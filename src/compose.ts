@@ -35,6 +35,7 @@ import { Accounts } from "./services/accounts.js";
 import { Audit } from "./services/audit.js";
 import { AuditLog } from "./services/audit-log.js";
 import { cleanup } from "./services/cleanup.js";
+import { EmailLimits } from "./services/email-limits.js";
 import { Items } from "./services/items.js";
 import { Jobs } from "./services/jobs.js";
 import { Login } from "./services/login.js";
@@ -43,6 +44,7 @@ import { OneTimeTokens } from "./services/one-time-tokens.js";
 import { Outbox } from "./services/outbox.js";
 import { OwnAccount } from "./services/own-account.js";
 import { PasswordPolicy } from "./services/password-policy.js";
+import { PasswordQueue } from "./services/password-queue.js";
 import { PasswordRecovery } from "./services/password-recovery.js";
 import { PrivateKeys } from "./services/private-keys.js";
 import { purge } from "./services/purge.js";
@@ -73,6 +75,7 @@ export interface Latchkey {
   jobs: Jobs;
   outbox: Outbox;
   mailer: Mailer;
+  passwordQueue: PasswordQueue;
   login: Login;
   refresh: Refresh;
   accounts: Accounts;
@@ -123,8 +126,15 @@ export function compose(
     lifetimeSeconds: accessTokenSeconds,
   });
   const passwords = new Passwords({ cost: config.bcryptCost, metrics });
-  const throttle = new Throttle({ db, clock, audit, metrics, names: new KeyedHash(secretKey, "attempts") });
-  const policy = new PasswordPolicy({ throttle, passwords, minLength: config.passwordMinLength });
+  const passwordQueue = new PasswordQueue({ passwords, metrics });
+  const names = new KeyedHash(secretKey, "attempts");
+  const throttle = new Throttle({ db, clock, audit, metrics, names });
+  const policy = new PasswordPolicy({
+    throttle,
+    passwords,
+    passwordQueue,
+    minLength: config.passwordMinLength,
+  });
   const lifetime = { idle: config.refreshTokenExpireDays * DAY, absolute: config.sessionExpireDays * DAY };
   const sessions = new Sessions({
     db,
@@ -137,7 +147,7 @@ export function compose(
   });
   const grace = config.refreshGraceSeconds * 1000;
   const refresh = new Refresh({ db, throttle, sessions, audit, clock, lifetime, grace });
-  const login = new Login({ db, throttle, passwords, sessions, audit, clock, metrics });
+  const login = new Login({ db, throttle, passwords, passwordQueue, sessions, audit, clock, metrics });
   const items = new Items({ db, clock, newId, maxPerUser: config.maxItemsPerUser });
   const mailer = mailerOf(config, { clock, print });
   const tokens = new OneTimeTokens({ clock });
@@ -147,6 +157,7 @@ export function compose(
     newId,
     mailer,
     compose: accountMails({ db, tokens, secretKey, appUrl: config.appUrl }),
+    limits: new EmailLimits({ db, clock, names }),
     onFailure: ({ error: err, ...mail }) => logger.warn({ err, mail }, "a mail was not sent"),
     onError: (err) => logger.error({ err }, "the outbox failed"),
   });
@@ -160,6 +171,7 @@ export function compose(
     audit,
     throttle,
     passwords,
+    passwordQueue,
     policy,
     sessions,
     tokens,
@@ -169,8 +181,8 @@ export function compose(
   const registration = new Registration({ ...accountDeps, open: config.openRegistration });
   const recovery = new PasswordRecovery(accountDeps);
   const accounts = new Accounts(accountDeps);
-  const userImport = new UserImport({ db, accounts, audit });
-  const reauthentication = new Reauthentication({ db, throttle, passwords, audit });
+  const userImport = new UserImport({ db, accounts, audit, bcryptCost: config.bcryptCost });
+  const reauthentication = new Reauthentication({ db, throttle, passwords, passwordQueue, audit });
   const ownAccount = new OwnAccount({ ...accountDeps, reauthentication });
   const jobs = new Jobs({ db, clock, jobs: [cleanup({ db, clock, grace }), purge({ db }), outbox.job()] });
   const schema = createSchema([
@@ -190,6 +202,7 @@ export function compose(
     jobs,
     outbox,
     mailer,
+    passwordQueue,
     login,
     refresh,
     accounts,

@@ -45,8 +45,14 @@ export class Metrics {
   );
   readonly #passwordWait = new Histogram({
     name: "latchkey_password_wait_seconds",
-    help: "How long password work waited for a thread.",
+    help: "How long requests waited for a slot to check or hash a password.",
     buckets: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [this.#registry],
+  });
+  readonly #passwordWork = new Histogram({
+    name: "latchkey_password_work_seconds",
+    help: "How long checking or hashing a password took.",
+    buckets: [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     registers: [this.#registry],
   });
 
@@ -103,9 +109,13 @@ export class Metrics {
     this.#passwordWait.observe(seconds);
   }
 
-  /** @param length tasks that wait now */
+  passwordWorked(seconds: number): void {
+    this.#passwordWork.observe(seconds);
+  }
+
+  /** @param length requests that wait now */
   watchPasswordQueue(length: () => number): void {
-    this.#gauge("password_queue_length", "Password work waiting for a thread.", length);
+    this.#gauge("password_queue_length", "Requests waiting for a slot to check or hash a password.", length);
   }
 
   watchDatabasePool(use: () => PoolUse): void {

@@ -2,14 +2,14 @@ import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { Piscina } from "piscina";
 import { MAX_BCRYPT_COST } from "../config.js";
-import { LatchkeyError } from "../errors.js";
 import type { Metrics } from "../metrics.js";
 import type { Timed } from "./password-worker.js";
 
 const THREADS = Math.max(1, availableParallelism() - 1);
-/** Requests with password work at once: a few seconds' work, more than which nobody waits for anyway. */
-const PLACES = THREADS * 16;
-const RETRY_AFTER_SECONDS = 2;
+/** How long bcrypt of cost 12 takes, in milliseconds, until it has been measured here; each cost doubles it. */
+const COST_12_DURATION = 250;
+/** How much the latest duration counts against all before it. */
+const LATEST_WEIGHT = 0.1;
 
 /** bcrypt reads no more than this of a password. */
 export const MAX_PASSWORD_BYTES = 72;
@@ -29,31 +29,34 @@ export interface PasswordEstimate {
 }
 
 /**
- * Hashes and checks passwords with bcrypt, in worker threads behind one bounded queue, so that reading a
- * token never waits behind a password.
- *
- * Passwords are taken exactly as received. Every method rejects with OVERLOADED when the queue is full.
+ * Hashes and checks passwords with bcrypt, in worker threads, so that reading a token never waits behind a password.
+ * What a request asks of it has a slot in the password queue. Passwords are taken exactly as received.
  */
 export class Passwords {
+  readonly threads = THREADS;
   readonly #cost: number;
   readonly #metrics: Metrics;
-  /** Made at the first use: most of the operator's commands need no threads. */
+  /** Created at the first use: most of the operator's commands need no threads. */
   #pool: Piscina | undefined;
   readonly #dummyHash: string;
-  readonly #usersWithPlace = new Set<string>();
-  #taken = 0;
+  #duration: number;
 
   constructor({ cost, metrics }: { cost: number; metrics: Metrics }) {
     this.#cost = cost;
     this.#metrics = metrics;
     this.#dummyHash = `$2b$${String(cost).padStart(2, "0")}$${DUMMY_SALT_AND_HASH}`;
-    metrics.watchPasswordQueue(() => this.#pool?.queueSize ?? 0);
+    this.#duration = COST_12_DURATION * 2 ** (cost - 12);
+  }
+
+  /** How long checking or hashing a password takes, in milliseconds: lately, or as expected before the first. */
+  get duration(): number {
+    return this.#duration;
   }
 
   /** @returns a `$2b$` hash with a salt of its own; the password must satisfy `isHashable` */
   async hash(password: string): Promise<string> {
     if (!isHashable(password)) throw new RangeError("bcrypt would not hash all of this password");
-    return this.#run("hash", { password, cost: this.#cost });
+    return this.#runBcrypt("hash", { password, cost: this.#cost });
   }
 
   /**
@@ -63,13 +66,13 @@ export class Passwords {
   async verify(password: string, storedHash: string | undefined): Promise<boolean> {
     const usable = storedHash !== undefined && isHashable(password) && isRunnableHash(storedHash);
     const hash = usable ? storedHash.replace("$2y$", "$2b$") : this.#dummyHash;
-    const right = await this.#run("verify", { password, hash, cost: this.#cost });
+    const right = await this.#runBcrypt("verify", { password, hash, cost: this.#cost });
     return right && usable;
   }
 
-  /** Whether the cost has gone up since the hash was made. */
+  /** Whether the hash is of another cost than the configured one: checking it takes another time. */
   needsRehash(storedHash: string): boolean {
-    return costOf(storedHash) < this.#cost;
+    return costOf(storedHash) !== this.#cost;
   }
 
   /**
@@ -77,32 +80,7 @@ export class Passwords {
    * @param context words an attacker would try first: the user's names, the service's
    */
   async estimate(password: string, context: string[]): Promise<PasswordEstimate> {
-    return this.#run("estimate", { password, context });
-  }
-
-  /** @throws OVERLOADED when there is no place for anybody: to be asked before anything is done for a request */
-  expectPlace(): void {
-    if (this.#taken >= PLACES) throw overloaded();
-  }
-
-  /**
-   * Takes a place in the queue for all of `work`, before the first password of it is checked. Half of the places are
-   * kept for users who have shown who they are before, one for each at a time: they still get in while others, or one
-   * of them, flood it.
-   * @param userId the user that the place is kept for; undefined for anybody
-   * @throws OVERLOADED
-   */
-  async withPlace<T>({ userId }: { userId: string | undefined }, work: () => Promise<T>): Promise<T> {
-    const priority = userId !== undefined && !this.#usersWithPlace.has(userId);
-    if (this.#taken >= (priority ? PLACES : PLACES / 2)) throw overloaded();
-    this.#taken++;
-    if (priority) this.#usersWithPlace.add(userId);
-    try {
-      return await work();
-    } finally {
-      this.#taken--;
-      if (priority) this.#usersWithPlace.delete(userId);
-    }
+    return this.#threads().run({ password, context }, { name: "estimate" });
   }
 
   /** Ends the threads once what they were given is done. */
@@ -115,7 +93,6 @@ export class Passwords {
       filename: new URL(`./password-worker${extname(import.meta.url)}`, import.meta.url).href,
       minThreads: THREADS,
       maxThreads: THREADS,
-      maxQueue: PLACES,
       niceIncrement: 10,
       // Whoever is next while no thread is free would otherwise be sent to the end of the queue, each time.
       stricterFIFO: true,
@@ -125,27 +102,14 @@ export class Passwords {
     return this.#pool;
   }
 
-  async #run(name: "hash", task: { password: string; cost: number }): Promise<string>;
-  async #run(name: "verify", task: { password: string; hash: string; cost: number }): Promise<boolean>;
-  async #run(name: "estimate", task: { password: string; context: string[] }): Promise<PasswordEstimate>;
-  async #run(name: string, task: object): Promise<unknown> {
-    try {
-      const queuedAt = process.hrtime.bigint();
-      const { startedAt, result } = (await this.#threads().run(task, { name })) as Timed<unknown>;
-      this.#metrics.passwordWaited(Number(startedAt - queuedAt) / 1e9);
-      return result;
-    } catch (error) {
-      if (error instanceof Error && error.message === "Task queue is at limit") {
-        throw overloaded();
-      }
-      throw error;
-    }
+  async #runBcrypt(name: "hash", task: { password: string; cost: number }): Promise<string>;
+  async #runBcrypt(name: "verify", task: { password: string; hash: string; cost: number }): Promise<boolean>;
+  async #runBcrypt(name: string, task: object): Promise<unknown> {
+    const { duration, result } = (await this.#threads().run(task, { name })) as Timed<unknown>;
+    this.#duration += (duration - this.#duration) * LATEST_WEIGHT;
+    this.#metrics.passwordWorked(duration / 1000);
+    return result;
   }
-}
-
-function overloaded(): LatchkeyError<"OVERLOADED"> {
-  const message = `Too many passwords are being checked. Try again in ${RETRY_AFTER_SECONDS} seconds.`;
-  return new LatchkeyError("OVERLOADED", message, { retryAfter: RETRY_AFTER_SECONDS });
 }
 
 /** Whether bcrypt would read the whole password: no NUL, no lone surrogate, at most 72 bytes of UTF-8. */
@@ -161,6 +125,7 @@ export function isRunnableHash(hash: string): boolean {
   return cost >= 4 && cost <= MAX_BCRYPT_COST;
 }
 
-function costOf(hash: string): number {
+/** The cost of a bcrypt hash; NaN when it is none. */
+export function costOf(hash: string): number {
   return Number(BCRYPT_HASH.exec(hash)?.[1]);
 }

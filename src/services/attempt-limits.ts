@@ -23,16 +23,19 @@ const LIMITS = {
     source: { attempts: 100, window: 15 * MINUTE },
     account: { attempts: 50, window: Number.POSITIVE_INFINITY },
   },
-  // Refresh tokens and tokens from mails that are no good.
+  // Refresh tokens and tokens from emails that are no good.
   TOKEN: { source: { attempts: 300, window: 15 * MINUTE } },
   REGISTRATION: { source: { attempts: 50, window: HOUR } },
-  // What anyone can have sent to an address. Backing off: however many others ask for, the owner gets one in the end.
-  MAIL: {
-    source: { attempts: 50, window: HOUR },
-    account: { attempts: 10, window: HOUR, backOff: true },
-  },
+  // Requests that send an email, whatever the address.
+  EMAIL: { source: { attempts: 50, window: HOUR } },
   PASSWORD_STRENGTH: { source: { attempts: 300, window: 15 * MINUTE } },
 } satisfies Record<string, Limits>;
+
+/**
+ * Emails of one kind to one address, whoever asks for them. It backs off: however many are asked for, the address gets
+ * few, and the owner gets one in the end.
+ */
+export const EMAILS_TO_ADDRESS: AttemptLimit = { attempts: 5, window: HOUR, backOff: true };
 
 /** What is limited. */
 export type AttemptKind = keyof typeof LIMITS;

@@ -1,12 +1,13 @@
 import type { Clock } from "../clock.js";
 import type { Passwords } from "../crypto/passwords.js";
-import { type ErrorCode, hasCode, LatchkeyError } from "../errors.js";
+import { type ErrorCode, LatchkeyError } from "../errors.js";
 import type { Metrics } from "../metrics.js";
 import { findPasswordHash, replacePasswordHash } from "../storage/credentials.js";
 import { type Database, inTransaction } from "../storage/database.js";
 import { findUserByLogin, lockUser, type User } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
 import { isLogin, normalizeLogin } from "./identifiers.js";
+import type { PasswordQueue } from "./password-queue.js";
 import type { IssuedToken, Sessions } from "./sessions.js";
 import type { Succeeded, Throttle } from "./throttle.js";
 
@@ -20,6 +21,7 @@ export class Login {
   readonly #db: Database;
   readonly #throttle: Throttle;
   readonly #passwords: Passwords;
+  readonly #passwordQueue: PasswordQueue;
   readonly #sessions: Sessions;
   readonly #audit: Audit;
   readonly #clock: Clock;
@@ -29,6 +31,7 @@ export class Login {
     db: Database;
     throttle: Throttle;
     passwords: Passwords;
+    passwordQueue: PasswordQueue;
     sessions: Sessions;
     audit: Audit;
     clock: Clock;
@@ -37,6 +40,7 @@ export class Login {
     this.#db = deps.db;
     this.#throttle = deps.throttle;
     this.#passwords = deps.passwords;
+    this.#passwordQueue = deps.passwordQueue;
     this.#sessions = deps.sessions;
     this.#audit = deps.audit;
     this.#clock = deps.clock;
@@ -54,12 +58,10 @@ export class Login {
   }
 
   async #login(username: string, password: string, client: Client): Promise<IssuedToken> {
-    // Before anything is asked of the database: a flood is to cost as little as can be.
-    this.#passwords.expectPlace();
     const name = normalizeLogin(username);
     const candidate = isLogin(name) ? await findUserByLogin(this.#db, name) : undefined;
     const attempter = await this.#throttle.identify(client, { userId: candidate?.id, name });
-    return this.#passwords.withPlace({ userId: attempter.known ? attempter.userId : undefined }, () =>
+    return this.#passwordQueue.withSlot(attempter, () =>
       this.#throttle.guessPassword(attempter, async (succeeded) => {
         let token: IssuedToken | undefined;
         // Again, when the password was changed meanwhile, or hashed anew by another login.
@@ -82,7 +84,7 @@ export class Login {
       await this.#refused("INVALID_CREDENTIALS", candidate, client);
       throw new LatchkeyError("INVALID_CREDENTIALS", "The username or the password is wrong.");
     }
-    const betterHash = this.#passwords.needsRehash(hash) ? await this.#hashIfIdle(password) : undefined;
+    const newHash = this.#passwords.needsRehash(hash) ? await this.#passwords.hash(password) : undefined;
     const started = await inTransaction(this.#db, async (transaction) => {
       const user = await lockUser(transaction, candidate.id);
       // Checking the password took a while: what it was checked against must still hold.
@@ -91,10 +93,10 @@ export class Login {
         return { kind: "refused" as const, user, code: "ACCOUNT_DISABLED" as const };
       if (user.emailVerifiedAt === null)
         return { kind: "refused" as const, user, code: "EMAIL_NOT_VERIFIED" as const };
-      if (betterHash !== undefined) {
+      if (newHash !== undefined) {
         await replacePasswordHash(transaction, user.id, {
           from: hash,
-          to: betterHash,
+          to: newHash,
           now: this.#clock.now(),
         });
       }
@@ -115,15 +117,5 @@ export class Login {
   /** Nothing of what was typed is written down: people type passwords into the wrong field. */
   async #refused(reason: ErrorCode, user: User | undefined, client: Client): Promise<void> {
     await this.#audit.record(this.#db, "LOGIN_FAILED", { subjectId: user?.id, client, details: { reason } });
-  }
-
-  /** A better hash can wait for the next login; this login cannot. */
-  async #hashIfIdle(password: string): Promise<string | undefined> {
-    try {
-      return await this.#passwords.hash(password);
-    } catch (error) {
-      if (hasCode(error, "OVERLOADED")) return undefined;
-      throw error;
-    }
   }
 }

@@ -1,6 +1,5 @@
 import { invalidInput } from "../errors.js";
 import type { Database } from "../storage/database.js";
-import { findUserByLogin } from "../storage/users.js";
 import type { Client } from "./audit.js";
 import { emailViolations, normalizeLogin } from "./identifiers.js";
 import type { Outbox } from "./outbox.js";
@@ -30,15 +29,13 @@ export class MailRequests {
     const email = normalizeLogin(address);
     const violations = emailViolations(email);
     if (violations.length > 0) throw invalidInput(violations);
-    await this.count(email, client);
+    await this.count(client);
     await this.#outbox.enqueue(this.#db, { kind, email });
     this.#outbox.wake();
   }
 
-  /** Counts a mail to the address, normalized, whether it has an account or not. @throws RATE_LIMITED */
-  async count(email: string, client: Client): Promise<void> {
-    const holder = await findUserByLogin(this.#db, email);
-    const attempter = await this.#throttle.identify(client, { userId: holder?.id, name: email });
-    await this.#throttle.count("MAIL", attempter);
+  /** Counts an email that the client asks for, whatever the address. @throws RATE_LIMITED */
+  async count(client: Client): Promise<void> {
+    await this.#throttle.count("EMAIL", client);
   }
 }

@@ -10,6 +10,7 @@ import {
   rescheduleOutboxMail,
   takeOutboxMail,
 } from "../storage/outbox.js";
+import type { EmailLimits } from "./email-limits.js";
 import type { Job } from "./jobs.js";
 
 const SECOND = 1000;
@@ -61,6 +62,7 @@ export interface OutboxDeps {
   newId: NewId;
   mailer: Mailer;
   compose: ComposeMail;
+  limits: EmailLimits;
   onFailure: (failure: MailFailure) => void;
   /** Told when the database failed: what is in it is tried again later. */
   onError: (error: unknown) => void;
@@ -133,13 +135,14 @@ export class Outbox {
   }
 
   async #takeDue(): Promise<void> {
-    const { db, clock } = this.#deps;
+    const { db, clock, limits } = this.#deps;
     while (!this.#closed) {
       while (this.#sending.size >= CONCURRENCY) await Promise.race(this.#sending);
       const due = await listDueOutboxMails(db, clock.now(), CONCURRENCY - this.#sending.size);
       if (due.length === 0) break;
       for (const mail of due) {
-        if (this.#closed || !(await takeOutboxMail(db, mail, clock.now() + HOLD))) continue;
+        if (this.#closed || (await limits.postpone(mail))) continue;
+        if (!(await takeOutboxMail(db, mail, clock.now() + HOLD))) continue;
         const sent: Promise<void> = this.#attempt(mail).finally(() => this.#sending.delete(sent));
         this.#sending.add(sent);
       }
@@ -149,15 +152,17 @@ export class Outbox {
   }
 
   async #attempt(mail: OutboxMail): Promise<void> {
-    const { db, mailer, compose, onError } = this.#deps;
+    const { db, mailer, compose, limits, onError } = this.#deps;
     try {
+      let composed: Mail | undefined;
       try {
-        const composed = await compose(mail);
+        composed = await compose(mail);
         if (composed !== undefined) await mailer.send(composed);
       } catch (error) {
         return await this.#failed(mail, error);
       }
       await deleteOutboxMail(db, mail.id);
+      if (composed !== undefined) await limits.countSent(mail);
     } catch (error) {
       onError(error);
     }

@@ -18,6 +18,7 @@ import type { MailRequests } from "./mail-requests.js";
 import { type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
+import type { PasswordQueue } from "./password-queue.js";
 import { expectPassword, type Reauthentication } from "./reauthentication.js";
 import type { IssuedToken, Sessions } from "./sessions.js";
 import type { Throttle } from "./throttle.js";
@@ -30,6 +31,7 @@ export class OwnAccount {
   readonly #audit: Audit;
   readonly #throttle: Throttle;
   readonly #passwords: Passwords;
+  readonly #passwordQueue: PasswordQueue;
   readonly #policy: PasswordPolicy;
   readonly #reauthentication: Reauthentication;
   readonly #access: AccountAccess;
@@ -44,6 +46,7 @@ export class OwnAccount {
     audit: Audit;
     throttle: Throttle;
     passwords: Passwords;
+    passwordQueue: PasswordQueue;
     policy: PasswordPolicy;
     reauthentication: Reauthentication;
     access: AccountAccess;
@@ -57,6 +60,7 @@ export class OwnAccount {
     this.#audit = deps.audit;
     this.#throttle = deps.throttle;
     this.#passwords = deps.passwords;
+    this.#passwordQueue = deps.passwordQueue;
     this.#policy = deps.policy;
     this.#reauthentication = deps.reauthentication;
     this.#access = deps.access;
@@ -86,7 +90,8 @@ export class OwnAccount {
         },
       ]);
     }
-    const hash = await this.#passwords.withPlace({ userId: user.id }, async () => {
+    const holder = { client: actor.client, account: user.id, known: true };
+    const hash = await this.#passwordQueue.withSlot(holder, async () => {
       await this.#policy.check(newPassword, user, "newPassword");
       return this.#passwords.hash(newPassword);
     });
@@ -125,7 +130,7 @@ export class OwnAccount {
     const violations = emailViolations(email).map((violation) => ({ ...violation, field: "newEmail" }));
     if (violations.length > 0) throw invalidInput(violations);
     const verified = await this.#reauthentication.check(user, currentPassword, actor.client);
-    await this.#mailRequests.count(email, actor.client);
+    await this.#mailRequests.count(actor.client);
     await inTransaction(this.#db, async (transaction) => {
       const { id: userId } = await this.#authorize(transaction, actor, verified);
       await this.#record(transaction, "EMAIL_CHANGE_REQUESTED", actor);

@@ -1,6 +1,7 @@
 import { MAX_PASSWORD_BYTES, type PasswordEstimate, type Passwords } from "../crypto/passwords.js";
 import { invalidInput, type Violation } from "../errors.js";
 import type { Client } from "./audit.js";
+import type { PasswordQueue } from "./password-queue.js";
 import type { Throttle } from "./throttle.js";
 
 /** zxcvbn's score for a password that withstands guessing where attempts are limited. */
@@ -19,18 +20,25 @@ export interface PasswordOwner {
 export class PasswordPolicy {
   readonly #throttle: Throttle;
   readonly #passwords: Passwords;
+  readonly #passwordQueue: PasswordQueue;
   readonly #minLength: number;
 
   /** @param deps.minLength in Unicode code points */
-  constructor(deps: { throttle: Throttle; passwords: Passwords; minLength: number }) {
+  constructor(deps: {
+    throttle: Throttle;
+    passwords: Passwords;
+    passwordQueue: PasswordQueue;
+    minLength: number;
+  }) {
     this.#throttle = deps.throttle;
     this.#passwords = deps.passwords;
+    this.#passwordQueue = deps.passwordQueue;
     this.#minLength = deps.minLength;
   }
 
   /**
    * @param field what the violations call the password
-   * @throws BAD_USER_INPUT saying what to do; OVERLOADED
+   * @throws BAD_USER_INPUT saying what to do
    */
   async check(password: string, owner: PasswordOwner, field = "password"): Promise<void> {
     const violations = this.#violations(password, field);
@@ -47,10 +55,10 @@ export class PasswordPolicy {
 
   /** How hard a password is to guess, for a form that helps to choose one. @throws RATE_LIMITED, OVERLOADED */
   async estimate(password: string, client: Client): Promise<PasswordEstimate> {
-    await this.#throttle.count("PASSWORD_STRENGTH", client);
-    return this.#passwords.withPlace({ userId: undefined }, () =>
-      this.#passwords.estimate(password, contextOf(undefined)),
-    );
+    return this.#passwordQueue.withSlot({ client, account: "", known: false }, async () => {
+      await this.#throttle.count("PASSWORD_STRENGTH", client);
+      return this.#passwords.estimate(password, contextOf(undefined));
+    });
   }
 
   #violations(password: string, field: string): Violation[] {

@@ -9,6 +9,7 @@ import type { Audit, Client } from "./audit.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
+import type { PasswordQueue } from "./password-queue.js";
 import type { Throttle } from "./throttle.js";
 
 /** Setting a password with a token from a mail: who has forgotten theirs, and who was invited. */
@@ -18,6 +19,7 @@ export class PasswordRecovery {
   readonly #audit: Audit;
   readonly #throttle: Throttle;
   readonly #passwords: Passwords;
+  readonly #passwordQueue: PasswordQueue;
   readonly #policy: PasswordPolicy;
   readonly #tokens: OneTimeTokens;
   readonly #access: AccountAccess;
@@ -29,6 +31,7 @@ export class PasswordRecovery {
     audit: Audit;
     throttle: Throttle;
     passwords: Passwords;
+    passwordQueue: PasswordQueue;
     policy: PasswordPolicy;
     tokens: OneTimeTokens;
     access: AccountAccess;
@@ -39,6 +42,7 @@ export class PasswordRecovery {
     this.#audit = deps.audit;
     this.#throttle = deps.throttle;
     this.#passwords = deps.passwords;
+    this.#passwordQueue = deps.passwordQueue;
     this.#policy = deps.policy;
     this.#tokens = deps.tokens;
     this.#access = deps.access;
@@ -67,7 +71,8 @@ export class PasswordRecovery {
   ): Promise<void> {
     // A password that is refused must not cost the token: it is consumed when all else is well.
     const owner = await this.#tokens.ownerOf(this.#db, purpose, token);
-    const hash = await this.#passwords.withPlace({ userId: owner.id }, async () => {
+    const holder = { client, account: owner.id, known: true };
+    const hash = await this.#passwordQueue.withSlot(holder, async () => {
       await this.#policy.check(password, owner, field);
       return this.#passwords.hash(password);
     });

@@ -4,6 +4,7 @@ import { findPasswordHash } from "../storage/credentials.js";
 import type { Database } from "../storage/database.js";
 import type { User } from "../storage/users.js";
 import type { Audit, Client } from "./audit.js";
+import type { PasswordQueue } from "./password-queue.js";
 import type { Throttle } from "./throttle.js";
 
 /** Asks a user who is signed in for the password again, before what cannot be undone. */
@@ -11,12 +12,20 @@ export class Reauthentication {
   readonly #db: Database;
   readonly #throttle: Throttle;
   readonly #passwords: Passwords;
+  readonly #passwordQueue: PasswordQueue;
   readonly #audit: Audit;
 
-  constructor(deps: { db: Database; throttle: Throttle; passwords: Passwords; audit: Audit }) {
+  constructor(deps: {
+    db: Database;
+    throttle: Throttle;
+    passwords: Passwords;
+    passwordQueue: PasswordQueue;
+    audit: Audit;
+  }) {
     this.#db = deps.db;
     this.#throttle = deps.throttle;
     this.#passwords = deps.passwords;
+    this.#passwordQueue = deps.passwordQueue;
     this.#audit = deps.audit;
   }
 
@@ -26,7 +35,7 @@ export class Reauthentication {
    */
   async check(user: User, password: string, client: Client): Promise<string> {
     const attempter = await this.#throttle.identify(client, { userId: user.id, name: user.username });
-    return this.#passwords.withPlace({ userId: attempter.known ? attempter.userId : undefined }, () =>
+    return this.#passwordQueue.withSlot(attempter, () =>
       this.#throttle.guessPassword(attempter, async (succeeded) => {
         const hash = await findPasswordHash(this.#db, user.id);
         if ((await this.#passwords.verify(password, hash)) && hash !== undefined) {

@@ -7,10 +7,10 @@ import { insertUser, type User, updateUser } from "../storage/users.js";
 import type { AccountAccess } from "./account-access.js";
 import type { Audit, Client } from "./audit.js";
 import { checkIdentity, normalizeLogin } from "./identifiers.js";
-import type { MailRequests } from "./mail-requests.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "./one-time-tokens.js";
 import type { Outbox } from "./outbox.js";
 import type { PasswordPolicy } from "./password-policy.js";
+import type { PasswordQueue } from "./password-queue.js";
 import type { Throttle } from "./throttle.js";
 
 export interface NewRegistration {
@@ -31,10 +31,10 @@ export class Registration {
   readonly #audit: Audit;
   readonly #throttle: Throttle;
   readonly #passwords: Passwords;
+  readonly #passwordQueue: PasswordQueue;
   readonly #policy: PasswordPolicy;
   readonly #tokens: OneTimeTokens;
   readonly #access: AccountAccess;
-  readonly #mailRequests: MailRequests;
   readonly #outbox: Outbox;
   readonly #open: boolean;
 
@@ -45,10 +45,10 @@ export class Registration {
     audit: Audit;
     throttle: Throttle;
     passwords: Passwords;
+    passwordQueue: PasswordQueue;
     policy: PasswordPolicy;
     tokens: OneTimeTokens;
     access: AccountAccess;
-    mailRequests: MailRequests;
     outbox: Outbox;
     open: boolean;
   }) {
@@ -58,10 +58,10 @@ export class Registration {
     this.#audit = deps.audit;
     this.#throttle = deps.throttle;
     this.#passwords = deps.passwords;
+    this.#passwordQueue = deps.passwordQueue;
     this.#policy = deps.policy;
     this.#tokens = deps.tokens;
     this.#access = deps.access;
-    this.#mailRequests = deps.mailRequests;
     this.#outbox = deps.outbox;
     this.#open = deps.open;
   }
@@ -82,10 +82,10 @@ export class Registration {
       updatedAt: now,
     };
     checkIdentity(user);
-    await this.#throttle.count("REGISTRATION", client);
-    const hash = await this.#passwords.withPlace({ userId: undefined }, async () => {
+    const holder = { client, account: "", known: false };
+    const hash = await this.#passwordQueue.withSlot(holder, async () => {
+      await this.#throttle.count("REGISTRATION", client);
       await this.#policy.check(input.password, user);
-      await this.#mailRequests.count(user.email, client);
       return this.#passwords.hash(input.password);
     });
     await inTransaction(this.#db, async (transaction) => {

@@ -1,4 +1,3 @@
-import ipaddr from "ipaddr.js";
 import type { Clock } from "../clock.js";
 import type { KeyedHash } from "../crypto/keyed-hash.js";
 import { hasCode, LatchkeyError } from "../errors.js";
@@ -15,6 +14,7 @@ import type { Database } from "../storage/database.js";
 import { forgetSources, isKnownSource, rememberSource } from "../storage/known-sources.js";
 import { type AttemptKind, type AttemptTarget, accountKey, limitsOf } from "./attempt-limits.js";
 import type { Audit, Client } from "./audit.js";
+import { networkOf } from "./network.js";
 
 const SECOND = 1000;
 const DAY = 24 * 3600 * SECOND;
@@ -41,9 +41,9 @@ interface Counted {
 /**
  * Limits attempts, in the database: all processes count together, and a restart forgets nothing.
  *
- * Guessing at one account is limited from each source by growing delays, from each source over all accounts, and
- * from all sources together. Nobody can lock the owner out for good that way: sources the account has signed in from
- * have counts of their own, mails are held up for minutes at most, and a new password resets all.
+ * Guessing at one account is limited from each network by growing delays, from each network over all accounts, and
+ * from all networks together. Nobody can lock the owner out for good that way: networks the account has signed in from
+ * have counts of their own, emails are held up for minutes at most, and a new password resets all.
  */
 export class Throttle {
   readonly #db: Database;
@@ -67,7 +67,7 @@ export class Throttle {
    */
   async identify(client: Client, target: { userId: string | undefined; name: string }): Promise<Attempter> {
     const account = target.userId ?? this.#names.of(target.name);
-    const source = sourceOf(client);
+    const source = networkOf(client);
     const known = await isKnownSource(this.#db, { userId: account, source, now: this.#clock.now() });
     return { userId: target.userId, account, source, known, client };
   }
@@ -82,12 +82,7 @@ export class Throttle {
     try {
       return await attempt((transaction) => this.#succeeded(transaction, attempter));
     } catch (error) {
-      // It got as far as neither success nor failure.
-      if (hasCode(error, "OVERLOADED")) {
-        for (const { key } of counted) await uncountAttempt(this.#db, key);
-      } else if (error instanceof LatchkeyError) {
-        await this.#recordReached(counted, attempter);
-      }
+      if (error instanceof LatchkeyError) await this.#recordReached(counted, attempter);
       throw error;
     }
   }
@@ -106,9 +101,9 @@ export class Throttle {
     }
   }
 
-  /** Counts what counts however it ends. @param who only a client where no account is tried; @throws RATE_LIMITED */
-  async count(kind: Exclude<AttemptKind, "PASSWORD">, who: Attempter | Client): Promise<void> {
-    const attempter = attempterOf(who);
+  /** Counts for the client's network what counts however it ends. @throws RATE_LIMITED */
+  async count(kind: Exclude<AttemptKind, "PASSWORD">, client: Client): Promise<void> {
+    const attempter = { userId: undefined, account: "", source: networkOf(client), known: false, client };
     await this.#recordReached(await this.#countAll(kind, attempter), attempter);
   }
 
@@ -120,7 +115,7 @@ export class Throttle {
   async startAnew(transaction: Database, userId: string, client?: Client): Promise<void> {
     await resetAllAttempts(transaction, userId);
     await forgetSources(transaction, userId);
-    if (client !== undefined) await this.#remember(transaction, userId, sourceOf(client));
+    if (client !== undefined) await this.#remember(transaction, userId, networkOf(client));
   }
 
   async #countAll(kind: AttemptKind, attempter: Attempter): Promise<Counted[]> {
@@ -167,19 +162,6 @@ export class Throttle {
   async #remember(transaction: Database, userId: string, source: string): Promise<void> {
     await rememberSource(transaction, { userId, source, until: this.#clock.now() + KNOWN_SOURCE_LIFETIME });
   }
-}
-
-function attempterOf(who: Attempter | Client): Attempter {
-  if ("account" in who) return who;
-  return { userId: undefined, account: "", source: sourceOf(who), known: false, client: who };
-}
-
-/** One subscriber of IPv6 has a /64 to choose addresses from. */
-function sourceOf({ ipAddress }: Client): string {
-  if (ipAddress === null) return "unknown";
-  const address = ipaddr.process(ipAddress);
-  if (!(address instanceof ipaddr.IPv6)) return address.toString();
-  return `${new ipaddr.IPv6([...address.parts.slice(0, 4), 0, 0, 0, 0])}/64`;
 }
 
 function rateLimited(wait: number): LatchkeyError<"RATE_LIMITED"> {

@@ -1,4 +1,4 @@
-import { isRunnableHash } from "../crypto/passwords.js";
+import { costOf, isRunnableHash } from "../crypto/passwords.js";
 import { invalidInput, LatchkeyError } from "../errors.js";
 import { setPasswordHash } from "../storage/credentials.js";
 import { type Database, inTransaction } from "../storage/database.js";
@@ -37,11 +37,14 @@ export class UserImport {
   readonly #db: Database;
   readonly #accounts: Accounts;
   readonly #audit: Audit;
+  readonly #bcryptCost: number;
 
-  constructor(deps: { db: Database; accounts: Accounts; audit: Audit }) {
+  /** @param deps.bcryptCost the highest cost of a hash that is taken over */
+  constructor(deps: { db: Database; accounts: Accounts; audit: Audit; bcryptCost: number }) {
     this.#db = deps.db;
     this.#accounts = deps.accounts;
     this.#audit = deps.audit;
+    this.#bcryptCost = deps.bcryptCost;
   }
 
   /**
@@ -132,6 +135,11 @@ export class UserImport {
     if (!isRunnableHash(passwordHash)) {
       const message = "password_hash must be a bcrypt hash ($2a$, $2b$ or $2y$) of a cost from 4 to 15";
       throw invalidInput([{ field: "password_hash", rule: "bcrypt", message }]);
+    }
+    // Checking it would take longer than for a user who does not exist.
+    if (costOf(passwordHash) > this.#bcryptCost) {
+      const message = `password_hash costs more than BCRYPT_COST: raise BCRYPT_COST to ${costOf(passwordHash)} to import it`;
+      throw invalidInput([{ field: "password_hash", rule: "bcryptCost", message }]);
     }
     const user = this.#accounts.newUser({
       username: text(record, "username"),

@@ -92,6 +92,38 @@ export async function rescheduleOutboxMail(db: Database, id: string, nextAttempt
   await db.updateTable("outbox").set({ next_attempt_at: nextAttemptAt }).where("id", "=", id).execute();
 }
 
+/**
+ * Puts off a mail that is due and not taken. It is dropped instead when an earlier one of its kind goes to the address by
+ * then: so each request is followed by an email, and no number of requests makes many wait.
+ * @param sameForAll whether such emails say the same, whichever user they are about
+ */
+export async function postponeOutboxMail(
+  db: Database,
+  { id, kind, email, userId, nextAttemptAt }: OutboxMail,
+  until: number,
+  { sameForAll }: { sameForAll: boolean },
+): Promise<void> {
+  let earlier = db
+    .selectFrom("outbox")
+    .select("id")
+    .where("kind", "=", kind)
+    .where("email", "=", email)
+    .where("id", "<", id)
+    .where("next_attempt_at", "<=", until)
+    .limit(1);
+  if (!sameForAll) earlier = earlier.where("user_id", "=", userId);
+  if ((await earlier.executeTakeFirst()) !== undefined) {
+    await db.deleteFrom("outbox").where("id", "=", id).where("next_attempt_at", "=", nextAttemptAt).execute();
+    return;
+  }
+  await db
+    .updateTable("outbox")
+    .set({ next_attempt_at: until })
+    .where("id", "=", id)
+    .where("next_attempt_at", "=", nextAttemptAt)
+    .execute();
+}
+
 export async function deleteOutboxMail(db: Database, id: string): Promise<void> {
   await db.deleteFrom("outbox").where("id", "=", id).execute();
 }

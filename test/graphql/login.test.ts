@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import bcrypt from "bcrypt";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { loadConfig } from "../../src/config.js";
-import { findPasswordHash } from "../../src/storage/credentials.js";
+import { findPasswordHash, setPasswordHash } from "../../src/storage/credentials.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { CHANGE_PASSWORD, LOGIN, ME } from "../support/operations.js";
@@ -22,8 +23,13 @@ describe.each(DATABASES)("login on %s", (database) => {
     await app.createUser("alice");
   });
   afterAll(() => app.close());
-  // So that what one test fails at does not count in the next.
-  afterEach(() => app.clock.advance(DAY));
+  /** Apps of one test, over the same database. */
+  const others: App[] = [];
+  afterEach(async () => {
+    for (const other of others.splice(0)) await other.close();
+    // So that what one test fails at does not count in the next.
+    app.clock.advance(DAY);
+  });
 
   test("answers a bearer token for the right password (row 55)", async () => {
     const { status, headers, data } = await app.send(LOGIN, { username: "alice", password: PASSWORD });
@@ -185,39 +191,70 @@ describe.each(DATABASES)("login on %s", (database) => {
     await own.close();
   });
 
-  test("hashes anew when the cost has gone up, and only then (row 12)", async () => {
+  test("hashes anew when the stored hash is of another cost, cheaper or costlier, and only then (row 12)", async () => {
     await app.createUser("rehashed");
     const { id } = (await app.login("rehashed")).user;
     const hashOf = () => findPasswordHash(app.latchkey.db, id);
     const before = await hashOf();
     expect(before).toMatch(/^\$2b\$04\$/);
 
-    const costlier = await makeApp({ databaseUrl: app.databaseUrl, config: { bcryptCost: 5 } });
+    others.push(await makeApp({ databaseUrl: app.databaseUrl, config: { bcryptCost: 5 } }));
+    const [costlier] = others as [App];
     await Promise.all([costlier.login("rehashed"), costlier.login("rehashed"), costlier.login("rehashed")]);
     const after = await hashOf();
     expect(after).toMatch(/^\$2b\$05\$/);
     await costlier.login("rehashed");
     expect(await hashOf()).toBe(after);
-    await costlier.close();
+    // Checking it would take longer than for a user who does not exist.
+    await app.login("rehashed");
+    expect(await hashOf()).toMatch(/^\$2b\$04\$/);
   });
 
-  test("never puts a better hash of the old password in the new one's place (row 12)", async () => {
-    const costlier = await makeApp({
-      databaseUrl: app.databaseUrl,
-      clock: app.clock,
-      config: { bcryptCost: 5 },
-    });
-    const changed = `another ${PASSWORD}`;
-    for (let n = 0; n < 5; n++) {
-      const username = `changing-${n}`;
-      const { id } = await app.createUser(username);
-      const logins = [1, 2, 3].map(() => costlier.send(LOGIN, { username, password: PASSWORD }));
-      await Promise.all([...logins, app.latchkey.accounts.setPassword(username, changed)]);
-      expect((await costlier.login(username, changed)).user.id).toBe(id);
-      const old = await costlier.send(LOGIN, { username, password: PASSWORD });
-      expect(old.errors).toEqual(INVALID_CREDENTIALS);
+  test("a password that is replaced while it is checked does not get in, nor come back (row 12)", async () => {
+    // Checking the cheap hash takes no time; then the password is hashed anew, which does.
+    others.push(
+      await makeApp({ databaseUrl: app.databaseUrl, clock: app.clock, config: { bcryptCost: 12 } }),
+    );
+    const [costlier] = others as [App];
+    const worked = async () => {
+      const { text } = await costlier.request("/metrics");
+      return Number(/^latchkey_password_work_seconds_count (\d+)$/m.exec(text)?.[1]);
+    };
+    const { id } = await app.createUser("changing");
+    const newHash = bcrypt.hashSync(`another ${PASSWORD}`, 4);
+    const login = costlier.send(LOGIN, { username: "changing", password: PASSWORD });
+    const deadline = Date.now() + 10_000;
+    while ((await worked()) === 0) {
+      if (Date.now() > deadline) throw new Error("nothing was checked");
     }
-    await costlier.close();
+    await setPasswordHash(app.latchkey.db, id, newHash, app.clock.now());
+    expect(await worked()).toBe(1);
+    expect((await login).errors).toEqual(INVALID_CREDENTIALS);
+    expect(await findPasswordHash(app.latchkey.db, id)).toBe(newHash);
+    const sessions = app.latchkey.db.selectFrom("sessions").select("id").where("user_id", "=", id);
+    expect(await sessions.execute()).toEqual([]);
+  });
+
+  test("an import takes no hash of a higher cost, whose check would take longer (rows 12, 18)", async () => {
+    const lines = async function* () {
+      for (const [line, cost] of [4, 5, 6].entries()) {
+        const record = { username: `imported-${cost}`, email: `imported-${cost}@example.com` };
+        yield { line, record: { ...record, password_hash: bcrypt.hashSync(PASSWORD, cost) } };
+      }
+    };
+    others.push(await makeApp({ databaseUrl: app.databaseUrl, config: { bcryptCost: 5 } }));
+    const [importing] = others as [App];
+    expect(await importing.latchkey.userImport.import(lines(), () => {})).toEqual({
+      created: 2,
+      existing: 0,
+      failed: [
+        {
+          line: 2,
+          problem:
+            "Invalid input: password_hash costs more than BCRYPT_COST: raise BCRYPT_COST to 6 to import it.",
+        },
+      ],
+    });
   });
 
   test("salts every hash on its own", async () => {

@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import fastify from "fastify";
 import { paceRefusals } from "../../src/http/pacing.js";
 import { type App, makeApp } from "../support/app.js";
@@ -13,10 +13,16 @@ const HOST = "host: localhost";
 const JSON_TYPE = "content-type: application/json";
 
 let app: App;
+/** The app of one test. */
+let small: App | undefined;
 beforeAll(async () => {
   app = await makeApp({ env: { INTROSPECTION_SECRET: "a secret of the tests, 32 bytes or more" } });
 });
 afterAll(() => app.close());
+afterEach(async () => {
+  await small?.close();
+  small = undefined;
+});
 
 test("1,000 sockets that send a byte a second, of headers or of a body, are closed after 10 seconds and stop nobody (row 64)", async () => {
   const head = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: ";
@@ -71,7 +77,7 @@ function slowSocket({ address }: App, begin: string): Promise<string> {
 
 test("connections past the cap are closed at once, and counted, until there is room again", async () => {
   expect(app.server.server.maxConnections).toBe(10_000);
-  const small = await makeApp();
+  small = await makeApp();
   small.server.server.maxConnections = 2;
   const sockets = [await open(small), await open(small)];
   await closed(await open(small));
@@ -80,9 +86,12 @@ test("connections past the cap are closed at once, and counted, until there is r
     await closed(socket.destroy());
   }
   // The server hears of it a moment later.
-  while ((await connectionsOf(small)) > 0) await sleep(5);
+  const deadline = Date.now() + 5000;
+  while ((await connectionsOf(small)) > 0) {
+    if (Date.now() > deadline) throw new Error("the server still holds connections");
+    await sleep(5);
+  }
   expect((await small.request("/metrics")).text).toContain("latchkey_http_connections_dropped_total 1\n");
-  await small.close();
 });
 
 async function open({ address }: App): Promise<Socket> {

@@ -2,12 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { idsFrom } from "../../src/clock.js";
 import { loadConfig } from "../../src/config.js";
+import { KeyedHash } from "../../src/crypto/keyed-hash.js";
 import { MailError, type Mailer, PermanentMailError } from "../../src/mail/mailer.js";
 import { SmtpMailer } from "../../src/mail/smtp.js";
 import { resetPassword } from "../../src/mail/templates.js";
+import { EmailLimits } from "../../src/services/email-limits.js";
 import { type ComposeMail, type MailFailure, Outbox } from "../../src/services/outbox.js";
 import { type Database, migrate, openDatabase, ping } from "../../src/storage/database.js";
-import { FrozenClock } from "../support/app.js";
+import { FrozenClock, SECRET_KEY } from "../support/app.js";
 import { DATABASES, emptyDatabaseUrl } from "../support/databases.js";
 import { type MailServer, refusal, startMailServer } from "./mail-server.js";
 
@@ -52,6 +54,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
       newId: idsFrom(clock),
       mailer,
       compose: makeMail,
+      limits: new EmailLimits({ db, clock, names: new KeyedHash(() => SECRET_KEY, "attempts") }),
       onFailure: (failure) => failures.push(failure),
       onError: (error) => errors.push(error),
     });

@@ -2,7 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { dictionary } from "@zxcvbn-ts/language-common";
 import { OneTimeTokens } from "../../src/services/one-time-tokens.js";
 import { type Answer, type App, makeApp, PASSWORD } from "../support/app.js";
-import { ACCEPT_INVITATION, CHANGE_PASSWORD, REGISTER, RESET_PASSWORD } from "../support/operations.js";
+import {
+  ACCEPT_INVITATION,
+  CHANGE_PASSWORD,
+  PASSWORD_STRENGTH,
+  REGISTER,
+  RESET_PASSWORD,
+} from "../support/operations.js";
 
 /** The most common of those that were found in breaches, most common first. */
 const COMMON = dictionary["passwords-common"] as string[];
@@ -82,10 +88,44 @@ describe("a password that is set", () => {
 
   test("is well-formed Unicode without NUL (row 5)", async () => {
     for (const wrong of ["\ud83e", "\udd88 ", "\0"]) {
-      const answer = await register(`${PASSWORD}${wrong}`);
-      expect(violationsOf(answer)).toMatchObject([{ field: "input.password" }]);
+      const password = `${PASSWORD}${wrong}`;
+      // No such text comes through GraphQL; an operator's input does.
+      const answer = await register(password);
+      expect(violationsOf(answer)).toEqual([
+        {
+          field: "input.password",
+          rule: "text",
+          message: "password must be 0 to 1000 characters of well-formed text without NUL",
+        },
+      ]);
       expect(answer.status).toBe(400);
+      const message = "the password must be well-formed Unicode without NUL characters";
+      await expect(app.createUser("malformed", password)).rejects.toMatchObject({
+        code: "BAD_USER_INPUT",
+        details: { violations: [{ field: "password", rule: "wellFormed", message }] },
+      });
     }
+  });
+
+  test("has a score of 3 or more (row 6)", async () => {
+    for (const [password, score] of [
+      ["monkey dragon sun", 2],
+      ["chicken sandwich", 3],
+    ] as const) {
+      const { data } = await app.send(PASSWORD_STRENGTH, { password });
+      expect([password, data?.passwordStrength.score]).toEqual([password, score]);
+    }
+    await expectRefused("monkey dragon sun", "guessable", GUESSABLE);
+    expect((await register("chicken sandwich")).data).toBeTruthy();
+  });
+
+  test("has 8 letters and digits of its own besides the names (row 8)", async () => {
+    const owner = { username: "friederike", email: "friederike@example.com" };
+    const refused = await register("friederike-qzx vkjp!", { owner });
+    expect(violationsOf(refused)).toEqual([
+      { field: "input.password", rule: "guessable", message: GUESSABLE },
+    ]);
+    expect((await register("friederike-qzx vkjpw!", { owner })).data).toBeTruthy();
   });
 
   test("is not one of 200 common ones that are long enough, nor any of 15 characters (row 6)", async () => {
