@@ -135,15 +135,17 @@ export class Outbox {
   }
 
   async #takeDue(): Promise<void> {
-    const { db, clock, limits } = this.#deps;
+    const { db, clock } = this.#deps;
     while (!this.#closed) {
       while (this.#sending.size >= CONCURRENCY) await Promise.race(this.#sending);
       const due = await listDueOutboxMails(db, clock.now(), CONCURRENCY - this.#sending.size);
       if (due.length === 0) break;
       for (const mail of due) {
-        if (this.#closed || (await limits.postpone(mail))) continue;
-        if (!(await takeOutboxMail(db, mail, clock.now() + HOLD))) continue;
-        const sent: Promise<void> = this.#attempt(mail).finally(() => this.#sending.delete(sent));
+        const nextAttemptAt = clock.now() + HOLD;
+        if (this.#closed || !(await takeOutboxMail(db, mail, nextAttemptAt))) continue;
+        const sent: Promise<void> = this.#attempt({ ...mail, nextAttemptAt }).finally(() =>
+          this.#sending.delete(sent),
+        );
         this.#sending.add(sent);
       }
     }
@@ -154,15 +156,17 @@ export class Outbox {
   async #attempt(mail: OutboxMail): Promise<void> {
     const { db, mailer, compose, limits, onError } = this.#deps;
     try {
+      if (!(await limits.begin(mail))) return;
       let composed: Mail | undefined;
       try {
         composed = await compose(mail);
         if (composed !== undefined) await mailer.send(composed);
       } catch (error) {
+        await limits.undo(mail);
         return await this.#failed(mail, error);
       }
       await deleteOutboxMail(db, mail.id);
-      if (composed !== undefined) await limits.countSent(mail);
+      if (composed === undefined) await limits.undo(mail);
     } catch (error) {
       onError(error);
     }

@@ -222,6 +222,7 @@ export async function deleteUser(transaction: Database, id: string, now: number)
     .where("id", "=", id)
     .execute();
   await transaction.deleteFrom("credentials").where("user_id", "=", id).execute();
+  await transaction.deleteFrom("one_time_tokens").where("user_id", "=", id).execute();
 }
 
 export async function listDeletedUserIds(db: Database, limit: number): Promise<string[]> {
