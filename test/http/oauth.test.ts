@@ -385,10 +385,10 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       }),
     );
     const overloaded = answers.find(({ status }) => status === 503);
-    expect(overloaded?.headers.get("retry-after")).toBe("2");
+    expect(overloaded?.headers.get("retry-after")).toBe("5");
     expect(JSON.parse(overloaded!.text)).toEqual({
       error: "temporarily_unavailable",
-      error_description: "Too many passwords are being checked. Try again in 2 seconds.",
+      error_description: "Too many passwords are being checked. Try again in 5 seconds.",
     });
     expect((await slow.send(LOGIN, { username: "nobody", password: "x" })).status).toBeGreaterThanOrEqual(
       400,
