@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.js";
 import type { KeyedHash } from "../crypto/keyed-hash.js";
-import { type AttemptKey, countAttempt, findNextAttempt } from "../storage/attempts.js";
+import { type AttemptKey, countAttempt, findNextAttempt, uncountAttempt } from "../storage/attempts.js";
 import type { Database } from "../storage/database.js";
 import { type OutboxMail, postponeOutboxMail } from "../storage/outbox.js";
 import { EMAILS_TO_ADDRESS } from "./attempt-limits.js";
@@ -30,19 +30,24 @@ export class EmailLimits {
     this.#names = deps.names;
   }
 
-  /** Postpones the email when too many of its kind went to its address. @returns whether it did */
-  async postpone(mail: OutboxMail): Promise<boolean> {
+  /**
+   * Counts an email that is about to be sent, or postpones it when too many of its kind went to its address.
+   * @returns until when it is postponed, epoch milliseconds; undefined when it may be sent
+   */
+  async admit(mail: OutboxMail): Promise<number | undefined> {
     const limited = LIMITED.get(mail.kind);
-    if (limited === undefined) return false;
-    const until = await findNextAttempt(this.#db, [this.#keyOf(mail)], this.#clock.now());
-    if (until === undefined) return false;
+    if (limited === undefined) return undefined;
+    const now = this.#clock.now();
+    if ((await countAttempt(this.#db, this.#keyOf(mail), EMAILS_TO_ADDRESS, now)) !== undefined)
+      return undefined;
+    const until = (await findNextAttempt(this.#db, [this.#keyOf(mail)], now)) ?? now;
     await postponeOutboxMail(this.#db, mail, until, limited);
-    return true;
+    return until;
   }
 
-  async countSent(mail: OutboxMail): Promise<void> {
-    if (!LIMITED.has(mail.kind)) return;
-    await countAttempt(this.#db, this.#keyOf(mail), EMAILS_TO_ADDRESS, this.#clock.now());
+  /** Takes back what was counted for an email that was not sent after all. */
+  async giveBack(mail: OutboxMail): Promise<void> {
+    if (LIMITED.has(mail.kind)) await uncountAttempt(this.#db, this.#keyOf(mail));
   }
 
   #keyOf({ kind, email }: OutboxMail): AttemptKey {

@@ -140,14 +140,13 @@ export class Outbox {
   }
 
   async #takeDue(): Promise<void> {
-    const { db, clock, limits } = this.#deps;
+    const { db, clock } = this.#deps;
     while (!this.#closed) {
       while (this.#sending.size >= CONCURRENCY) await Promise.race(this.#sending);
       const due = await listDueOutboxMails(db, clock.now(), CONCURRENCY - this.#sending.size);
       if (due.length === 0) break;
       for (const mail of due) {
-        if (this.#closed || (await limits.postpone(mail))) continue;
-        if (!(await takeOutboxMail(db, mail, clock.now() + HOLD))) continue;
+        if (this.#closed || !(await takeOutboxMail(db, mail, clock.now() + HOLD))) continue;
         const sent: Promise<void> = this.#attempt(mail).finally(() => this.#sending.delete(sent));
         this.#sending.add(sent);
       }
@@ -157,18 +156,21 @@ export class Outbox {
   }
 
   async #attempt(mail: OutboxMail): Promise<void> {
-    const { db, mailer, compose, limits, onError } = this.#deps;
+    const { db, clock, mailer, compose, limits, onError } = this.#deps;
     try {
+      const postponedUntil = await limits.admit(mail);
+      if (postponedUntil !== undefined) return this.#wakeIn(postponedUntil - clock.now());
       let composed: Mail | undefined;
       try {
         const intent = { kind: mail.kind as MailKind, email: mail.email, userId: mail.userId };
         composed = await compose(intent);
         if (composed !== undefined) await mailer.send(composed);
       } catch (error) {
+        await limits.giveBack(mail);
         return await this.#failed(mail, error);
       }
+      if (composed === undefined) await limits.giveBack(mail);
       await deleteOutboxMail(db, mail.id);
-      if (composed !== undefined) await limits.countSent(mail);
     } catch (error) {
       onError(error);
     }
