@@ -31,22 +31,22 @@ export class EmailLimits {
   }
 
   /**
-   * Counts the email before it is sent, so that of several at once no more are than the limit allows; or postpones it
-   * when too many of its kind went to its address.
-   * @returns whether it may be sent
+   * Counts an email that is about to be sent, or postpones it when too many of its kind went to its address.
+   * @returns until when it is postponed, epoch milliseconds; undefined when it may be sent
    */
-  async begin(mail: OutboxMail): Promise<boolean> {
+  async admit(mail: OutboxMail): Promise<number | undefined> {
     const limited = LIMITED.get(mail.kind);
-    if (limited === undefined) return true;
+    if (limited === undefined) return undefined;
     const now = this.#clock.now();
-    const key = this.#keyOf(mail);
-    if ((await countAttempt(this.#db, key, EMAILS_TO_ADDRESS, now)) !== undefined) return true;
-    await postponeOutboxMail(this.#db, mail, (await findNextAttempt(this.#db, [key], now)) ?? now, limited);
-    return false;
+    if ((await countAttempt(this.#db, this.#keyOf(mail), EMAILS_TO_ADDRESS, now)) !== undefined)
+      return undefined;
+    const until = (await findNextAttempt(this.#db, [this.#keyOf(mail)], now)) ?? now;
+    await postponeOutboxMail(this.#db, mail, until, limited);
+    return until;
   }
 
-  /** Takes back what was counted for an email that was not sent. */
-  async undo(mail: OutboxMail): Promise<void> {
+  /** Takes back what was counted for an email that was not sent after all. */
+  async giveBack(mail: OutboxMail): Promise<void> {
     if (LIMITED.has(mail.kind)) await uncountAttempt(this.#db, this.#keyOf(mail));
   }
 

@@ -141,11 +141,8 @@ export class Outbox {
       const due = await listDueOutboxMails(db, clock.now(), CONCURRENCY - this.#sending.size);
       if (due.length === 0) break;
       for (const mail of due) {
-        const nextAttemptAt = clock.now() + HOLD;
-        if (this.#closed || !(await takeOutboxMail(db, mail, nextAttemptAt))) continue;
-        const sent: Promise<void> = this.#attempt({ ...mail, nextAttemptAt }).finally(() =>
-          this.#sending.delete(sent),
-        );
+        if (this.#closed || !(await takeOutboxMail(db, mail, clock.now() + HOLD))) continue;
+        const sent: Promise<void> = this.#attempt(mail).finally(() => this.#sending.delete(sent));
         this.#sending.add(sent);
       }
     }
@@ -154,19 +151,20 @@ export class Outbox {
   }
 
   async #attempt(mail: OutboxMail): Promise<void> {
-    const { db, mailer, compose, limits, onError } = this.#deps;
+    const { db, clock, mailer, compose, limits, onError } = this.#deps;
     try {
-      if (!(await limits.begin(mail))) return;
+      const postponedUntil = await limits.admit(mail);
+      if (postponedUntil !== undefined) return this.#wakeIn(postponedUntil - clock.now());
       let composed: Mail | undefined;
       try {
         composed = await compose(mail);
         if (composed !== undefined) await mailer.send(composed);
       } catch (error) {
-        await limits.undo(mail);
+        await limits.giveBack(mail);
         return await this.#failed(mail, error);
       }
+      if (composed === undefined) await limits.giveBack(mail);
       await deleteOutboxMail(db, mail.id);
-      if (composed === undefined) await limits.undo(mail);
     } catch (error) {
       onError(error);
     }

@@ -93,13 +93,14 @@ export async function rescheduleOutboxMail(db: Database, id: string, nextAttempt
 }
 
 /**
- * Puts off a mail that is due and not taken. It is dropped instead when an earlier one of its kind goes to the address by
- * then: so each request is followed by an email, and no number of requests makes many wait.
+ * Puts off a mail that was taken, and does not count the attempt. It is dropped instead when an earlier one of its kind
+ * goes to the address by then: so each request is followed by an email, and no number of requests makes many wait.
+ * @param mail as it was before it was taken
  * @param sameForAll whether such emails say the same, whichever user they are about
  */
 export async function postponeOutboxMail(
   db: Database,
-  { id, kind, email, userId, nextAttemptAt }: OutboxMail,
+  { id, kind, email, userId, attempts }: OutboxMail,
   until: number,
   { sameForAll }: { sameForAll: boolean },
 ): Promise<void> {
@@ -112,16 +113,8 @@ export async function postponeOutboxMail(
     .where("next_attempt_at", "<=", until)
     .limit(1);
   if (!sameForAll) earlier = earlier.where("user_id", "=", userId);
-  if ((await earlier.executeTakeFirst()) !== undefined) {
-    await db.deleteFrom("outbox").where("id", "=", id).where("next_attempt_at", "=", nextAttemptAt).execute();
-    return;
-  }
-  await db
-    .updateTable("outbox")
-    .set({ next_attempt_at: until })
-    .where("id", "=", id)
-    .where("next_attempt_at", "=", nextAttemptAt)
-    .execute();
+  if ((await earlier.executeTakeFirst()) !== undefined) return deleteOutboxMail(db, id);
+  await db.updateTable("outbox").set({ next_attempt_at: until, attempts }).where("id", "=", id).execute();
 }
 
 export async function deleteOutboxMail(db: Database, id: string): Promise<void> {

@@ -123,8 +123,8 @@ describe.each(DATABASES)("when a table fails on %s (row 66)", (database) => {
     app.clock.advance(3_600_000);
     admin = { token: (await app.login("root")).accessToken };
     const [one, two, three, four] = await Promise.all([signIn(), signIn(), signIn(), signIn()]);
-    const [five, six] = await Promise.all([newUser(), newUser()]);
-    const reset = await oneTimeToken(two, "PASSWORD_RESET");
+    const [five, six, seven] = await Promise.all([newUser(), newUser(), newUser()]);
+    const reset = await oneTimeToken(seven, "PASSWORD_RESET");
     const verification = await oneTimeToken(two, "EMAIL_VERIFICATION");
     const name = `new-${users++}`;
     const account = { username: name, email: `${name}@example.com` };
