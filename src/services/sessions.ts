@@ -112,12 +112,12 @@ export class Sessions {
     return this.#viewerOf(result.claims);
   }
 
-  /** What an access token says (RFC 7662), when it would be let in; undefined otherwise. */
+  /** What an access token says (RFC 7662), with the roles the user has now; undefined when it would not be let in. */
   async introspect(accessToken: string): Promise<(AccessTokenClaims & { username: string }) | undefined> {
     const result = await this.#accessTokens.verify(accessToken);
     const viewer = result.valid ? await this.#viewerOf(result.claims) : undefined;
     if (!result.valid || viewer?.kind !== "user") return undefined;
-    return { ...result.claims, username: viewer.user.username };
+    return { ...result.claims, roles: viewer.user.roles, username: viewer.user.username };
   }
 
   async #viewerOf({ sub, sid }: AccessTokenClaims): Promise<Viewer> {

@@ -182,6 +182,18 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       roles: ["USER"],
       username: "alice",
     });
+    // The roles of the user now, as everywhere here, not those of the token.
+    await own.latchkey.db
+      .updateTable("users")
+      .set({ roles: '["USER","ADMIN"]' })
+      .where("id", "=", user.id)
+      .execute();
+    expect(JSON.parse((await introspect(accessToken)).text).roles).toEqual(["USER", "ADMIN"]);
+    await own.latchkey.db
+      .updateTable("users")
+      .set({ roles: '["USER"]' })
+      .where("id", "=", user.id)
+      .execute();
     const kidWithNul = Buffer.from('{"alg":"ES256","typ":"at+jwt","kid":"a\\u0000b"}').toString("base64url");
     await own.send(LOGOUT, {}, { token: accessToken });
     for (const token of [accessToken, refreshToken, "garbage", `${kidWithNul}.e30.AA`]) {
