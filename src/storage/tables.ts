@@ -70,8 +70,8 @@ export interface SigningKeyRow {
   created_at: number;
   /** When the next key takes over signing; null for the newest. */
   superseded_at: number | null;
-  /** When the last token it signed has expired; null for the newest. */
-  expires_at: number | null;
+  /** The longest lifetime of the tokens it signs, in milliseconds. */
+  token_lifetime: number;
 }
 
 export interface RefreshTokenRow {
