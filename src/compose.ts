@@ -126,6 +126,7 @@ export function compose(
   const lifetime = { idle: config.refreshTokenExpireDays * DAY, absolute: config.sessionExpireDays * DAY };
   const sessions = new Sessions({ db, accessTokens, audit, clock, newId, lifetime });
   const grace = config.refreshGraceSeconds * 1000;
+  const auditRetention = config.auditRetentionDays * DAY;
   const refresh = new Refresh({ db, throttle, sessions, audit, clock, lifetime, grace });
   const login = new Login({ db, throttle, passwords, sessions, audit, clock, metrics });
   const items = new Items({ db, clock, newId });
@@ -160,7 +161,7 @@ export function compose(
   const userImport = new UserImport({ db, accounts, audit });
   const reauthentication = new Reauthentication({ db, throttle, passwords, audit });
   const ownAccount = new OwnAccount({ ...accountDeps, reauthentication });
-  const jobs = new Jobs({ db, clock, jobs: [cleanup({ db, clock, grace }), outbox.job()] });
+  const jobs = new Jobs({ db, clock, jobs: [cleanup({ db, clock, grace, auditRetention }), outbox.job()] });
   const schema = createSchema([
     new SessionResolver({ login, refresh, sessions }),
     new AccountResolver(ownAccount),

@@ -20,6 +20,7 @@ describe("the configuration", () => {
       refreshTokenExpireDays: 14,
       sessionExpireDays: 90,
       refreshGraceSeconds: 10,
+      auditRetentionDays: 400,
       introspectionSecret: undefined,
       metricsToken: undefined,
       bcryptCost: 12,
@@ -52,6 +53,7 @@ describe("the configuration", () => {
       REFRESH_TOKEN_EXPIRE_DAYS: "7",
       SESSION_EXPIRE_DAYS: "30",
       REFRESH_GRACE_SECONDS: "0",
+      AUDIT_RETENTION_DAYS: "30",
       INTROSPECTION_SECRET: `introspect ${SECRET}`,
       METRICS_TOKEN: `metrics ${SECRET}`,
       BCRYPT_COST: "13",
@@ -79,6 +81,7 @@ describe("the configuration", () => {
       refreshTokenExpireDays: 7,
       sessionExpireDays: 30,
       refreshGraceSeconds: 0,
+      auditRetentionDays: 30,
       introspectionSecret: `introspect ${SECRET}`,
       metricsToken: `metrics ${SECRET}`,
       bcryptCost: 13,
@@ -122,6 +125,16 @@ describe("the configuration", () => {
     ["METRICS_TOKEN", "x".repeat(31), "METRICS_TOKEN must be 32 bytes or more"],
     ["ALGORITHM", "RS256", "ALGORITHM must be one of ES256, EdDSA, HS256"],
     ["ACCESS_TOKEN_EXPIRE_MINUTES", "0", "ACCESS_TOKEN_EXPIRE_MINUTES must be a whole number from 1 to 1440"],
+    ...["1", "9", "61", "1e1"].map((value) => [
+      "REFRESH_GRACE_SECONDS",
+      value,
+      "REFRESH_GRACE_SECONDS must be 0, or a whole number from 10 to 60",
+    ]),
+    ...["0", "3651"].map((value) => [
+      "AUDIT_RETENTION_DAYS",
+      value,
+      "AUDIT_RETENTION_DAYS must be a whole number from 1 to 3650",
+    ]),
     ["BCRYPT_COST", "9", "BCRYPT_COST must be a whole number from 10 to 15"],
     [
       "CORS_ORIGINS",
@@ -144,8 +157,15 @@ describe("the configuration", () => {
     ],
     ["APOLLO_SANDBOX", "yes", "APOLLO_SANDBOX must be one of true, false"],
     ["LOG_LEVEL", "loud", "LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent"],
-  ])("refuses %s=%s in one line without the value", (name, value, message) => {
+  ] as [string, string, string][])("refuses %s=%s in one line without the value", (name, value, message) => {
     expect(() => loadConfig({ [name]: value })).toThrow(new ConfigError(message));
+  });
+
+  test.each([
+    ["REFRESH_GRACE_SECONDS", ["0", "10", "60"], "refreshGraceSeconds"],
+    ["AUDIT_RETENTION_DAYS", ["1", "3650"], "auditRetentionDays"],
+  ] as const)("takes %s at its bounds", (name, values, field) => {
+    for (const value of values) expect(loadConfig({ [name]: value })[field]).toBe(Number(value));
   });
 
   test("refuses production without SECRET_KEY", () => {

@@ -1,6 +1,7 @@
 import type { Clock, NewId } from "../clock.js";
 import type { AccessTokenClaims, AccessTokens } from "../crypto/access-tokens.js";
-import { hashOpaqueToken, newOpaqueToken } from "../crypto/opaque-tokens.js";
+import { newOpaqueToken } from "../crypto/opaque-tokens.js";
+import { hashRefreshToken } from "../crypto/refresh-tokens.js";
 import { LatchkeyError, type UnauthenticatedReason } from "../errors.js";
 import type { AuditEventType } from "../storage/audit.js";
 import { type Database, inTransaction } from "../storage/database.js";
@@ -89,7 +90,7 @@ export class Sessions {
     const refreshToken = newOpaqueToken();
     await insertSession(transaction, session);
     await insertRefreshToken(transaction, {
-      tokenHash: hashOpaqueToken(refreshToken),
+      ...hashRefreshToken(refreshToken),
       sessionId: session.id,
       now,
     });

@@ -77,6 +77,8 @@ export interface SigningKeyRow {
 export interface RefreshTokenRow {
   /** SHA-256 of the token, base64url. */
   token_hash: string;
+  /** SHA-256 of what all refresh tokens of the session have in common, base64url. */
+  family_hash: string;
   session_id: string;
   created_at: number;
   used_at: number | null;
