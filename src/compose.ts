@@ -146,6 +146,7 @@ export function compose(
     maxPerUser: config.maxSessionsPerUser,
   });
   const grace = config.refreshGraceSeconds * 1000;
+  const auditRetention = config.auditRetentionDays * DAY;
   const refresh = new Refresh({ db, throttle, sessions, audit, clock, lifetime, grace });
   const login = new Login({ db, throttle, passwords, passwordQueue, sessions, audit, clock, metrics });
   const items = new Items({ db, clock, newId, maxPerUser: config.maxItemsPerUser });
@@ -184,7 +185,8 @@ export function compose(
   const userImport = new UserImport({ db, accounts, audit, bcryptCost: config.bcryptCost });
   const reauthentication = new Reauthentication({ db, throttle, passwords, passwordQueue, audit });
   const ownAccount = new OwnAccount({ ...accountDeps, reauthentication });
-  const jobs = new Jobs({ db, clock, jobs: [cleanup({ db, clock, grace }), purge({ db }), outbox.job()] });
+  const cleanupJob = cleanup({ db, clock, grace, auditRetention });
+  const jobs = new Jobs({ db, clock, jobs: [cleanupJob, purge({ db }), outbox.job()] });
   const schema = createSchema([
     new SessionResolver({ login, refresh, sessions }),
     new AccountResolver(ownAccount),

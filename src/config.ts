@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { loadEnvFile } from "node:process";
 import ipaddr from "ipaddr.js";
+import { CLOCK_TOLERANCE } from "./clock.js";
 
 const ALGORITHMS = ["ES256", "EdDSA", "HS256"] as const;
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -31,6 +32,7 @@ export interface Config {
   readonly refreshTokenExpireDays: number;
   readonly sessionExpireDays: number;
   readonly refreshGraceSeconds: number;
+  readonly auditRetentionDays: number;
   /** What a resource server must show to introspect tokens; undefined: nobody can. */
   readonly introspectionSecret: string | undefined;
   /** What Prometheus must show to read the metrics; undefined: open in development, not served in production. */
@@ -69,6 +71,9 @@ export const MAX_BCRYPT_COST = 15;
 
 /** The shortest secret that can be set: what is weaker can be guessed (RFC 7518, 3.2). */
 export const MIN_SECRET_BYTES = 32;
+
+/** One tolerance for the two clocks that the grace is measured by, one for the time that a request takes. */
+const MIN_REFRESH_GRACE_SECONDS = (2 * CLOCK_TOLERANCE) / 1000;
 
 /** The process's environment, with what it leaves unset taken from a `.env` file in the working directory. */
 export function readEnvironment(): NodeJS.ProcessEnv {
@@ -132,7 +137,16 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     accessTokenExpireMinutes: integer("ACCESS_TOKEN_EXPIRE_MINUTES", 15, 1, 1440),
     refreshTokenExpireDays: integer("REFRESH_TOKEN_EXPIRE_DAYS", 14, 1, 365),
     sessionExpireDays: integer("SESSION_EXPIRE_DAYS", 90, 1, 3650),
-    refreshGraceSeconds: integer("REFRESH_GRACE_SECONDS", 10, 0, 60),
+    refreshGraceSeconds: read(
+      "REFRESH_GRACE_SECONDS",
+      10,
+      `0, or a number from ${MIN_REFRESH_GRACE_SECONDS} to 60`,
+      (value) => {
+        const seconds = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+        return seconds === 0 || (seconds >= MIN_REFRESH_GRACE_SECONDS && seconds <= 60) ? seconds : undefined;
+      },
+    ),
+    auditRetentionDays: integer("AUDIT_RETENTION_DAYS", 400, 1, 3650),
     introspectionSecret: secret("INTROSPECTION_SECRET"),
     metricsToken: secret("METRICS_TOKEN"),
     bcryptCost: integer("BCRYPT_COST", 12, 10, MAX_BCRYPT_COST),

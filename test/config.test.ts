@@ -14,9 +14,9 @@ const BOUNDS: Record<string, [number, number]> = {
   ACCESS_TOKEN_EXPIRE_MINUTES: [1, 1440],
   REFRESH_TOKEN_EXPIRE_DAYS: [1, 365],
   SESSION_EXPIRE_DAYS: [1, 3650],
-  REFRESH_GRACE_SECONDS: [0, 60],
   BCRYPT_COST: [10, 15],
   PASSWORD_MIN_LENGTH: [8, 64],
+  AUDIT_RETENTION_DAYS: [1, 3650],
   MAX_ANSWER_BYTES: [65_536, 67_108_864],
   MAX_SESSIONS_PER_USER: [1, 1000],
   MAX_ITEMS_PER_USER: [1, 100_000],
@@ -50,6 +50,7 @@ describe("the configuration", () => {
       refreshTokenExpireDays: 14,
       sessionExpireDays: 90,
       refreshGraceSeconds: 10,
+      auditRetentionDays: 400,
       introspectionSecret: undefined,
       metricsToken: undefined,
       bcryptCost: 12,
@@ -85,6 +86,7 @@ describe("the configuration", () => {
       REFRESH_TOKEN_EXPIRE_DAYS: "7",
       SESSION_EXPIRE_DAYS: "30",
       REFRESH_GRACE_SECONDS: "0",
+      AUDIT_RETENTION_DAYS: "30",
       INTROSPECTION_SECRET: `introspect ${SECRET}`,
       METRICS_TOKEN: `metrics ${SECRET}`,
       BCRYPT_COST: "13",
@@ -115,6 +117,7 @@ describe("the configuration", () => {
       refreshTokenExpireDays: 7,
       sessionExpireDays: 30,
       refreshGraceSeconds: 0,
+      auditRetentionDays: 30,
       introspectionSecret: `introspect ${SECRET}`,
       metricsToken: `metrics ${SECRET}`,
       bcryptCost: 13,
@@ -179,7 +182,7 @@ describe("the configuration", () => {
     ],
     ["APOLLO_SANDBOX", "yes", "APOLLO_SANDBOX must be one of true, false"],
     ["LOG_LEVEL", "loud", "LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent"],
-  ])("refuses %s=%s in one line without the value", (name, value, message) => {
+  ] as [string, string, string][])("refuses %s=%s in one line without the value", (name, value, message) => {
     expect(() => loadConfig({ [name]: value })).toThrow(new ConfigError(message));
   });
 
@@ -196,6 +199,13 @@ describe("the configuration", () => {
     expect([`${min}.5`, `${min}e0`, ` ${min}`, `+${min}`, "0x10", "Infinity"].map(problems)).toEqual(
       Array(6).fill(outside),
     );
+  });
+
+  test("takes a grace period that two clocks cannot make shorter than a request, or none", () => {
+    const problems = (value: string) => problemsOf({ REFRESH_GRACE_SECONDS: value });
+    const outside = ["REFRESH_GRACE_SECONDS must be 0, or a number from 10 to 60"];
+    expect(["0", "10", "60"].map(problems)).toEqual([[], [], []]);
+    expect(["1", "9", "61", "1e1"].map(problems)).toEqual(Array(4).fill(outside));
   });
 
   test.each(["SECRET_KEY", "PUBLIC_URL"])("refuses production without %s", (name) => {

@@ -1,5 +1,5 @@
 import { type CryptoKey, errors, jwtVerify, SignJWT } from "jose";
-import type { Clock } from "../clock.js";
+import { CLOCK_TOLERANCE, type Clock } from "../clock.js";
 import type { Algorithm } from "../config.js";
 
 /** A key of exactly one algorithm, named by its `kid`. */
@@ -43,7 +43,7 @@ export type AccessTokenResult =
 const CLIENT_ID = "latchkey";
 
 /** How far another process's clock may be ahead, in seconds. */
-const FUTURE_TOLERANCE = 5;
+const FUTURE_TOLERANCE = CLOCK_TOLERANCE / 1000;
 
 /** What our ids look like: a database is asked for a session's, and does not take every text. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

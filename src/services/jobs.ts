@@ -25,23 +25,34 @@ export class Jobs {
     this.#jobs = deps.jobs;
   }
 
-  /** Runs the jobs that are due and that no other process has. */
+  /**
+   * Runs the jobs that are due and that no other process has. One that fails is due again at once, and does not keep
+   * the others from running.
+   * @throws what the jobs failed with, after all have had their turn; an AggregateError when several did
+   */
   async runDue(): Promise<void> {
-    for (const job of this.#jobs) {
-      const now = this.#clock.now();
-      const until = now + LEASE;
-      if (!(await takeJob(this.#db, job.name, { now, until }))) continue;
-      try {
-        await job.run();
-      } finally {
-        await releaseJob(this.#db, job.name, { taken: until, until: this.#clock.now() + job.interval });
-      }
+    const failures: unknown[] = [];
+    for (const job of this.#jobs) await this.#runIfDue(job).catch((error: unknown) => failures.push(error));
+    if (failures.length > 1) throw new AggregateError(failures, "several jobs failed");
+    if (failures.length === 1) throw failures[0];
+  }
+
+  async #runIfDue(job: Job): Promise<void> {
+    const now = this.#clock.now();
+    const taken = now + LEASE;
+    if (!(await takeJob(this.#db, job.name, { now, until: taken }))) return;
+    let until = 0;
+    try {
+      await job.run();
+      until = this.#clock.now() + job.interval;
+    } finally {
+      await releaseJob(this.#db, job.name, { taken, until });
     }
   }
 
   /**
    * Runs what is due again and again, until the returned function is called; that waits for the run under way.
-   * @param onError told when a job failed; it is tried again when it is due
+   * @param onError told when a job failed; it is tried again in the next round
    */
   start(period: number, onError: (error: unknown) => void): () => Promise<void> {
     let running: Promise<void> | undefined;

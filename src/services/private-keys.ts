@@ -47,6 +47,7 @@ export class PrivateKeys {
       sealedPrivateKey,
       createdAt: now,
       supersededAt: null,
+      tokenLifetime: 0,
       expiresAt: null,
     };
   }

@@ -1,6 +1,7 @@
 import type { Clock, NewId } from "../clock.js";
 import type { AccessTokenClaims, AccessTokens } from "../crypto/access-tokens.js";
-import { hashOpaqueToken, newOpaqueToken } from "../crypto/opaque-tokens.js";
+import { newOpaqueToken } from "../crypto/opaque-tokens.js";
+import { hashRefreshToken } from "../crypto/refresh-tokens.js";
 import { LatchkeyError } from "../errors.js";
 import type { AuditEventType } from "../storage/audit.js";
 import { type Database, inTransaction } from "../storage/database.js";
@@ -90,7 +91,7 @@ export class Sessions {
     await this.#makeRoom(transaction, user.id, client);
     await insertSession(transaction, session);
     await insertRefreshToken(transaction, {
-      tokenHash: hashOpaqueToken(refreshToken),
+      ...hashRefreshToken(refreshToken),
       sessionId: session.id,
       now,
     });
@@ -125,12 +126,12 @@ export class Sessions {
     return this.#viewerOf(result.claims);
   }
 
-  /** What an access token says (RFC 7662), when it would be let in; undefined otherwise. */
+  /** What an access token says (RFC 7662), with the roles the user has now; undefined when it would not be let in. */
   async introspect(accessToken: string): Promise<(AccessTokenClaims & { username: string }) | undefined> {
     const result = await this.#accessTokens.verify(accessToken);
     const viewer = result.valid ? await this.#viewerOf(result.claims) : undefined;
     if (!result.valid || viewer?.kind !== "user") return undefined;
-    return { ...result.claims, username: viewer.user.username };
+    return { ...result.claims, roles: viewer.user.roles, username: viewer.user.username };
   }
 
   async #viewerOf({ sub, sid }: AccessTokenClaims): Promise<Viewer> {

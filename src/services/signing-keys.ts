@@ -1,14 +1,14 @@
 import { type CryptoKey, importJWK } from "jose";
-import type { Clock } from "../clock.js";
+import { CLOCK_TOLERANCE, type Clock } from "../clock.js";
 import type { Algorithm } from "../config.js";
 import type { KeyRing, SigningKey, VerificationKey } from "../crypto/access-tokens.js";
 import { LatchkeyError } from "../errors.js";
 import { type Database, inTransaction } from "../storage/database.js";
 import {
   deleteSupersededSigningKey,
-  hasSigningKey,
   insertSigningKey,
   listSigningKeys,
+  raiseTokenLifetime,
   type StoredSigningKey,
   supersedeSigningKey,
 } from "../storage/signing-keys.js";
@@ -78,9 +78,7 @@ export class SigningKeys implements KeyRing {
 
   async verificationKey(kid: string): Promise<VerificationKey | undefined> {
     if (!KID.test(kid)) return undefined;
-    let keys = await this.#keys();
-    // Another process may have rotated: only a key that exists is worth reading them all again.
-    if (!keys.verificationKeys.has(kid) && (await hasSigningKey(this.#db, kid))) keys = await this.#reload();
+    const keys = await this.#keys();
     const isValid = keys.stored.some((key) => key.kid === kid && this.#isValid(key));
     return isValid ? keys.verificationKeys.get(kid) : undefined;
   }
@@ -99,13 +97,18 @@ export class SigningKeys implements KeyRing {
   }
 
   /**
-   * Makes a new key, which is published at once and signs a minute later. The old one verifies until the last
-   * token it signed has expired.
+   * Makes a new key of the same algorithm, which is published at once and signs a minute later. The old one verifies
+   * until the last token it signed has expired. All that processes must agree on is taken from the database, not from
+   * how this one was configured.
    * @returns the new key, and when it begins to sign
+   * @throws NOT_FOUND when there is no key yet
+   * @throws WrongSecretKeyError when the stored key does not open; nothing is written
    */
   async rotate(): Promise<{ kid: string; signsFrom: number }> {
     const signsFrom = this.#clock.now() + PUBLISHED_BEFORE;
-    const { kid } = await this.#replace(newest(await listSigningKeys(this.#db)));
+    const stored = await listSigningKeys(this.#db);
+    await this.#openSigning(stored);
+    const { kid } = await this.#replace(newest(stored));
     if (this.#loaded !== undefined) await this.#reload();
     return { kid, signsFrom };
   }
@@ -136,7 +139,8 @@ export class SigningKeys implements KeyRing {
 
   async #keys(): Promise<LoadedKeys> {
     if (this.#loaded === undefined) return this.#loadOnce(() => this.#loadFirst());
-    if (this.#clock.now() < this.#loaded.loadedAt + RELOAD_INTERVAL) return this.#loaded;
+    // Either way: when the clock was set back, what was read is not taken as read until then.
+    if (Math.abs(this.#clock.now() - this.#loaded.loadedAt) < RELOAD_INTERVAL) return this.#loaded;
     return this.#reload().catch((error: unknown) => {
       this.#onReloadError(error);
       return this.#loaded!;
@@ -161,31 +165,50 @@ export class SigningKeys implements KeyRing {
     return this.#loading;
   }
 
+  /** Whether a process signs with it, now or later: one whose clock is behind still may. */
+  #maySign({ supersededAt }: StoredSigningKey): boolean {
+    return supersededAt === null || supersededAt > this.#clock.now() - CLOCK_TOLERANCE;
+  }
+
+  /** All that may still sign must open, before anything is written. @throws WrongSecretKeyError */
+  async #openSigning(stored: StoredSigningKey[]): Promise<void> {
+    for (const key of stored) if (this.#maySign(key)) await this.#privateKeys.open(key);
+  }
+
   /** At the start: makes the first key, or one of another algorithm when ALGORITHM has changed. */
   async #loadFirst(): Promise<LoadedKeys> {
     const stored = await listSigningKeys(this.#db);
-    const now = this.#clock.now();
-    // All that may still sign must open, before anything is written.
-    for (const key of stored)
-      if (key.supersededAt === null || key.supersededAt > now) await this.#privateKeys.open(key);
+    await this.#openSigning(stored);
+    const algorithm = this.#algorithm;
     if (stored.length === 0) {
-      const first = await this.#privateKeys.generate(this.#algorithm, now);
+      const first = await this.#privateKeys.generate(algorithm, this.#clock.now());
       await inTransaction(this.#db, async (transaction) => {
         if (!(await insertSigningKey(transaction, first))) return;
         await this.#audit.record(transaction, "SIGNING_KEY_ROTATED", { details: { kid: first.kid } });
       });
-    } else if (newest(stored).algorithm !== this.#algorithm) {
-      await this.#replace(newest(stored));
+    } else if (newest(stored).algorithm !== algorithm) {
+      await this.#replace({ ...newest(stored), algorithm });
     }
     return this.#load();
   }
 
   async #load(): Promise<LoadedKeys> {
-    const stored = await listSigningKeys(this.#db);
+    let stored = await listSigningKeys(this.#db);
+    // Before it signs with a key, a process notes for how long that has to verify.
+    const tokenLifetime = this.#accessTokenLifetime;
+    const short = stored.filter((key) => this.#maySign(key) && key.tokenLifetime < tokenLifetime);
+    if (short.length > 0) {
+      await raiseTokenLifetime(
+        this.#db,
+        short.map(({ kid }) => kid),
+        tokenLifetime,
+      );
+      stored = await listSigningKeys(this.#db);
+    }
     const keys = await Promise.all(
       stored.map(async ({ kid, algorithm, publicJwk }) => ({
         kid,
-        algorithm: algorithm as Algorithm,
+        algorithm,
         verify: (await importJWK(publicJwk, algorithm)) as CryptoKey,
       })),
     );
@@ -194,13 +217,11 @@ export class SigningKeys implements KeyRing {
   }
 
   /** Of several processes that replace one key at once, one makes the next, and all get it. */
-  async #replace({ kid }: StoredSigningKey): Promise<StoredSigningKey> {
+  async #replace({ kid, algorithm }: Pick<StoredSigningKey, "kid" | "algorithm">): Promise<StoredSigningKey> {
     const now = this.#clock.now();
-    const next = await this.#privateKeys.generate(this.#algorithm, now);
-    const supersededAt = now + PUBLISHED_BEFORE;
+    const next = await this.#privateKeys.generate(algorithm, now);
     await inTransaction(this.#db, async (transaction) => {
-      const expiresAt = supersededAt + this.#accessTokenLifetime;
-      if (!(await supersedeSigningKey(transaction, kid, { supersededAt, expiresAt }))) return;
+      if (!(await supersedeSigningKey(transaction, kid, now + PUBLISHED_BEFORE))) return;
       await insertSigningKey(transaction, next);
       const details = { kid: next.kid, superseded: kid };
       await this.#audit.record(transaction, "SIGNING_KEY_ROTATED", { details });

@@ -1,5 +1,6 @@
-import { type RawBuilder, sql } from "kysely";
+import { type ExpressionBuilder, type RawBuilder, sql } from "kysely";
 import type { Database } from "./database.js";
+import type { Tables } from "./tables.js";
 
 /** The first wait of a limit that backs off, in milliseconds; each further attempt doubles it, up to 17 minutes. */
 const FIRST_WAIT = 1000;
@@ -108,21 +109,23 @@ export async function deleteAttemptsExpiredBefore(
   before: number,
   limit: number,
 ): Promise<number> {
-  const over = db
-    .selectFrom("attempts")
-    .select(["name", "account", "source"])
-    .where((where) =>
-      where.or([
-        where("expires_at", "<", before),
-        where.and([
-          where("expires_at", "=", NEVER),
-          where("account", "not in", where.selectFrom("users").select("id")),
-        ]),
+  const isOver = (where: ExpressionBuilder<Tables, "attempts">) =>
+    where.or([
+      where("expires_at", "<", before),
+      where.and([
+        where("expires_at", "=", NEVER),
+        where.not(
+          where.exists(
+            where.selectFrom("users").select("users.id").whereRef("users.id", "=", "attempts.account"),
+          ),
+        ),
       ]),
-    )
-    .limit(limit);
+    ]);
+  const over = db.selectFrom("attempts").select(["name", "account", "source"]).where(isOver).limit(limit);
   const result = await db
     .deleteFrom("attempts")
+    // What is counted again meanwhile stays: see deleteSessionsEndedBefore.
+    .where(isOver)
     .where(({ eb, refTuple }) =>
       eb(refTuple("name", "account", "source"), "in", over.$asTuple("name", "account", "source")),
     )

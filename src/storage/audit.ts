@@ -1,4 +1,5 @@
 import type { Selectable } from "kysely";
+import { firstIdOf } from "../clock.js";
 import type { Database } from "./database.js";
 import type { AuditEventRow } from "./tables.js";
 
@@ -7,8 +8,7 @@ export const AUDIT_EVENT_TYPES = {
   LOGIN_SUCCEEDED: "A user signed in.",
   LOGIN_FAILED: "A login was refused; the subject is the account it was for, if there is one.",
   ATTEMPTS_LIMITED: "Too many attempts: further ones are refused for now; the details name the limit.",
-  TOKEN_REFRESHED: "A session was refreshed.",
-  REFRESH_TOKEN_REUSED: "A spent refresh token was used again: the session was ended.",
+  REFRESH_TOKEN_REUSED: "A refresh token was used again that was consumed before: the session was ended.",
   LOGGED_OUT: "A user ended their own session.",
   SESSION_REVOKED: "A session was ended from elsewhere.",
   ACCOUNT_REGISTERED: "Somebody signed up.",
@@ -84,6 +84,20 @@ export async function listAuditEvents(
     query = query.where((or) => or.or([or("subject_id", "=", userId), or("actor_id", "=", userId)]));
   }
   return (await query.execute()).map(toAuditEvent);
+}
+
+/** Removes up to `limit` events from before a time. @returns how many */
+export async function deleteAuditEventsBefore(db: Database, before: number, limit: number): Promise<number> {
+  // Ids are in the order of time, and the table has their index.
+  const first = firstIdOf(before);
+  const result = await db
+    .deleteFrom("audit_events")
+    .where("id", "<", first)
+    .where("id", "in", (query) =>
+      query.selectFrom("audit_events").select("id").where("id", "<", first).orderBy("id").limit(limit),
+    )
+    .executeTakeFirst();
+  return Number(result.numDeletedRows);
 }
 
 function toAuditEvent(row: Selectable<AuditEventRow>): AuditEvent {

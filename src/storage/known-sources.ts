@@ -45,6 +45,7 @@ export async function deleteSourcesExpiredBefore(
     .limit(limit);
   const result = await db
     .deleteFrom("known_sources")
+    .where("expires_at", "<", before)
     .where(({ eb, refTuple }) => eb(refTuple("user_id", "source"), "in", over.$asTuple("user_id", "source")))
     .executeTakeFirst();
   return Number(result.numDeletedRows);

@@ -189,6 +189,52 @@ export const migrations: Record<string, Migration> = {
       await sql`create index users_deleted on users (id) where deleted_at is not null`.execute(db);
     },
   },
+  "0006_token_lifetime_of_keys": {
+    async up(db) {
+      // What signed before is not known to have signed for less than the longest that can be configured: a day.
+      await db.schema
+        .alterTable("signing_keys")
+        .addColumn("token_lifetime", "bigint", (c) => c.notNull().defaultTo(24 * 60 * 60_000))
+        .execute();
+      await db.schema.alterTable("signing_keys").dropColumn("expires_at").execute();
+    },
+  },
+  "0007_refresh_token_families_indexes": {
+    async up(db) {
+      // Of the tokens from before it is not known which family they are of: their sessions begin anew.
+      await sql`delete from refresh_tokens`.execute(db);
+      await sql`update sessions set ended_at = last_used_at where ended_at is null`.execute(db);
+      await db.schema
+        .alterTable("refresh_tokens")
+        .addColumn("family_hash", "text", (c) => c.notNull().defaultTo(""))
+        .execute();
+      await db.schema
+        .createIndex("refresh_tokens_family_hash")
+        .on("refresh_tokens")
+        .column("family_hash")
+        .execute();
+      // Refreshes are no events any more: the session's row says when the last one was.
+      await sql`delete from audit_events where type = 'TOKEN_REFRESHED'`.execute(db);
+      // What the cleanup looks for.
+      await sql`create index refresh_tokens_used_at on refresh_tokens (used_at) where used_at is not null`.execute(
+        db,
+      );
+      await sql`create index sessions_ended_at on sessions (ended_at) where ended_at is not null`.execute(db);
+      await sql`create index users_unverified on users (created_at) where email_verified_at is null`.execute(
+        db,
+      );
+      await db.schema
+        .createIndex("one_time_tokens_expires_at")
+        .on("one_time_tokens")
+        .column("expires_at")
+        .execute();
+      await db.schema
+        .createIndex("known_sources_expires_at")
+        .on("known_sources")
+        .column("expires_at")
+        .execute();
+    },
+  },
   "0009_live_sessions": {
     async up(db: Kysely<unknown>) {
       // Of a user's sessions most have ended.

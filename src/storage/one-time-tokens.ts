@@ -61,8 +61,20 @@ export async function consumeOneTimeToken(
   return result.numUpdatedRows === 1n;
 }
 
-export async function deleteOneTimeTokensExpiredBefore(db: Database, before: number): Promise<void> {
-  await db.deleteFrom("one_time_tokens").where("expires_at", "<", before).execute();
+/** Removes up to `limit` tokens that expired before a time. @returns how many */
+export async function deleteOneTimeTokensExpiredBefore(
+  db: Database,
+  before: number,
+  limit: number,
+): Promise<number> {
+  const result = await db
+    .deleteFrom("one_time_tokens")
+    .where("expires_at", "<", before)
+    .where("token_hash", "in", (query) =>
+      query.selectFrom("one_time_tokens").select("token_hash").where("expires_at", "<", before).limit(limit),
+    )
+    .executeTakeFirst();
+  return Number(result.numDeletedRows);
 }
 
 /** Whose unused token this is, and the address it was sent to; it stays unused. */

@@ -3,19 +3,19 @@ import type { Database } from "./database.js";
 /** A refresh token as it is kept: its hash only. */
 export interface RefreshToken {
   tokenHash: string;
-  sessionId: string;
   usedAt: number | null;
   sealedSuccessor: string | null;
 }
 
 export async function insertRefreshToken(
   db: Database,
-  token: { tokenHash: string; sessionId: string; now: number },
+  token: { tokenHash: string; familyHash: string; sessionId: string; now: number },
 ): Promise<void> {
   await db
     .insertInto("refresh_tokens")
     .values({
       token_hash: token.tokenHash,
+      family_hash: token.familyHash,
       session_id: token.sessionId,
       created_at: token.now,
       used_at: null,
@@ -30,18 +30,22 @@ export async function findRefreshToken(db: Database, tokenHash: string): Promise
     .selectAll()
     .where("token_hash", "=", tokenHash)
     .executeTakeFirst();
-  return (
-    row && {
-      tokenHash: row.token_hash,
-      sessionId: row.session_id,
-      usedAt: row.used_at,
-      sealedSuccessor: row.sealed_successor,
-    }
-  );
+  return row && { tokenHash: row.token_hash, usedAt: row.used_at, sealedSuccessor: row.sealed_successor };
 }
 
-/** @returns false when it was spent before: of any number of callers at once, one gets true */
-export async function spendRefreshToken(
+/** Whose refresh tokens these are: of which session. Its newest token is always kept. */
+export async function findSessionIdOfFamily(db: Database, familyHash: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom("refresh_tokens")
+    .select("session_id")
+    .where("family_hash", "=", familyHash)
+    .limit(1)
+    .executeTakeFirst();
+  return row?.session_id;
+}
+
+/** @returns false when it was consumed before: of any number of callers at once, one gets true */
+export async function consumeRefreshToken(
   db: Database,
   tokenHash: string,
   { now, sealedSuccessor }: { now: number; sealedSuccessor: string | null },
@@ -55,38 +59,26 @@ export async function spendRefreshToken(
   return result.numUpdatedRows === 1n;
 }
 
-/** Forgets up to `limit` successors that are past the grace, so that an old token opens nothing. */
-export async function forgetSuccessors(db: Database, usedBefore: number, limit: number): Promise<number> {
-  const result = await db
-    .updateTable("refresh_tokens")
-    .set({ sealed_successor: null })
-    .where("token_hash", "in", (query) =>
-      query
-        .selectFrom("refresh_tokens")
-        .select("token_hash")
-        .where("sealed_successor", "is not", null)
-        .where("used_at", "<", usedBefore)
-        .limit(limit),
-    )
-    .executeTakeFirst();
-  return Number(result.numUpdatedRows);
+/** Removes the session's tokens that were consumed before a time. */
+export async function deleteConsumedTokensOfSession(
+  db: Database,
+  sessionId: string,
+  before: number,
+): Promise<void> {
+  await db
+    .deleteFrom("refresh_tokens")
+    .where("session_id", "=", sessionId)
+    .where("used_at", "<", before)
+    .execute();
 }
 
-/** Removes up to `limit` tokens of sessions that ended or expired before a time. */
-export async function deleteRefreshTokensOfSessionsEndedBefore(
-  db: Database,
-  before: number,
-  limit: number,
-): Promise<number> {
+/** Removes up to `limit` tokens that were consumed before a time. @returns how many */
+export async function deleteConsumedTokens(db: Database, before: number, limit: number): Promise<number> {
   const result = await db
     .deleteFrom("refresh_tokens")
+    .where("used_at", "<", before)
     .where("token_hash", "in", (query) =>
-      query
-        .selectFrom("refresh_tokens")
-        .innerJoin("sessions", "sessions.id", "refresh_tokens.session_id")
-        .select("token_hash")
-        .where((or) => or.or([or("sessions.ended_at", "<", before), or("sessions.expires_at", "<", before)]))
-        .limit(limit),
+      query.selectFrom("refresh_tokens").select("token_hash").where("used_at", "<", before).limit(limit),
     )
     .executeTakeFirst();
   return Number(result.numDeletedRows);

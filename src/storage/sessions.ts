@@ -1,6 +1,7 @@
-import type { Selectable } from "kysely";
+import type { ExpressionBuilder, Selectable } from "kysely";
+import { CLOCK_TOLERANCE } from "../clock.js";
 import type { Database } from "./database.js";
-import type { SessionRow } from "./tables.js";
+import type { SessionRow, Tables } from "./tables.js";
 import { toUser, type User } from "./users.js";
 
 /** One sign-in of a user, named by the `sid` of its access tokens. */
@@ -137,7 +138,8 @@ export async function extendSession(
 }
 
 /**
- * Ends those of the user's sessions that are live.
+ * Ends those of the user's sessions that are live, by the clock of any process: what has just expired here may be
+ * refreshed there.
  * @param which one of them, all of them, or all but one
  * @returns the ids of those it ended
  */
@@ -152,7 +154,7 @@ export async function endSessions(
     .set({ ended_at: now })
     .where("user_id", "=", userId)
     .where("ended_at", "is", null)
-    .where("expires_at", ">", now);
+    .where("expires_at", ">", now - CLOCK_TOLERANCE);
   if (which.only !== undefined) query = query.where("id", "=", which.only);
   if (which.except !== undefined) query = query.where("id", "!=", which.except);
   return (await query.returning("id").execute()).map(({ id }) => id);
@@ -164,15 +166,14 @@ export async function deleteSessionsEndedBefore(
   before: number,
   limit: number,
 ): Promise<number> {
+  const isOver = (where: ExpressionBuilder<Tables, "sessions">) =>
+    where.or([where("ended_at", "<", before), where("expires_at", "<", before)]);
   const result = await db
     .deleteFrom("sessions")
-    .where("id", "in", (query) =>
-      query
-        .selectFrom("sessions")
-        .select("id")
-        .where((or) => or.or([or("ended_at", "<", before), or("expires_at", "<", before)]))
-        .limit(limit),
-    )
+    // Said of the row itself too, as in every deletion of this kind: PostgreSQL asks again only that of one that
+    // another transaction changed meanwhile.
+    .where(isOver)
+    .where("id", "in", (query) => query.selectFrom("sessions").select("id").where(isOver).limit(limit))
     .executeTakeFirst();
   return Number(result.numDeletedRows);
 }

@@ -1,17 +1,20 @@
 import type { Selectable } from "kysely";
+import type { Algorithm } from "../config.js";
 import type { Database } from "./database.js";
 import type { SigningKeyRow } from "./tables.js";
 
 /** A key pair as it is kept. */
 export interface StoredSigningKey {
   kid: string;
-  algorithm: string;
+  algorithm: Algorithm;
   publicJwk: Record<string, unknown>;
   /** Sealed under SECRET_KEY. */
   sealedPrivateKey: string;
   createdAt: number;
   /** When the next key takes over signing; null for the newest. */
   supersededAt: number | null;
+  /** The longest lifetime of the tokens it signs, in milliseconds; 0 until a process that signs has read it. */
+  tokenLifetime: number;
   /** When the last token it signed has expired; null for the newest. */
   expiresAt: number | null;
 }
@@ -19,12 +22,13 @@ export interface StoredSigningKey {
 function toStoredSigningKey(row: Selectable<SigningKeyRow>): StoredSigningKey {
   return {
     kid: row.kid,
-    algorithm: row.algorithm,
+    algorithm: row.algorithm as Algorithm,
     publicJwk: JSON.parse(row.public_jwk),
     sealedPrivateKey: row.sealed_private_key,
     createdAt: row.created_at,
     supersededAt: row.superseded_at,
-    expiresAt: row.expires_at,
+    tokenLifetime: row.token_lifetime,
+    expiresAt: row.superseded_at === null ? null : row.superseded_at + row.token_lifetime,
   };
 }
 
@@ -32,11 +36,6 @@ function toStoredSigningKey(row: Selectable<SigningKeyRow>): StoredSigningKey {
 export async function listSigningKeys(db: Database): Promise<StoredSigningKey[]> {
   const rows = await db.selectFrom("signing_keys").selectAll().orderBy("created_at").orderBy("kid").execute();
   return rows.map(toStoredSigningKey);
-}
-
-export async function hasSigningKey(db: Database, kid: string): Promise<boolean> {
-  const row = await db.selectFrom("signing_keys").select("kid").where("kid", "=", kid).executeTakeFirst();
-  return row !== undefined;
 }
 
 /** @returns false when there is a newest key already, and nothing was written */
@@ -50,7 +49,7 @@ export async function insertSigningKey(db: Database, key: StoredSigningKey): Pro
       sealed_private_key: key.sealedPrivateKey,
       created_at: key.createdAt,
       superseded_at: key.supersededAt,
-      expires_at: key.expiresAt,
+      token_lifetime: key.tokenLifetime,
     })
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst();
@@ -58,21 +57,27 @@ export async function insertSigningKey(db: Database, key: StoredSigningKey): Pro
 }
 
 /**
- * Says when the key stops signing and when its last token will have expired.
- * @returns false when that had been said before
+ * Says when the key stops signing.
+ * @returns false when that had been said before, and nothing was written
  */
-export async function supersedeSigningKey(
-  db: Database,
-  kid: string,
-  { supersededAt, expiresAt }: { supersededAt: number; expiresAt: number },
-): Promise<boolean> {
+export async function supersedeSigningKey(db: Database, kid: string, supersededAt: number): Promise<boolean> {
   const result = await db
     .updateTable("signing_keys")
-    .set({ superseded_at: supersededAt, expires_at: expiresAt })
+    .set({ superseded_at: supersededAt })
     .where("kid", "=", kid)
     .where("superseded_at", "is", null)
     .executeTakeFirst();
   return result.numUpdatedRows === 1n;
+}
+
+/** Notes that the keys sign tokens of this lifetime, in milliseconds; a longer one that is noted stays. */
+export async function raiseTokenLifetime(db: Database, kids: string[], tokenLifetime: number): Promise<void> {
+  await db
+    .updateTable("signing_keys")
+    .set({ token_lifetime: tokenLifetime })
+    .where("kid", "in", kids)
+    .where("token_lifetime", "<", tokenLifetime)
+    .execute();
 }
 
 /** Puts the same private key, sealed anew, in the place of what was read. */
@@ -100,5 +105,9 @@ export async function deleteSupersededSigningKey(db: Database, kid: string, now:
 }
 
 export async function deleteSigningKeysExpiredBefore(db: Database, before: number): Promise<void> {
-  await db.deleteFrom("signing_keys").where("expires_at", "<", before).execute();
+  // No batches: there are as many keys as were rotated within the lifetime of a token.
+  await db
+    .deleteFrom("signing_keys")
+    .where((key) => key(key("superseded_at", "+", key.ref("token_lifetime")), "<", before))
+    .execute();
 }

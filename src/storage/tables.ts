@@ -72,13 +72,15 @@ export interface SigningKeyRow {
   created_at: number;
   /** When the next key takes over signing; null for the newest. */
   superseded_at: number | null;
-  /** When the last token it signed has expired; null for the newest. */
-  expires_at: number | null;
+  /** The longest lifetime of the tokens it signs, in milliseconds. */
+  token_lifetime: number;
 }
 
 export interface RefreshTokenRow {
   /** SHA-256 of the token, base64url. */
   token_hash: string;
+  /** SHA-256 of what all refresh tokens of the session have in common, base64url. */
+  family_hash: string;
   session_id: string;
   created_at: number;
   used_at: number | null;

@@ -1,6 +1,6 @@
-import { type Selectable, sql } from "kysely";
+import { type ExpressionBuilder, type Selectable, sql } from "kysely";
 import type { Database } from "./database.js";
-import type { UserRow } from "./tables.js";
+import type { Tables, UserRow } from "./tables.js";
 
 export const ROLES = ["USER", "ADMIN"] as const;
 export type Role = (typeof ROLES)[number];
@@ -266,23 +266,35 @@ export async function purgeDeletedUser(db: Database, id: string, limit: number):
   return true;
 }
 
-/** Removes up to `limit` accounts that never verified their address and were made before a time. */
+/**
+ * Removes up to `limit` accounts that never verified their address, were made before a time, and have no invitation that
+ * can still be accepted.
+ */
 export async function deleteUnverifiedUsersBefore(
   db: Database,
   before: number,
   limit: number,
 ): Promise<number> {
+  const isAbandoned = (where: ExpressionBuilder<Tables, "users">) =>
+    where.and([
+      where("email_verified_at", "is", null),
+      where("deleted_at", "is", null),
+      where("created_at", "<", before),
+      where.not(
+        where.exists(
+          where
+            .selectFrom("one_time_tokens")
+            .select("token_hash")
+            .whereRef("one_time_tokens.user_id", "=", "users.id")
+            .where("purpose", "=", "INVITATION"),
+        ),
+      ),
+    ]);
   const result = await db
     .deleteFrom("users")
-    .where("id", "in", (query) =>
-      query
-        .selectFrom("users")
-        .select("id")
-        .where("email_verified_at", "is", null)
-        .where("deleted_at", "is", null)
-        .where("created_at", "<", before)
-        .limit(limit),
-    )
+    // Who verified the address meanwhile stays: see deleteSessionsEndedBefore.
+    .where(isAbandoned)
+    .where("id", "in", (query) => query.selectFrom("users").select("id").where(isAbandoned).limit(limit))
     .executeTakeFirst();
   return Number(result.numDeletedRows);
 }

@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
+import { holdLock } from "../support/locks.js";
 import {
   LOGIN,
   LOGOUT,
@@ -102,9 +103,6 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       expect(created?.type).toBe("USER_CREATED");
       expect(events.map(({ type, details }) => [type, details])).toEqual([
         ["LOGIN_SUCCEEDED", {}],
-        ["TOKEN_REFRESHED", {}],
-        ["TOKEN_REFRESHED", { repeated: true }],
-        ["TOKEN_REFRESHED", { repeated: true }],
         ["REFRESH_TOKEN_REUSED", {}],
       ]);
       expect(events.every((event) => event.sessionId === sessionId)).toBe(true);
@@ -132,20 +130,77 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       await refresh(third.refreshToken);
     });
 
-    test("past the grace nothing is kept that an old token would open", async () => {
+    test("past the grace nothing is kept of a consumed token, and its use still ends the session (row 37)", async () => {
       const own = await makeApp({ database });
-      const first = await signIn(own);
-      await refresh(first.refreshToken, own);
-      const sealed = async () =>
-        (await own.latchkey.db.selectFrom("refresh_tokens").select("sealed_successor").execute()).filter(
-          (row) => row.sealed_successor !== null,
-        ).length;
-      expect(await sealed()).toBe(1);
-      own.clock.advance(11 * SECOND);
-      await own.latchkey.jobs.runDue();
-      expect(await sealed()).toBe(0);
-      await expectRefused(first.refreshToken, own);
-      await own.close();
+      try {
+        const first = await signIn(own);
+        const tokens = async () =>
+          (await own.latchkey.db.selectFrom("refresh_tokens").select("used_at").execute()).length;
+        const second = await refresh(first.refreshToken, own);
+        expect(await tokens()).toBe(2);
+        own.clock.advance(16 * SECOND);
+        await own.latchkey.jobs.runDue();
+        expect(await tokens()).toBe(1);
+        // A session that is refreshed all the time keeps no more, whether a job comes or not.
+        let last = second;
+        for (let n = 0; n < 20; n++) {
+          own.clock.advance(8 * SECOND);
+          last = await refresh(last.refreshToken, own);
+        }
+        expect(await tokens()).toBeLessThanOrEqual(3);
+        await expectRefused(first.refreshToken, own);
+        await expectRefused(last.refreshToken, own);
+        expect(await auditEventsOf(own.latchkey.db, first.user.id)).toContainEqual(
+          expect.objectContaining({ type: "REFRESH_TOKEN_REUSED", sessionId: sidOf(first.accessToken) }),
+        );
+      } finally {
+        await own.close();
+      }
+    });
+
+    test("a token that shares nothing with those of a session ends none", async () => {
+      const { refreshToken } = await signIn();
+      const stranger = Buffer.from(refreshToken, "base64url");
+      stranger[0]! ^= 1;
+      await expectRefused(stranger.toString("base64url"));
+      await refresh(refreshToken);
+    });
+
+    test("a token that is more than ten refreshes late is reused, even within the grace", async () => {
+      const { refreshToken } = await signIn();
+      let last = refreshToken;
+      for (let n = 0; n < 10; n++) last = (await refresh(last)).refreshToken;
+      expect((await refresh(refreshToken)).refreshToken).toBe(last);
+      const eleventh = await refresh(last);
+      await expectRefused(refreshToken);
+      await expectRefused(eleventh.refreshToken);
+    });
+
+    test("a refresh is no event of its own: the session says when the last one was", async () => {
+      const { refreshToken, user } = await signIn();
+      app.clock.advance(60 * SECOND);
+      const { accessToken } = await refresh(refreshToken);
+      const { data } = await app.send(MY_SESSIONS, {}, { token: accessToken });
+      expect(data!.mySessions[0]!.lastUsedAt).toBe(new Date(app.clock.now()).toISOString());
+      const types = (await auditEventsOf(app.latchkey.db, user.id)).map(({ type }) => type);
+      expect(types).toEqual(["USER_CREATED", "LOGIN_SUCCEEDED"]);
+    });
+
+    test("SESSION_EXPIRE_DAYS holds from the start when it is the shorter (row 39)", async () => {
+      const short = await makeApp({
+        database,
+        env: { REFRESH_TOKEN_EXPIRE_DAYS: "14", SESSION_EXPIRE_DAYS: "1" },
+      });
+      try {
+        const { accessToken, refreshToken } = await signIn(short);
+        const { data } = await short.send(MY_SESSIONS, {}, { token: accessToken });
+        const end = new Date(short.clock.now() + DAY).toISOString();
+        expect(data!.mySessions.map(({ expiresAt }) => expiresAt)).toEqual([end]);
+        short.clock.advance(DAY);
+        await expectRefused(refreshToken, short);
+      } finally {
+        await short.close();
+      }
     });
 
     test("REFRESH_GRACE_SECONDS=0 turns the grace off (row 37)", async () => {
@@ -317,32 +372,16 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       const end = () => app.send(REVOKE_OTHER_SESSIONS, {}, { token: here.accessToken });
       expect((await end()).data).toEqual({ revokeOtherSessions: 2 });
       expect((await end()).data).toEqual({ revokeOtherSessions: 0 });
+      // One event for each session that was ended, and none for nothing.
+      const events = await auditEventsOf(app.latchkey.db, here.user.id);
+      const revoked = events.filter(({ type }) => type === "SESSION_REVOKED");
+      expect(revoked.map(({ sessionId }) => sessionId).sort()).toEqual(
+        others.map(({ accessToken }) => sidOf(accessToken)).sort(),
+      );
       for (const { accessToken } of others) expect(await reasonFor(accessToken)).toBe("SESSION_REVOKED");
       expect(await reasonFor(here.accessToken)).toBeUndefined();
       expect(await reasonFor(stranger.accessToken)).toBeUndefined();
     });
-  });
-
-  test("a login that is under way when the password is set, or the user disabled, starts no session", async () => {
-    for (const act of ["set the password", "disable"] as const) {
-      const { username, user } = await signIn();
-      const { db, accounts } = app.latchkey;
-      const password = "another long password";
-      const [login] = await Promise.all([
-        app.send(LOGIN, { username, password: PASSWORD }),
-        act === "disable" ? accounts.disable(username) : accounts.setPassword(username, password),
-      ]);
-      const live = await db
-        .selectFrom("sessions")
-        .select("id")
-        .where("user_id", "=", user.id)
-        .where("ended_at", "is", null)
-        .execute();
-      expect(live).toEqual([]);
-      if (login.data) expect(await reasonFor(login.data.login.accessToken)).toBeDefined();
-      const revoked = (await auditEventsOf(db, user.id)).filter(({ type }) => type === "SESSION_REVOKED");
-      expect(revoked.length).toBe(login.data ? 2 : 1);
-    }
   });
 
   test("logins are audited: who succeeded, which account one failed for, never what was typed (rows 68, 69)", async () => {
@@ -470,5 +509,62 @@ describe.each(DATABASES)("the most sessions of a user on %s", (database) => {
     for (let n = 0; n < 5; n++) counts.push((await live((await app.login("erin")).accessToken))?.length);
     expect(counts).toEqual([42, 23, 4, 3, 3]);
     expect(await live(accessToken)).toBeUndefined();
+  });
+});
+
+/** PostgreSQL lets those that wait for a row have it in the order they came. */
+describe("a login whose password was right before the account changed, on postgres (row 71)", () => {
+  let app: App;
+  let lock: Awaited<ReturnType<typeof holdLock>> | undefined;
+  beforeEach(async () => {
+    app = await makeApp({ database: "postgres" });
+    await app.createUser("alice");
+    lock = await holdLock(app.databaseUrl, "update users set updated_at = updated_at where username = $1", [
+      "alice",
+    ]);
+  });
+  afterEach(async () => {
+    await lock?.close();
+    await app.close();
+  });
+
+  const login = () => app.send(LOGIN, { username: "alice", password: PASSWORD });
+  const CHANGES: [act: string, change: () => Promise<unknown>, code: string][] = [
+    [
+      "whose password was set",
+      () => app.latchkey.accounts.setPassword("alice", "another long password"),
+      "INVALID_CREDENTIALS",
+    ],
+    ["who was disabled", () => app.latchkey.accounts.disable("alice"), "ACCOUNT_DISABLED"],
+  ];
+  /** Runs both, so that the first has the account's row before the second. */
+  async function inOrder<A, B>(first: () => Promise<A>, second: () => Promise<B>): Promise<[A, B]> {
+    const firstEnded = first();
+    await lock!.awaited(1);
+    const secondEnded = second();
+    await lock!.awaited(2);
+    await lock!.commit();
+    return Promise.all([firstEnded, secondEnded]);
+  }
+  const sessions = async () =>
+    (await app.latchkey.db.selectFrom("sessions").select("ended_at").execute()).map(({ ended_at }) =>
+      ended_at === null ? "live" : "ended",
+    );
+
+  test.each(CHANGES)("of somebody %s meanwhile starts no session", async (_act, change, code) => {
+    const [, answer] = await inOrder(change, login);
+    expect(answer.errors?.[0]?.extensions?.["code"]).toBe(code);
+    expect(await sessions()).toEqual([]);
+  });
+
+  test.each(CHANGES)("of somebody %s after it has its session ended", async (_act, change) => {
+    const [answer] = await inOrder(login, change);
+    const { accessToken: token, user } = answer.data!.login;
+    expect(await sessions()).toEqual(["ended"]);
+    expect((await app.send(ME, {}, { token })).status).toBe(401);
+    const events = (await auditEventsOf(app.latchkey.db, user.id)).filter(
+      ({ type }) => type === "SESSION_REVOKED",
+    );
+    expect(events.map(({ sessionId }) => sessionId)).toEqual([decodeJwt(token)["sid"]]);
   });
 });
