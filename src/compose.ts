@@ -17,11 +17,12 @@ import { ItemResolver, UserItemsResolver } from "./graphql/item.js";
 import { RegistrationResolver } from "./graphql/registration.js";
 import { createSchema } from "./graphql/schema.js";
 import { SessionResolver } from "./graphql/session.js";
+import { addForwardAuth } from "./http/forward-auth.js";
 import { addGraphQL } from "./http/graphql.js";
+import { addHealth } from "./http/health.js";
 import { addMails } from "./http/mails.js";
 import { addMetrics } from "./http/metrics.js";
 import { addOAuth } from "./http/oauth.js";
-import { addOperations } from "./http/operations.js";
 import { readPersistedDocuments } from "./http/persisted-documents.js";
 import { createServer } from "./http/server.js";
 import type { Mailer } from "./mail/mailer.js";
@@ -35,6 +36,7 @@ import { Accounts } from "./services/accounts.js";
 import { Audit } from "./services/audit.js";
 import { AuditLog } from "./services/audit-log.js";
 import { cleanup } from "./services/cleanup.js";
+import { DatabaseHealth } from "./services/database-health.js";
 import { EmailLimits } from "./services/email-limits.js";
 import { Items } from "./services/items.js";
 import { Jobs } from "./services/jobs.js";
@@ -56,6 +58,7 @@ import { SigningKeys } from "./services/signing-keys.js";
 import { Throttle } from "./services/throttle.js";
 import { UserImport } from "./services/user-import.js";
 import { type Database, openDatabase } from "./storage/database.js";
+import { outboxBacklog } from "./storage/outbox.js";
 
 /** The origins Apollo Sandbox calls from. */
 const APOLLO_SANDBOX_ORIGINS = [
@@ -69,7 +72,10 @@ const DAY = 24 * 3_600_000;
 export interface Latchkey {
   metrics: Metrics;
   db: Database;
+  health: DatabaseHealth;
   keys: KeyRing;
+  /** Makes what logs a failure beside requests, in these words. */
+  logFailure: (message: string) => (error: unknown) => void;
   /** Undefined with HS256, which has no keys but SECRET_KEY. */
   signingKeys: SigningKeys | undefined;
   jobs: Jobs;
@@ -101,8 +107,21 @@ export function compose(
   const newId = idsFrom(clock);
   const metrics = new Metrics();
   const db = openDatabase(config.database, {
-    onIdleError: (err) => logger.warn({ err }, "lost an idle database connection"),
+    onIdleError: (error) => logFailure("lost an idle database connection")(error),
     metrics,
+  });
+  const health = new DatabaseHealth({
+    db,
+    onAway: (err) => logger.error({ err }, "the database is away"),
+    onBack: () => logger.info("the database is back"),
+  });
+  /** What fails for want of the database has its one line already. */
+  const logFailure = (message: string) => (err: unknown) => {
+    if (health.translate(err) === err) logger.error({ err }, message);
+  };
+  metrics.watchOutbox(async () => {
+    const { waiting, oldestAt } = await outboxBacklog(db);
+    return { waiting, oldestAge: oldestAt === undefined ? 0 : (clock.now() - oldestAt) / 1000 };
   });
   const audit = new Audit({ clock, newId });
   const secretKey = () => secretKeyOf(config, logger);
@@ -117,7 +136,7 @@ export function compose(
           privateKeys: new PrivateKeys({ db, secretKey, previousSecretKey: config.previousSecretKey }),
           algorithm: config.algorithm,
           accessTokenLifetime: accessTokenSeconds * 1000,
-          onReloadError: (err) => logger.error({ err }, "could not read the signing keys again"),
+          onReloadError: logFailure("could not read the signing keys again"),
         });
   const keys = signingKeys ?? new SecretKeyRing(secretKey);
   const accessTokens = new AccessTokens(keys, clock, {
@@ -160,7 +179,7 @@ export function compose(
     compose: accountMails({ db, tokens, secretKey, appUrl: config.appUrl }),
     limits: new EmailLimits({ db, clock, names }),
     onFailure: ({ error: err, ...mail }) => logger.warn({ err, mail }, "a mail was not sent"),
-    onError: (err) => logger.error({ err }, "the outbox failed"),
+    onError: logFailure("the outbox failed"),
   });
   const mailRequests = new MailRequests({ db, throttle, outbox });
   const access = new AccountAccess({ clock, throttle, sessions, outbox });
@@ -199,6 +218,8 @@ export function compose(
   return {
     metrics,
     db,
+    health,
+    logFailure,
     keys,
     signingKeys,
     jobs,
@@ -213,6 +234,7 @@ export function compose(
     userImport,
     schema,
     async close() {
+      health.close();
       await outbox.close();
       await passwords.close();
       await db.destroy();
@@ -224,11 +246,22 @@ export function compose(
 /** The HTTP server over those parts; not yet listening. */
 export async function composeServer(
   config: Config,
-  { metrics, db, keys, mailer, schema, login, refresh, sessions, items }: Latchkey,
+  { metrics, health, keys, mailer, schema, login, refresh, sessions, items }: Latchkey,
   { logger }: { logger: Logger },
 ): Promise<FastifyInstance> {
   const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
-  const server = await createServer({ logger, corsOrigins, trustedProxies: config.trustedProxies, metrics });
+  const server = await createServer({
+    logger,
+    corsOrigins,
+    trustedProxies: config.trustedProxies,
+    shutdownDelay: config.shutdownDelaySeconds,
+    hsts:
+      config.publicUrl.startsWith("https:") && config.hstsMaxAge > 0
+        ? { maxAge: config.hstsMaxAge, includeSubDomains: config.hstsIncludeSubdomains }
+        : undefined,
+    health,
+    metrics,
+  });
   const manifest = config.persistedDocuments;
   const persistedDocuments =
     manifest === undefined ? undefined : await blame("PERSISTED_DOCUMENTS", readPersistedDocuments(manifest));
@@ -236,6 +269,7 @@ export async function composeServer(
     schema,
     sessions,
     items,
+    health,
     metrics,
     apolloSandbox: config.apolloSandbox,
     persistedDocuments,
@@ -246,13 +280,15 @@ export async function composeServer(
     login,
     refresh,
     sessions,
+    health,
     issuer: config.publicUrl,
     introspectionSecret: config.introspectionSecret,
   });
-  await addOperations(server, { db });
+  await addForwardAuth(server, { sessions });
+  await addHealth(server, { health });
   if (config.metricsToken !== undefined || !config.production)
     await addMetrics(server, { metrics, token: config.metricsToken });
-  if (mailer instanceof PrintedMailer) await addMails(server, { mailer });
+  if (mailer instanceof PrintedMailer) await addMails(server, { mailer, publicUrl: config.publicUrl });
   return server;
 }
 

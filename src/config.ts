@@ -43,6 +43,11 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Addresses and networks of the proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
+  /** How long browsers are told to use HTTPS only, in seconds; 0: they are not told. */
+  readonly hstsMaxAge: number;
+  readonly hstsIncludeSubdomains: boolean;
+  /** How long connections are still accepted after a signal to stop, in seconds. */
+  readonly shutdownDelaySeconds: number;
   readonly apolloSandbox: boolean;
   /** The manifest of the only documents that are run; undefined: all are. */
   readonly persistedDocuments: string | undefined;
@@ -163,6 +168,9 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       "proxies' addresses or networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal, separated by commas",
       parseProxies,
     ),
+    hstsMaxAge: integer("HSTS_MAX_AGE", 31_536_000, 0, 63_072_000),
+    hstsIncludeSubdomains: oneOf("HSTS_INCLUDE_SUBDOMAINS", "false", ["true", "false"]) === "true",
+    shutdownDelaySeconds: integer("SHUTDOWN_DELAY_SECONDS", production ? 5 : 0, 0, 60),
     apolloSandbox: oneOf("APOLLO_SANDBOX", production ? "false" : "true", ["true", "false"]) === "true",
     persistedDocuments: read<string | undefined>("PERSISTED_DOCUMENTS", undefined, "a file", (value) =>
       resolve(value),

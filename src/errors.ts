@@ -16,6 +16,8 @@ export const ERROR_CODES = {
   RATE_LIMITED:
     "Too many attempts: try again after `extensions.retryAfter` seconds, or, after very many failures, with a new password or from where you have signed in before.",
   OVERLOADED: "Too many passwords are being checked; try again after `extensions.retryAfter` seconds.",
+  SERVICE_UNAVAILABLE:
+    "The service cannot reach what it needs; try again after `extensions.retryAfter` seconds. Nothing was changed, or it was and the answer got lost.",
   GRAPHQL_PARSE_FAILED: "The document is not GraphQL, or has too many tokens.",
   GRAPHQL_VALIDATION_FAILED: "The document does not fit the schema, or is over a limit.",
   PERSISTED_DOCUMENT_NOT_FOUND: "Only the persisted documents are run, and the request names none of them.",
@@ -51,6 +53,7 @@ interface ErrorDetails {
   /** Seconds to wait before the next try. */
   RATE_LIMITED: { retryAfter: number };
   OVERLOADED: { retryAfter: number };
+  SERVICE_UNAVAILABLE: { retryAfter: number };
 }
 
 type DetailsOf<C extends ErrorCode> = C extends keyof ErrorDetails

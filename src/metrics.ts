@@ -1,6 +1,10 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { LatchkeyError } from "./errors.js";
+import { collectProcessMetrics } from "./process-metrics.js";
+
+/** Upper bounds of a request's time, in seconds. */
+const DURATIONS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** How often to look how late the event loop is, in milliseconds. */
 const EVENT_LOOP_RESOLUTION = 20;
@@ -20,7 +24,12 @@ export interface PoolUse {
  */
 export class Metrics {
   readonly #registry = new Registry();
+  readonly #stopProcessMetrics = collectProcessMetrics(this.#registry);
   readonly #eventLoop = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION });
+
+  /** What takes a while to read. */
+  readonly #readings: (() => Promise<void>)[] = [];
+  #poolUse: (() => PoolUse) | undefined;
 
   readonly #httpRequests = this.#counter(
     "http_requests_total",
@@ -31,6 +40,14 @@ export class Metrics {
     "graphql_requests_total",
     "GraphQL requests answered, by root field and error code (OK: none).",
     ["operation", "code"],
+  );
+  readonly #httpDurations = this.#histogram("http_request_duration_seconds", "How long HTTP requests took.", [
+    "route",
+  ]);
+  readonly #operationDurations = this.#histogram(
+    "graphql_request_duration_seconds",
+    "How long GraphQL requests took.",
+    ["operation"],
   );
   readonly #logins = this.#counter("logins_total", "Logins, by success or the error's code.", ["outcome"]);
   readonly #refusedAttempts = this.#counter(
@@ -43,18 +60,16 @@ export class Metrics {
     "Connections closed at once because too many were open.",
     [],
   );
-  readonly #passwordWait = new Histogram({
-    name: "latchkey_password_wait_seconds",
-    help: "How long requests waited for a slot to check or hash a password.",
-    buckets: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-    registers: [this.#registry],
-  });
-  readonly #passwordWork = new Histogram({
-    name: "latchkey_password_work_seconds",
-    help: "How long checking or hashing a password took.",
-    buckets: [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
-    registers: [this.#registry],
-  });
+  readonly #passwordWait = this.#histogram(
+    "password_wait_seconds",
+    "How long requests waited for a slot to check or hash a password.",
+    [],
+  );
+  readonly #passwordWork = this.#histogram(
+    "password_work_seconds",
+    "How long checking or hashing a password took.",
+    [],
+  );
 
   constructor() {
     this.#eventLoop.enable();
@@ -71,17 +86,22 @@ export class Metrics {
     }
   }
 
-  /** @param route the route's path as it was declared, or "none" */
-  httpRequestAnswered(route: string, status: number): void {
+  /**
+   * @param route the route's path as it was declared, or "none"
+   * @param status "aborted" when the client did not wait for it
+   */
+  httpRequestAnswered(route: string, status: number | "aborted", seconds: number): void {
     this.#httpRequests.inc({ route, code: String(status) });
+    this.#httpDurations.observe({ route }, seconds);
   }
 
   /**
    * @param operation names of the schema only
    * @param code the error's code, or "OK"
    */
-  graphqlRequestAnswered(operation: string, code: string): void {
+  graphqlRequestAnswered(operation: string, code: string, seconds: number): void {
     this.#operations.inc({ operation, code });
+    this.#operationDurations.observe({ operation }, seconds);
   }
 
   /** Counts a login by how it ends, and gives what it gives. */
@@ -119,6 +139,7 @@ export class Metrics {
   }
 
   watchDatabasePool(use: () => PoolUse): void {
+    this.#poolUse = use;
     const gauge = new Gauge({
       name: "latchkey_database_pool_connections",
       help: "PostgreSQL connections that are idle or active, and queries waiting for one.",
@@ -130,8 +151,30 @@ export class Metrics {
     });
   }
 
+  /**
+   * @param read how many emails wait, and how long the oldest has, in seconds; asked at each reading, and left out when
+   *   it fails or would have to wait for a connection
+   */
+  watchOutbox(read: () => Promise<{ waiting: number; oldestAge: number }>): void {
+    const waiting = this.#gauge("outbox_emails", "Emails that wait to be sent.");
+    const oldestAge = this.#gauge(
+      "outbox_oldest_email_age_seconds",
+      "How long the oldest of them has waited.",
+    );
+    this.#readings.push(async () => {
+      waiting.remove();
+      oldestAge.remove();
+      const busy = (this.#poolUse?.().waiting ?? 0) > 0;
+      const backlog = busy ? undefined : await read().catch(() => undefined);
+      if (backlog === undefined) return;
+      waiting.set(backlog.waiting);
+      oldestAge.set(backlog.oldestAge);
+    });
+  }
+
   /** All of it, as of now, in the format that `contentType` names. */
   async read(): Promise<{ contentType: string; text: string }> {
+    await Promise.all(this.#readings.map((read) => read()));
     const text = await this.#registry.metrics();
     this.#eventLoop.reset();
     return { contentType: this.#registry.contentType, text };
@@ -140,18 +183,30 @@ export class Metrics {
   /** Stops measuring. */
   close(): void {
     this.#eventLoop.disable();
+    this.#stopProcessMetrics();
   }
 
   #counter<L extends string>(name: string, help: string, labelNames: L[]): Counter<L> {
     return new Counter({ name: `latchkey_${name}`, help, labelNames, registers: [this.#registry] });
   }
 
-  #gauge(name: string, help: string, read: () => number): void {
+  #histogram<L extends string>(name: string, help: string, labelNames: L[]): Histogram<L> {
+    return new Histogram({
+      name: `latchkey_${name}`,
+      help,
+      labelNames,
+      buckets: DURATIONS,
+      registers: [this.#registry],
+    });
+  }
+
+  #gauge(name: string, help: string, read?: () => number): Gauge {
     const gauge: Gauge = new Gauge({
       name: `latchkey_${name}`,
       help,
       registers: [this.#registry],
-      collect: () => gauge.set(read()),
+      ...(read && { collect: () => gauge.set(read()) }),
     });
+    return gauge;
   }
 }

@@ -8,8 +8,8 @@ import { createLogger } from "./logger.js";
 import { createDemoAccount } from "./services/demo-account.js";
 import { migrate, ping } from "./storage/database.js";
 
-/** Longest time to finish what is in flight after a signal to stop, in milliseconds. */
-const DRAIN_TIMEOUT = 10_000;
+/** npm passes on the signal that a terminal has sent already: two that close together are one, in milliseconds. */
+const ONE_SIGNAL = 300;
 
 /** How often to look for jobs that are due, in milliseconds. */
 const JOB_PERIOD = 60_000;
@@ -25,21 +25,21 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   if (applied.length > 0) logger.info({ applied }, "migrated the database");
   // A wrong SECRET_KEY stops the start here, not the first login.
   await latchkey.keys.signingKey();
-  const stopJobs = latchkey.jobs.start(JOB_PERIOD, (err) => logger.error({ err }, "a job failed"));
+  const stopJobs = latchkey.jobs.start(JOB_PERIOD, latchkey.logFailure("a job failed"));
   // Mails that were left when the last process stopped.
   latchkey.outbox.wake();
   const server = await composeServer(config, latchkey, { logger });
 
-  let stopping = false;
+  let stoppingSince: number | undefined;
   let welcomed: Promise<void> | undefined;
   const stop = async (signal: NodeJS.Signals) => {
-    if (stopping) return;
-    stopping = true;
+    if (stoppingSince !== undefined) {
+      if (performance.now() - stoppingSince < ONE_SIGNAL) return;
+      logger.warn({ signal }, "stopping at once");
+      process.exit(1);
+    }
+    stoppingSince = performance.now();
     logger.info({ signal }, "stopping");
-    setTimeout(() => {
-      logger.warn("requests were still in flight: stopping without them");
-      server.server.closeAllConnections();
-    }, DRAIN_TIMEOUT).unref();
     await server.close();
     await stopJobs();
     await welcomed;
@@ -50,7 +50,7 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   process.on("SIGINT", stop);
 
   const address = await blame("HOST and PORT", listen(server, config)).catch((error: unknown) => {
-    if (!stopping) throw error;
+    if (stoppingSince === undefined) throw error;
   });
   if (address === undefined) return;
   if (!config.production) welcomed = welcome(`${address}/graphql`, latchkey);

@@ -17,6 +17,8 @@ const BOUNDS: Record<string, [number, number]> = {
   BCRYPT_COST: [10, 15],
   PASSWORD_MIN_LENGTH: [8, 64],
   AUDIT_RETENTION_DAYS: [1, 3650],
+  HSTS_MAX_AGE: [0, 63_072_000],
+  SHUTDOWN_DELAY_SECONDS: [0, 60],
   MAX_ANSWER_BYTES: [65_536, 67_108_864],
   MAX_SESSIONS_PER_USER: [1, 1000],
   MAX_ITEMS_PER_USER: [1, 100_000],
@@ -61,6 +63,9 @@ describe("the configuration", () => {
       mailFrom: "Latchkey <latchkey@localhost>",
       corsOrigins: [],
       trustedProxies: [],
+      hstsMaxAge: 31_536_000,
+      hstsIncludeSubdomains: false,
+      shutdownDelaySeconds: 0,
       apolloSandbox: true,
       persistedDocuments: undefined,
       maxAnswerBytes: 2_097_152,
@@ -97,6 +102,9 @@ describe("the configuration", () => {
       MAIL_FROM: "Example <no-reply@example.com>",
       CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
       TRUST_PROXY: "loopback, 10.0.0.0/8,2001:db8::1",
+      HSTS_MAX_AGE: "0",
+      HSTS_INCLUDE_SUBDOMAINS: "true",
+      SHUTDOWN_DELAY_SECONDS: "60",
       PERSISTED_DOCUMENTS: "/etc/latchkey/persisted-documents.json",
       MAX_ANSWER_BYTES: "1000000",
       MAX_SESSIONS_PER_USER: "5",
@@ -128,6 +136,9 @@ describe("the configuration", () => {
       mailFrom: "Example <no-reply@example.com>",
       corsOrigins: ["https://app.example.com", "http://localhost:3000"],
       trustedProxies: ["loopback", "10.0.0.0/8", "2001:db8::1"],
+      hstsMaxAge: 0,
+      hstsIncludeSubdomains: true,
+      shutdownDelaySeconds: 60,
       apolloSandbox: false,
       persistedDocuments: "/etc/latchkey/persisted-documents.json",
       maxAnswerBytes: 1_000_000,
@@ -135,6 +146,18 @@ describe("the configuration", () => {
       maxItemsPerUser: 50,
       logLevel: "warn",
     });
+  });
+
+  test("stops later in production, so that proxies notice", () => {
+    const production = {
+      NODE_ENV: "production",
+      SECRET_KEY: SECRET,
+      REGISTRATION: "closed",
+      PUBLIC_URL: "https://a.example",
+    };
+    expect(loadConfig(production).shutdownDelaySeconds).toBe(5);
+    expect(loadConfig({ ...production, SHUTDOWN_DELAY_SECONDS: "0" }).shutdownDelaySeconds).toBe(0);
+    expect(loadConfig({ HSTS_MAX_AGE: "63072000" }).hstsMaxAge).toBe(63_072_000);
   });
 
   test("takes a variable set to nothing as not set", () => {
@@ -161,6 +184,7 @@ describe("the configuration", () => {
     ["SECRET_KEY", "x".repeat(31), "SECRET_KEY must be 32 bytes or more"],
     ["METRICS_TOKEN", "x".repeat(31), "METRICS_TOKEN must be 32 bytes or more"],
     ["ALGORITHM", "RS256", "ALGORITHM must be one of ES256, EdDSA, HS256"],
+    ["HSTS_INCLUDE_SUBDOMAINS", "yes", "HSTS_INCLUDE_SUBDOMAINS must be one of true, false"],
     [
       "CORS_ORIGINS",
       "*",

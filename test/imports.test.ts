@@ -14,7 +14,7 @@ const FLOORS: Record<string, string[]> = {
   mail: [],
 };
 /** Files at the top that any floor may import; the others there join everything and are imported by none. */
-const SHARED = ["errors.ts", "config.ts", "clock.ts", "metrics.ts"];
+const SHARED = ["errors.ts", "config.ts", "clock.ts", "metrics.ts", "process-metrics.ts"];
 
 const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
 

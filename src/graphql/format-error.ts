@@ -12,6 +12,7 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   BAD_USER_INPUT: 400,
   RATE_LIMITED: 429,
   OVERLOADED: 503,
+  SERVICE_UNAVAILABLE: 503,
   INTERNAL_SERVER_ERROR: 500,
 };
 
@@ -59,12 +60,15 @@ export type LogInternalError = (error: unknown, errorId: string) => void;
  * The one translation of errors for clients.
  * @param options.showNames whether an error may quote the names in a document: they are its author's, and a password
  *   may have been typed where a name belongs
+ * @param options.translate makes a LatchkeyError of what other parts throw, where there is one for it
  */
 export function createFormatError({
   showNames,
+  translate,
   logInternalError,
 }: {
   showNames: boolean;
+  translate: (error: unknown) => unknown;
   logInternalError: LogInternalError;
 }) {
   const tellable = showNames ? [...PLAIN_MESSAGES, ...MESSAGES_WITH_NAMES] : PLAIN_MESSAGES;
@@ -74,7 +78,7 @@ export function createFormatError({
       ...(formatted.locations && { locations: formatted.locations }),
       ...(formatted.path && { path: formatted.path }),
     };
-    const error = thrown instanceof GraphQLError ? (thrown.originalError ?? thrown) : thrown;
+    const error = translate(causeOf(thrown));
     if (error instanceof LatchkeyError) {
       return { message: error.message, ...place, extensions: { code: error.code, ...error.details } };
     }
@@ -92,6 +96,12 @@ export function createFormatError({
       extensions: { code: "INTERNAL_SERVER_ERROR", errorId },
     };
   };
+}
+
+/** What a resolver threw; graphql-js wraps it, once more when it is not of this realm's Error. */
+function causeOf(thrown: unknown): unknown {
+  const error = thrown instanceof GraphQLError ? (thrown.originalError ?? thrown) : thrown;
+  return error instanceof Error && "thrownValue" in error ? error.thrownValue : error;
 }
 
 /** The code Apollo gives an error; it forgets those for some that are about variables. */

@@ -7,6 +7,8 @@ import type { FastifyInstance } from "fastify";
 export function refuseCompressedBodies(server: FastifyInstance): void {
   server.addHook("onRequest", async ({ headers }, reply) => {
     if ((headers["content-encoding"] ?? "identity").toLowerCase() === "identity") return;
+    // A proxy that asks `/forward-auth` sends the client's headers without the body.
+    if (headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0) return;
     // Nobody reads the body that follows.
     reply.headers({ "accept-encoding": "identity", connection: "close" });
     throw Object.assign(new Error("Send the body without a Content-Encoding."), { statusCode: 415 });

@@ -8,7 +8,6 @@ import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin
 import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
-import { type ErrorCode, LatchkeyError } from "../errors.js";
 import { type Context, readViewer } from "../graphql/context.js";
 import { checkAnswerSize, documentLimits, MAX_ERRORS, MAX_TOKENS } from "../graphql/document-limits.js";
 import { createFormatError, httpHeadOf } from "../graphql/format-error.js";
@@ -16,13 +15,13 @@ import { createLoaders } from "../graphql/loaders.js";
 import { operationTypeRule } from "../graphql/operation-types.js";
 import { checkVariables } from "../graphql/variable-limits.js";
 import type { Metrics } from "../metrics.js";
+import type { DatabaseHealth } from "../services/database-health.js";
 import type { Items } from "../services/items.js";
 import type { Sessions } from "../services/sessions.js";
 import { clientOf } from "./client.js";
-import { countRequests } from "./count-requests.js";
+import { type DescribedContext, describeOperations } from "./describe-operations.js";
 import { DocumentStore } from "./document-store.js";
 import { landingPagePolicy } from "./landing-page.js";
-import { type LoggedContext, logRefusals } from "./log-refusals.js";
 import { insertPersistedDocument, type PersistedDocuments } from "./persisted-documents.js";
 
 /** How much of parsed documents is kept, in bytes: some hundreds as clients send them. */
@@ -38,14 +37,21 @@ export async function addGraphQL(
     schema: GraphQLSchema;
     sessions: Sessions;
     items: Items;
+    health: DatabaseHealth;
     metrics: Metrics;
     apolloSandbox: boolean;
     persistedDocuments: PersistedDocuments | undefined;
     maxAnswerBytes: number;
   },
 ): Promise<void> {
-  const { schema, sessions, items, metrics, apolloSandbox, persistedDocuments, maxAnswerBytes } = options;
-  const apollo = new ApolloServer<LoggedContext>({
+  const { schema, sessions, items, health, metrics, apolloSandbox, persistedDocuments, maxAnswerBytes } =
+    options;
+  const formatError = createFormatError({
+    showNames: apolloSandbox,
+    translate: (error) => health.translate(error),
+    logInternalError: (err, errorId) => server.log.error({ err, errorId }, "operation failed"),
+  });
+  const apollo = new ApolloServer<DescribedContext>({
     schema,
     introspection: apolloSandbox,
     hideSchemaDetailsFromClientErrors: !apolloSandbox,
@@ -58,15 +64,11 @@ export async function addGraphQL(
     executionOptions: { maxCoercionErrors: MAX_ERRORS },
     stopOnTerminationSignals: false,
     logger: server.log,
-    formatError: createFormatError({
-      showNames: apolloSandbox,
-      logInternalError: (err, errorId) => server.log.error({ err, errorId }, "operation failed"),
-    }),
+    formatError,
     plugins: [
       requestLimits(maxAnswerBytes),
       errorHead,
-      logRefusals,
-      countRequests(metrics),
+      describeOperations(metrics),
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
       apolloSandbox ? ApolloServerPluginLandingPageLocalDefault() : ApolloServerPluginLandingPageDisabled(),
@@ -77,32 +79,46 @@ export async function addGraphQL(
 
   const handler = fastifyApolloHandler(apollo, {
     context: async (request) => ({
-      viewer: await readViewer(sessions, request.headers.authorization),
+      viewer: request.facts.viewer!,
       client: clientOf(request),
       loaders: createLoaders({ items }),
-      log: request.log,
+      facts: request.facts,
     }),
   });
   await server.register(async (scope) => {
-    scope.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
-      if (error instanceof LatchkeyError) return refuse(reply, 400, error.message, error.code);
-      const status = error.statusCode ?? 500;
-      if (status < 500) return refuse(reply, status, error.message);
-      throw error;
+    scope.setErrorHandler<Error & { statusCode?: number }>((error, request, reply) => {
+      const { statusCode: status = 500 } = error;
+      const refusal =
+        status < 500
+          ? { message: error.message, extensions: { code: "BAD_REQUEST" } }
+          : formatError({ message: error.message }, error);
+      const head = httpHeadOf([refusal]);
+      const { code, errorId } = refusal.extensions ?? {};
+      Object.assign(request.facts, { code, errorId });
+      return reply
+        .code(head.status ?? (status < 500 ? status : 400))
+        .headers(head.headers)
+        .send({ errors: [refusal] });
     });
-    scope.addHook("onRequest", async (request, reply) => {
+    scope.addHook("onRequest", async (request) => {
       // RFC 9112, 3.2. Apollo's handler makes a URL of it.
       if (!URL.canParse(request.url, `http://${request.hostname}/`))
-        return refuse(reply, 400, "Send a valid Host header.");
+        throw Object.assign(new Error("Send a valid Host header."), { statusCode: 400 });
     });
     if (persistedDocuments !== undefined) {
       scope.addHook("preHandler", async (request) => insertPersistedDocument(request, persistedDocuments));
     }
+    // Before Apollo, whose answer to an error here is 500, whatever it is.
+    scope.addHook("preHandler", async (request) => {
+      request.facts.viewer = await readViewer(sessions, request.headers.authorization);
+    });
     scope.route({
       method: ["GET", "POST"],
       url: "/graphql",
+      exposeHeadRoute: false,
       handler: async function graphql(this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
         const body = await handler.call(this, request, reply);
+        if (reply.statusCode >= 400) request.facts.code ??= "BAD_REQUEST";
         if (typeof body === "string" && String(reply.getHeader("content-type")).startsWith("text/html")) {
           reply.header("content-security-policy", landingPagePolicy(body));
         }
@@ -140,13 +156,3 @@ const errorHead: ApolloServerPlugin<Context> = {
     };
   },
 };
-
-/** A request that never became a GraphQL one is refused in GraphQL's form all the same. */
-function refuse(
-  reply: FastifyReply,
-  status: number,
-  message: string,
-  code: ErrorCode = "BAD_REQUEST",
-): FastifyReply {
-  return reply.code(status).send({ errors: [{ message, extensions: { code } }] });
-}

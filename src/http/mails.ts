@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import ipaddr from "ipaddr.js";
 import { escapeHtml } from "../mail/escape-html.js";
 import type { PrintedMail, PrintedMailer } from "../mail/printed.js";
 
@@ -20,13 +21,27 @@ iframe { width: 100%; height: 30rem; margin-top: .75rem; border: 0; border-radiu
 /** For development: the page that shows the mails which were printed instead of sent. */
 export async function addMails(
   server: FastifyInstance,
-  { mailer }: { mailer: PrintedMailer },
+  { mailer, publicUrl }: { mailer: PrintedMailer; publicUrl: string },
 ): Promise<void> {
-  server.get("/mails", async (_request, reply) =>
-    reply
+  server.get("/mails", { config: { cors: false } }, async ({ headers }, reply) => {
+    if (!isOurs(headers.host, publicUrl)) {
+      return reply.code(421).send({ error: "Open this page at localhost, or at PUBLIC_URL." });
+    }
+    return reply
       .header("content-security-policy", CONTENT_POLICY)
       .type("text/html; charset=utf-8")
-      .send(page(mailer.mails)),
+      .send(page(mailer.mails));
+  });
+}
+
+/** A name that anybody can point at this machine would let their page read this one (DNS rebinding). */
+function isOurs(host: string | undefined, publicUrl: string): boolean {
+  const hostname = URL.parse(`http://${host}`)?.hostname ?? "";
+  const address = hostname.replace(/^\[(.*)\]$/, "$1");
+  return (
+    hostname === "localhost" ||
+    hostname === new URL(publicUrl).hostname ||
+    (ipaddr.isValid(address) && ipaddr.process(address).range() === "loopback")
   );
 }
 

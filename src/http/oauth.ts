@@ -2,6 +2,7 @@ import formbody from "@fastify/formbody";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { KeyRing } from "../crypto/access-tokens.js";
 import { type ErrorCode, LatchkeyError } from "../errors.js";
+import type { DatabaseHealth } from "../services/database-health.js";
 import type { Login } from "../services/login.js";
 import type { Refresh } from "../services/refresh.js";
 import type { IssuedToken, Sessions } from "../services/sessions.js";
@@ -14,6 +15,7 @@ export interface OAuthOptions {
   login: Login;
   refresh: Refresh;
   sessions: Sessions;
+  health: DatabaseHealth;
   /** The tokens' `iss`, and what the endpoints' addresses start with. */
   issuer: string;
   introspectionSecret: string | undefined;
@@ -43,11 +45,12 @@ const OAUTH_ERRORS: Partial<Record<ErrorCode, { error: string; status: number }>
   // RFC 6749 has no word for it; the status does.
   RATE_LIMITED: { error: "temporarily_unavailable", status: 429 },
   OVERLOADED: { error: "temporarily_unavailable", status: 503 },
+  SERVICE_UNAVAILABLE: { error: "temporarily_unavailable", status: 503 },
 };
 
 /** The standard endpoints, for clients that speak OAuth 2 and not GraphQL, over the same services. */
 export async function addOAuth(server: FastifyInstance, options: OAuthOptions): Promise<void> {
-  const { keys, login, refresh, sessions, issuer, introspectionSecret } = options;
+  const { keys, login, refresh, sessions, health, issuer, introspectionSecret } = options;
 
   // RFC 7517.
   server.get("/.well-known/jwks.json", async (_request, reply) =>
@@ -80,7 +83,9 @@ export async function addOAuth(server: FastifyInstance, options: OAuthOptions): 
   await server.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     await scope.register(formbody);
-    scope.setErrorHandler(sendOAuthError);
+    scope.setErrorHandler<OAuthFailure>((error, request, reply) =>
+      sendOAuthError(health.translate(error) as OAuthFailure, request, reply),
+    );
 
     // RFC 6749, 4.3 and 6.
     scope.post("/token", async (request, reply) => {
@@ -152,16 +157,16 @@ function sendToken(reply: FastifyReply, { accessToken, expiresIn, refreshToken }
   });
 }
 
-function sendOAuthError(
-  error: OAuthError | LatchkeyError | (Error & { statusCode?: number }),
-  request: FastifyRequest,
-  reply: FastifyReply,
-) {
+type OAuthFailure = OAuthError | LatchkeyError | (Error & { statusCode?: number });
+
+function sendOAuthError(error: OAuthFailure, request: FastifyRequest, reply: FastifyReply) {
   if (error instanceof OAuthError) {
+    request.facts.code = error.error;
     if (error.status === 401) reply.header("www-authenticate", 'Basic realm="introspection"');
     return reply.code(error.status).send({ error: error.error, error_description: error.message });
   }
   if (error instanceof LatchkeyError) {
+    request.facts.code = error.code;
     const known = OAUTH_ERRORS[error.code];
     const { retryAfter } = error.details;
     if (typeof retryAfter === "number") reply.header("retry-after", String(retryAfter));

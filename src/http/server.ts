@@ -3,18 +3,23 @@ import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import fastify, {
   type FastifyBaseLogger,
+  type FastifyError,
   type FastifyInstance,
   type FastifyReply,
-  type FastifyRequest,
   LogController,
 } from "fastify";
+import { LatchkeyError } from "../errors.js";
+import { httpHeadOf } from "../graphql/format-error.js";
 import type { Metrics } from "../metrics.js";
-import { addressOf } from "./client.js";
+import type { DatabaseHealth } from "../services/database-health.js";
+import { refuseOtherMethods } from "./allowed-methods.js";
+import { trustOf } from "./client.js";
 import { refuseCompressedBodies } from "./compressed-bodies.js";
-import { closeKeptAlive } from "./draining.js";
-import { refuseTwoAuthorizations } from "./one-authorization.js";
+import { drainOnClose } from "./draining.js";
 import { paceRefusals } from "./pacing.js";
 import { discardRefusedBodies } from "./refused-bodies.js";
+import { logRequest, logRequests } from "./request-log.js";
+import { refuseRepeatedHeaders } from "./single-headers.js";
 
 /** The largest body that is read, in bytes. */
 const BODY_LIMIT = 64 * 1024;
@@ -22,38 +27,43 @@ const HEADER_LIMIT = 16 * 1024;
 /** Open at once. Those that only dawdle are closed after 8 seconds: it takes 1,250 new ones a second to use these up. */
 const MAX_CONNECTIONS = 10_000;
 
-/** Asked for every few seconds by those who watch: not worth a line in the log each time. */
-const PROBES = ["/healthz", "/readyz", "/metrics"];
+/** Longest time to finish what is in flight while stopping, in milliseconds. */
+const DRAIN_TIMEOUT = 10_000;
+
+/** A request id that is kept: short, and nothing in it means anything to a log. */
+const REQUEST_ID = /^[\w.-]{1,128}$/;
 
 /**
  * The edge: limits, security headers, CORS, request ids and logs. Routes are added to it.
- * `close()` stops accepting, finishes what is in flight, and answers 503 to what still arrives.
+ * `close()` finishes what was sent before it stops.
  * @param options.corsOrigins browsers' origins that may read answers
- * @param options.trustedProxies proxies whose `X-Forwarded-For` is believed
+ * @param options.trustedProxies proxies whose `X-Forwarded-For` and `X-Request-Id` are believed
+ * @param options.shutdownDelay how long `close()` goes on accepting connections, in seconds
+ * @param options.hsts what browsers are told of HTTPS (RFC 6797); undefined: nothing
  */
 export async function createServer(options: {
   logger: FastifyBaseLogger;
   corsOrigins: readonly string[];
   trustedProxies: readonly string[];
+  shutdownDelay: number;
+  hsts: { maxAge: number; includeSubDomains: boolean } | undefined;
+  health: DatabaseHealth;
   metrics: Metrics;
 }): Promise<FastifyInstance> {
+  const isTrusted = trustOf(options.trustedProxies);
   const server = fastify({
-    loggerInstance: options.logger.child(
-      {},
-      {
-        serializers: {
-          // The route, not what was asked for: a path, a query string and a header may all hold a token.
-          req: (request: FastifyRequest) => ({
-            method: request.method,
-            path: request.routeOptions?.url ?? "(unknown)",
-            ip: addressOf(request),
-          }),
-        },
-      },
-    ),
-    trustProxy: options.trustedProxies.length > 0 && [...options.trustedProxies],
-    logController: new LogController({ disableRequestLogging: ({ url }) => PROBES.includes(url) }),
-    genReqId: () => randomUUID(),
+    loggerInstance: options.logger,
+    trustProxy: isTrusted,
+    // A line of ours tells the same and more.
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: ({ headers, socket }) => {
+      const id = headers["x-request-id"];
+      return typeof id === "string" && REQUEST_ID.test(id) && isTrusted(socket.remoteAddress)
+        ? id
+        : randomUUID();
+    },
+    // What still arrives while it stops is answered as ever.
+    return503OnClosing: false,
     bodyLimit: BODY_LIMIT,
     requestTimeout: 8_000,
     // Longer than a login may wait for its turn.
@@ -63,6 +73,8 @@ export async function createServer(options: {
     http: { maxHeaderSize: HEADER_LIMIT, headersTimeout: 8_000, connectionsCheckingInterval: 1_000 },
     // A path that is no path; the router's own answer would quote it. No hook runs, not those for headers either.
     frameworkErrors: (_error, request, reply) => {
+      request.facts = {};
+      reply.raw.once("close", () => logRequest(request, reply as FastifyReply, reply.elapsedTime));
       (reply as FastifyReply)
         .code(400)
         .headers({
@@ -77,8 +89,14 @@ export async function createServer(options: {
   server.removeContentTypeParser("text/plain");
   server.server.maxConnections = MAX_CONNECTIONS;
   server.server.on("drop", () => options.metrics.connectionDropped());
-  closeKeptAlive(server);
+  logRequests(server, options.metrics);
+  drainOnClose(server, {
+    delay: options.shutdownDelay * 1000,
+    timeout: DRAIN_TIMEOUT,
+    onTimeout: () => options.logger.warn("requests were still in flight: stopping without them"),
+  });
   await server.register(helmet, {
+    strictTransportSecurity: options.hsts ?? false,
     contentSecurityPolicy: {
       useDefaults: false,
       directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
@@ -92,18 +110,26 @@ export async function createServer(options: {
       maxAge: 600,
     });
   }
-  refuseTwoAuthorizations(server);
+  refuseOtherMethods(server);
+  refuseRepeatedHeaders(server);
   refuseCompressedBodies(server);
   paceRefusals(server);
   discardRefusedBodies(server);
-  server.addHook("onResponse", async ({ routeOptions }, { statusCode }) =>
-    options.metrics.httpRequestAnswered(routeOptions.url ?? "none", statusCode),
-  );
   server.addHook("onSend", async (request, reply) => {
     reply.header("x-request-id", request.id);
     if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
   });
-  server.setErrorHandler<Error & { statusCode?: number }>((error, request, reply) => {
+  server.setErrorHandler<FastifyError>((thrown, request, reply) => {
+    const error = options.health.translate(thrown) as FastifyError | LatchkeyError;
+    if (error instanceof LatchkeyError) {
+      const { code, message, details } = error;
+      const head = httpHeadOf([{ message, extensions: { code, ...details } }]);
+      request.facts.code = code;
+      return reply
+        .code(head.status ?? 400)
+        .headers(head.headers)
+        .send({ error: message });
+    }
     const status = error.statusCode ?? 500;
     if (status >= 500) request.log.error({ err: error }, "request failed");
     return reply

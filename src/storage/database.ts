@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { Kysely, sql } from "kysely";
 import { Migrator } from "kysely/migration";
@@ -39,6 +40,9 @@ export async function migrate(config: DatabaseConfig): Promise<{ applied: string
   }
 }
 
+/** More than a quarter of SQLite's page, so that its index spills into pages of its own; less than PostgreSQL's indexes take. */
+const PROBE_LENGTH = 2_000;
+
 /** How often a transaction is run before its deadlock is an error. */
 const MAX_RUNS = 5;
 
@@ -60,6 +64,21 @@ export async function inTransaction<T>(
   }
 }
 
+/**
+ * Resolves when the database answers and takes writes. What it writes is gone again when it is committed, and is large
+ * enough to need new pages, which a full disk does not have.
+ */
+export async function probe(db: Database): Promise<void> {
+  const names = Array.from({ length: 4 }, () => `probe ${randomUUID()} `.padEnd(PROBE_LENGTH, "."));
+  await inTransaction(db, async (transaction) => {
+    await transaction
+      .insertInto("locks")
+      .values(names.map((name) => ({ name })))
+      .execute();
+    await transaction.deleteFrom("locks").where("name", "in", names).execute();
+  });
+}
+
 /** Resolves when the database answers. */
 export async function ping(db: Database): Promise<void> {
   await sql`select 1`.execute(db);
@@ -68,6 +87,28 @@ export async function ping(db: Database): Promise<void> {
 /** Whether a statement failed because a value that must be unique is taken. */
 export function isUniqueViolation(error: unknown): boolean {
   return ["23505", "SQLITE_CONSTRAINT_UNIQUE"].includes(codeOf(error));
+}
+
+/** Codes that say the database is away: of the network, of PostgreSQL, of SQLite. */
+const UNAVAILABLE_CODES = [
+  /^E(CONNREFUSED|CONNRESET|CONNABORTED|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NOTFOUND|AI_AGAIN)$/,
+  // Connections, rejected logins, unknown databases, resources (a full disk too), cancelled by a timeout or a stop, I/O.
+  /^(08...|28...|3D000|53...|57...|58...)$/,
+  // A read-only server, and timeouts of idle transactions.
+  /^(25006|25P0[34])$/,
+  /^SQLITE_(BUSY|CANTOPEN|FULL|IOERR|PROTOCOL|READONLY)/,
+];
+/** What pg throws without a code. */
+const UNAVAILABLE_MESSAGES =
+  /^(Connection terminated|timeout exceeded when trying to connect$|Query read timeout$|Client has encountered a connection error)/;
+
+/** Whether a statement failed because the database is away: it cannot be reached, or cannot do its work for now. */
+export function isUnavailable(error: unknown): boolean {
+  const code = codeOf(error);
+  return (
+    UNAVAILABLE_CODES.some((pattern) => pattern.test(code)) ||
+    (error instanceof Error && UNAVAILABLE_MESSAGES.test(error.message))
+  );
 }
 
 /** The database's code for what went wrong: an SQLSTATE, or the name of SQLite's. */

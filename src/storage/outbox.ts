@@ -162,3 +162,23 @@ export async function deletePendingEmails(
     )
     .execute();
 }
+
+/** The most emails that are counted. */
+const MOST_COUNTED = 10_000;
+
+/**
+ * The emails that wait to be sent: how many (10,000 stands for more), and since when the oldest has, epoch
+ * milliseconds; undefined when there is none.
+ */
+export async function outboxBacklog(
+  db: Database,
+): Promise<{ waiting: number; oldestAt: number | undefined }> {
+  const counted = db.selectFrom("outbox").select("id").limit(MOST_COUNTED).as("counted");
+  const { waiting } = await db
+    .selectFrom(counted)
+    .select(({ fn }) => fn.countAll<number>().as("waiting"))
+    .executeTakeFirstOrThrow();
+  // Ids are in the order of time.
+  const oldest = await db.selectFrom("outbox").select("created_at").orderBy("id").limit(1).executeTakeFirst();
+  return { waiting, oldestAt: oldest?.created_at };
+}

@@ -83,6 +83,15 @@ class ImmediateSqliteDriver extends SqliteDriver {
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw("begin immediate"));
   }
+
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    try {
+      await connection.executeQuery(CompiledQuery.raw("rollback"));
+    } catch (error) {
+      // A full disk, for one, has SQLite roll back by itself: what failed is told then, not this.
+      if (!String((error as Error).message).includes("no transaction is active")) throw error;
+    }
+  }
 }
 
 /**

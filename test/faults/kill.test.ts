@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { describe, expect, test } from "@jest/globals";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import bcrypt from "bcrypt";
 import fc from "fast-check";
 import { systemClock } from "../../src/clock.js";
@@ -17,7 +17,7 @@ import {
   RESET_PASSWORD,
   VERIFY_EMAIL,
 } from "../support/operations.js";
-import { startServer } from "../support/server.js";
+import { type Server, startServer } from "../support/server.js";
 import { auditEventsOf } from "../support/tables.js";
 
 const ROUNDS = 6;
@@ -39,8 +39,17 @@ interface Attempt {
 }
 
 describe.each(DATABASES)("a process killed again and again on %s", (database) => {
+  let app: App;
+  let server: Server | undefined;
+  beforeEach(async () => {
+    app = await makeApp({ database, clock: systemClock });
+  });
+  afterEach(async () => {
+    await server?.end("SIGKILL");
+    await app.close();
+  });
+
   test(`${ROUNDS} times during refresh, register, reset and password change: each is done or not, and what was acknowledged is`, async () => {
-    const app = await makeApp({ database, clock: systemClock });
     const { db } = app.latchkey;
     await app.createUser("root");
     let users = 0;
@@ -57,7 +66,8 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
     let refreshes = 0;
 
     for (const [round, moment] of MOMENTS.entries()) {
-      const server = await startServer(app.databaseUrl, ENV);
+      const running = await startServer(app.databaseUrl, ENV);
+      server = running;
       const from = { from: `203.0.113.${round + 1}` };
       const people = await Promise.all(Array.from({ length: 8 }, signIn));
       const resets = await Promise.all(
@@ -67,12 +77,12 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
         })),
       );
       // The first passwords of a process take a while more than the others.
-      await server.send(LOGIN, { username: "root", password: PASSWORD }, from);
-      await server.send(PASSWORD_STRENGTH, { password: PASSWORD }, from);
+      await running.send(LOGIN, { username: "root", password: PASSWORD }, from);
+      await running.send(PASSWORD_STRENGTH, { password: PASSWORD }, from);
       const clients = [
         ...held.map(async (_, n) => {
           for (;;) {
-            const { data } = await server.send(REFRESH, { refreshToken: held[n]! }, from);
+            const { data } = await running.send(REFRESH, { refreshToken: held[n]! }, from);
             held[n] = data!.refreshToken.refreshToken;
             refreshes++;
           }
@@ -86,7 +96,7 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
               email: `${attempt.username}@example.com`,
               password: PASSWORD,
             };
-            const { errors } = await server.send(REGISTER, { input }, from);
+            const { errors } = await running.send(REGISTER, { input }, from);
             if (errors) throw new Error(JSON.stringify(errors));
             attempt.acknowledged = true;
           }
@@ -95,7 +105,7 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
           for (const { username, token } of resets) {
             const attempt: Attempt = { username, acknowledged: false };
             all.reset.push(attempt);
-            const { data } = await server.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD }, from);
+            const { data } = await running.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD }, from);
             attempt.acknowledged = data!.resetPassword;
           }
         })(),
@@ -104,7 +114,7 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
             const attempt: Attempt = { username, acknowledged: false };
             all.changed.push(attempt);
             const passwords = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
-            const { data } = await server.send(CHANGE_PASSWORD, passwords, { token, ...from });
+            const { data } = await running.send(CHANGE_PASSWORD, passwords, { token, ...from });
             attempt.accessToken = data!.changePassword.accessToken;
             attempt.acknowledged = true;
           }
@@ -114,9 +124,13 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
       // Each round another kind is the one that is waited for.
       const awaited = Object.values(all)[round % 3]!;
       const before = awaited.filter(({ acknowledged }) => acknowledged).length;
-      while (awaited.filter(({ acknowledged }) => acknowledged).length === before) await setTimeout(5);
+      const deadline = performance.now() + 20_000;
+      while (awaited.filter(({ acknowledged }) => acknowledged).length === before) {
+        if (performance.now() > deadline) throw new Error("nothing was acknowledged");
+        await setTimeout(5);
+      }
       await setTimeout(moment);
-      await server.end("SIGKILL");
+      await running.end("SIGKILL");
       // Each was cut off, none was refused; who was done before is done.
       for (const end of await ended)
         if (end.status === "rejected")
@@ -141,7 +155,6 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
         .flat()
         .some(({ acknowledged }) => !acknowledged),
     ).toBe(true);
-    await app.close();
   }, 120_000);
 });
 

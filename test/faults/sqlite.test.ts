@@ -1,4 +1,5 @@
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import BetterSqlite3 from "better-sqlite3";
 import { sql } from "kysely";
@@ -10,20 +11,68 @@ const BUSY_TIMEOUT = 5_000;
 describe("when SQLite fails (row 66)", () => {
   let app: App;
   let file: string;
+  /** Another process. */
+  let locked: BetterSqlite3.Database | undefined;
   beforeEach(async () => {
     app = await makeApp();
     file = app.databaseUrl.replace("sqlite:", "");
     await app.createUser("alice");
   });
-  afterEach(() => app.close());
+  afterEach(async () => {
+    locked?.close();
+    locked = undefined;
+    await app.close();
+  });
+
+  test("its file is its owner's alone to read", () => {
+    for (const suffix of ["", "-wal", "-shm"]) {
+      expect([suffix, (statSync(`${file}${suffix}`).mode & 0o777).toString(8)]).toEqual([suffix, "600"]);
+    }
+  });
+
+  /** A database that is away: when to try again, and one line in the log however many requests there were. */
+  const AWAY = {
+    message: "The service is unavailable. Try again in some seconds.",
+    extensions: { code: "SERVICE_UNAVAILABLE", retryAfter: 5 },
+  };
+  const READY = { status: 200, text: '{"status":"ok"}' };
+  const NOT_READY = {
+    status: 503,
+    text: '{"status":"unavailable","reason":"the database cannot be read and written"}',
+  };
+  /** Probes are made once a second. */
+  const nextProbe = () => sleep(1_100);
+  function expectAway({ status, headers, errors }: Answer<unknown>): void {
+    expect([status, headers.get("retry-after"), errors]).toMatchObject([503, "5", [AWAY]]);
+  }
+  const problems = () =>
+    app.seen
+      .filter((line) => line.startsWith('{"level":'))
+      .map((line) => JSON.parse(line))
+      .filter(({ level, msg }) => level > 30 || /database/.test(msg));
+  async function backAgain(): Promise<void> {
+    const deadline = performance.now() + 10_000;
+    while (!problems().some(({ msg }) => msg === "the database is back")) {
+      if (performance.now() > deadline) throw new Error("it is not told that the database is back");
+      await sleep(50);
+    }
+    expect(problems().map(({ level, msg }) => [level, msg])).toEqual([
+      [50, "the database is away"],
+      [30, "the database is back"],
+    ]);
+  }
 
   const codeOf = ({ errors }: Answer<unknown>) => errors?.[0]?.extensions?.["code"];
+  function lock(): BetterSqlite3.Database {
+    locked = new BetterSqlite3(file);
+    locked.exec("begin exclusive");
+    return locked;
+  }
   const login = () => app.send(LOGIN, { username: "alice", password: PASSWORD });
 
   test("locked by another process: writes fail after five seconds however many they are, reads go on", async () => {
     const { accessToken: token, refreshToken } = await app.login("alice");
-    const other = new BetterSqlite3(file);
-    other.exec("begin exclusive");
+    const other = lock();
     const start = performance.now();
     const writes = Promise.all([
       ...Array.from({ length: 5 }, login),
@@ -42,7 +91,7 @@ describe("when SQLite fails (row 66)", () => {
       longest = Math.max(longest, performance.now() - asked);
       reads++;
     }
-    expect(new Set((await answered).map(codeOf))).toEqual(new Set(["INTERNAL_SERVER_ERROR"]));
+    for (const answer of await answered) expectAway(answer);
     expect(performance.now() - start).toBeLessThan(2 * BUSY_TIMEOUT);
     expect(longest).toBeLessThan(BUSY_TIMEOUT / 2);
     expect(reads).toBeGreaterThan(10);
@@ -51,13 +100,13 @@ describe("when SQLite fails (row 66)", () => {
     expect((await login()).errors).toBeUndefined();
     expect((await app.send(REFRESH, { refreshToken })).errors).toBeUndefined();
     expect((await app.send(MY_ITEMS, {}, { token })).data).toEqual({ myItems: [] });
+    await backAgain();
   }, 30_000);
 
   test("a lock that is let go in time costs nobody more than the wait", async () => {
-    const other = new BetterSqlite3(file);
-    other.exec("begin exclusive");
+    const other = lock();
     const logins = Promise.all(Array.from({ length: 5 }, login));
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await sleep(500);
     other.exec("commit");
     other.close();
     expect((await logins).map(codeOf)).toEqual(Array(5).fill(undefined));
@@ -71,21 +120,65 @@ describe("when SQLite fails (row 66)", () => {
     let items = 0;
     let answer = await app.send(CREATE_ITEM, { input }, { token });
     for (; answer.errors === undefined; items++) answer = await app.send(CREATE_ITEM, { input }, { token });
-    expect([answer.status, codeOf(answer)]).toEqual([500, "INTERNAL_SERVER_ERROR"]);
+    for (let n = 0; n < 5; n++) expectAway(await app.send(CREATE_ITEM, { input }, { token }));
     expect(answer.text).not.toMatch(/full|sqlite/i);
+    expect(await app.request("/readyz")).toMatchObject(NOT_READY);
+    expect(await app.request("/healthz")).toMatchObject(READY);
     expect((await app.send(MY_ITEMS, {}, { token })).data!.myItems).toHaveLength(items);
     await limit(1_000_000);
     expect((await app.send(CREATE_ITEM, { input }, { token })).errors).toBeUndefined();
+    await nextProbe();
+    expect(await app.request("/readyz")).toMatchObject(READY);
+    await backAgain();
+  });
+
+  test("probes leave nothing behind, and many cost one a second", async () => {
+    const { db } = app.latchkey;
+    const state = async () => [
+      (await sql`select name from locks`.execute(db)).rows,
+      (await sql`pragma page_count`.execute(db)).rows,
+      (await sql`pragma freelist_count`.execute(db)).rows,
+    ];
+    expect(await app.request("/readyz")).toMatchObject(READY);
+    const before = await state();
+    const changes = async () =>
+      (await sql<{ n: number }>`select total_changes() as n`.execute(db)).rows[0]!.n;
+    const written = await changes();
+    await nextProbe();
+    const start = performance.now();
+    const answers = await Promise.all(Array.from({ length: 50 }, () => app.request("/readyz")));
+    for (const answer of answers) expect(answer).toMatchObject(READY);
+    const probes = Math.ceil((performance.now() - start) / 1_000);
+    // Each inserts four rows and deletes them.
+    expect(await changes()).toBeGreaterThanOrEqual(written + 8);
+    expect(await changes()).toBeLessThanOrEqual(written + 8 * (probes + 1));
+    expect(await state()).toEqual(before);
   });
 
   test("read-only: nobody is let in, who is reads on", async () => {
     const { accessToken: token } = await app.login("alice");
     const readOnly = (on: boolean) => sql.raw(`pragma query_only = ${on}`).execute(app.latchkey.db);
+    expect(await app.request("/readyz")).toMatchObject(READY);
     await readOnly(true);
-    expect(codeOf(await login())).toBe("INTERNAL_SERVER_ERROR");
+    for (let n = 0; n < 5; n++) expectAway(await login());
     expect((await app.send(ME, {}, { token })).status).toBe(200);
+    await nextProbe();
+    expect(await app.request("/readyz")).toMatchObject(NOT_READY);
+    expect(await app.request("/healthz")).toMatchObject(READY);
+    // OAuth's clients are told in its words (RFC 6749, 4.1.2.1), what is neither in plain ones.
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    const body = `grant_type=password&username=alice&password=${PASSWORD}`;
+    const oauth = await app.request("/token", { method: "POST", headers, body });
+    expect([oauth.status, oauth.headers.get("retry-after"), JSON.parse(oauth.text)]).toEqual([
+      503,
+      "5",
+      { error: "temporarily_unavailable", error_description: AWAY.message },
+    ]);
     await readOnly(false);
     expect((await login()).errors).toBeUndefined();
+    await nextProbe();
+    expect(await app.request("/readyz")).toMatchObject(READY);
+    await backAgain();
   });
 
   test("overwritten: an error for everybody, and the process lives", async () => {

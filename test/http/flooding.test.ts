@@ -226,12 +226,13 @@ test.each([1, 3, 20])(
   },
 );
 
-test("refusals leave at a steady rate, and nothing else waits for them", async () => {
+test("refusals leave at a steady rate, and nothing else waits for them, nor do probes that fail", async () => {
   // Routes that cost nothing: what is slower than the rate by itself would show nothing of it.
   const server = fastify();
   paceRefusals(server);
   server.get("/refused", (_request, reply) => reply.code(429).send());
   server.get("/fine", () => "fine");
+  server.get("/readyz", (_request, reply) => reply.code(503).send());
   await server.ready();
   const started = performance.now();
   let refused = 0;
@@ -242,6 +243,7 @@ test("refusals leave at a steady rate, and nothing else waits for them", async (
   // 200 a second.
   await refusals[0];
   expect((await server.inject("/fine")).body).toBe("fine");
+  expect((await server.inject("/readyz")).statusCode).toBe(503);
   expect(refused).toBeLessThan(100);
   await Promise.all(refusals);
   expect(performance.now() - started).toBeGreaterThan(490);

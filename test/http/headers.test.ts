@@ -18,6 +18,7 @@ const PATHS = [
   "/readyz",
   "/metrics",
   "/mails",
+  "/forward-auth",
   "/nothing",
 ];
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
@@ -77,10 +78,11 @@ describe.each([
       "referrer-policy": "no-referrer",
       "cross-origin-opener-policy": "same-origin",
       "cross-origin-resource-policy": "same-origin",
-      "strict-transport-security": "max-age=31536000; includeSubDomains",
       "cache-control": expect.stringMatching(/^no-store$|^public, max-age=\d+$/),
       "x-request-id": expect.stringMatching(/^[0-9a-f-]{36}$/),
     });
+    // PUBLIC_URL is plain HTTP's.
+    expect(headers.has("strict-transport-security")).toBe(false);
     expect(headers.has("server") || headers.has("x-powered-by")).toBe(false);
     expect(head.replace(NOT_OURS, "")).not.toMatch(/apollo-(?!require)|fastify|node/i);
     if (!body.includes("<!doctype html") && !body.includes("<!DOCTYPE html")) {
@@ -111,6 +113,24 @@ describe.each([
     expect(answer.replace(NOT_OURS, "")).not.toMatch(MADE_OF);
     expect(answer).not.toMatch(/^(server|x-powered-by):/im);
   });
+});
+
+test.each([
+  ["https://auth.example.com", {}, "max-age=31536000"],
+  ["https://auth.example.com", { HSTS_MAX_AGE: "300" }, "max-age=300"],
+  ["https://auth.example.com", { HSTS_INCLUDE_SUBDOMAINS: "true" }, "max-age=31536000; includeSubDomains"],
+  ["https://auth.example.com", { HSTS_MAX_AGE: "0", HSTS_INCLUDE_SUBDOMAINS: "true" }, null],
+  ["http://auth.example.com", { HSTS_MAX_AGE: "300" }, null],
+])("at %s with %j browsers are told of HTTPS: %s", async (PUBLIC_URL, env, expected) => {
+  const app = await makeApp({ env: { PUBLIC_URL, ...env } });
+  try {
+    for (const path of ["/graphql", "/healthz", "/nothing"]) {
+      const { headers } = await app.request(path);
+      expect(headers.get("strict-transport-security")).toBe(expected);
+    }
+  } finally {
+    await app.close();
+  }
 });
 
 describe("the pages of development", () => {

@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { print } from "graphql";
 import { decodeJwt } from "jose";
-import { type App, makeApp, type RequestOptions } from "../support/app.js";
+import { type App, makeApp, PASSWORD, type RequestOptions } from "../support/app.js";
 import { emptyDatabaseUrl } from "../support/databases.js";
+import { hold } from "../support/held.js";
 import { LOGIN } from "../support/operations.js";
 import { type Program, startBuilt } from "../support/program.js";
 import { raw, rawGraphQL } from "../support/raw.js";
@@ -12,6 +14,14 @@ const INJECTION = 'x\r\n{"level":30,"msg":"forged"}\u001b[31m\u009b31m\u0007\u20
 
 /** Control characters: those that end a line, ring, or steer a terminal. */
 const CONTROL = /(?!\n)\p{Cc}/u;
+
+const MADE_ID = /^[0-9a-f-]{36}$/;
+
+/** The lines of requests. */
+// biome-ignore lint/suspicious/noExplicitAny: they are read field by field
+function linesOf({ seen }: App): Record<string, any>[] {
+  return seen.filter((line) => line.includes('"msg":"request"')).map((line) => JSON.parse(line));
+}
 
 /** Everything a client says of itself without being asked. */
 async function attack(address: string): Promise<void> {
@@ -43,7 +53,7 @@ describe("the log", () => {
   test("is JSON line by line, and has nothing that steers a terminal, whatever clients send (row 70)", async () => {
     app.seen.length = 0;
     await attack(app.address);
-    expect(app.seen.length).toBeGreaterThan(10);
+    expect(app.seen).toHaveLength(9);
     for (const line of app.seen) {
       expect(line.indexOf("\n")).toBe(line.length - 1);
       expect(line).not.toMatch(CONTROL);
@@ -54,12 +64,166 @@ describe("the log", () => {
     }
   });
 
-  test("knows a request by an id that is never the client's (row 70)", async () => {
+  describe("the id of a request", () => {
+    const idOf = async (of: App, value: string) => {
+      of.seen.length = 0;
+      const { headers } = await of.send(
+        LOGIN,
+        { username: "nobody", password: "wrong" },
+        {
+          headers: { "x-request-id": value, "request-id": value },
+        },
+      );
+      expect(linesOf(of).map(({ reqId }) => reqId)).toEqual([headers.get("x-request-id")]);
+      return headers.get("x-request-id");
+    };
+
+    test.each(["0af7651916cd43dd8448eb211c80319c", "Root-1.67891233_abc", "x", "y".repeat(128)])(
+      "is a trusted proxy's: %s",
+      async (id) => {
+        expect(await idOf(app, id)).toBe(id);
+      },
+    );
+
+    test.each(["two words", 'x","msg":"forged', "z".repeat(129), "%1b[31m", "é", "one, two", "<script>", ""])(
+      "is made anew where a proxy's is not well formed: %j",
+      async (id) => {
+        expect(await idOf(app, id)).toMatch(MADE_ID);
+      },
+    );
+
+    test("is never the client's own (row 70)", async () => {
+      for (const TRUST_PROXY of ["", "192.0.2.1,10.0.0.0/8"]) {
+        const direct = await makeApp({ env: { TRUST_PROXY } });
+        try {
+          expect(await idOf(direct, "chosen-by-the-client")).toMatch(MADE_ID);
+          expect(direct.seen.join()).not.toContain("chosen-by-the-client");
+        } finally {
+          await direct.close();
+        }
+      }
+    });
+  });
+
+  test("has one complete line of each request", async () => {
+    const { id: userId } = await app.createUser("carol");
+    const { accessToken: token } = await app.login("carol");
+    const { sid: sessionId } = decodeJwt(token);
+    const from = "203.0.113.7";
+    const lineOf = async (send: () => Promise<unknown>) => {
+      app.seen.length = 0;
+      await send();
+      const [line, ...others] = linesOf(app);
+      expect(others).toEqual([]);
+      const { level, time, pid, hostname, reqId, ms, ...told } = line!;
+      expect([level, ms >= 0, typeof reqId]).toEqual([30, true, "string"]);
+      return told;
+    };
+    const common = { msg: "request", ip: from, method: "POST", path: "/graphql" };
+    const byCarol = { userId, sessionId };
+    const query = (text: string, options: RequestOptions = {}) =>
+      lineOf(() => app.post({ query: text }, { from, ...options }));
+
+    expect(await query("query Chosen { chosen: me { id } }", { token })).toEqual({
+      ...common,
+      ...byCarol,
+      operation: "me",
+      status: 200,
+    });
+    expect(await query("{ ...F } fragment F on Query { me { id } myItems { id } }", { token })).toEqual({
+      ...common,
+      ...byCarol,
+      operation: "me myItems",
+      status: 200,
+    });
+    expect(await query("{ me { id } item(id: 1) { id } }", {})).toMatchObject({ status: 400 });
+    // Its answer has data too, so the status does not tell.
+    expect(
+      await query('{ __typename other: passwordStrength(password: "x") { score } }', { token }),
+    ).toMatchObject({ operation: "__typename passwordStrength", status: 200 });
+    expect(await query("{ chosen }")).toEqual({
+      ...common,
+      status: 400,
+      code: "GRAPHQL_VALIDATION_FAILED",
+    });
+    expect(await query("{")).toEqual({ ...common, status: 400, code: "GRAPHQL_PARSE_FAILED" });
+    expect(await lineOf(() => app.post("{", { from }))).toEqual({
+      ...common,
+      status: 400,
+      code: "BAD_REQUEST",
+    });
+    expect(await lineOf(() => app.post({}, { from }))).toEqual({
+      ...common,
+      status: 400,
+      code: "BAD_REQUEST",
+    });
+    expect(await lineOf(() => app.send(LOGIN, { username: "nobody", password: "wrong" }, { from }))).toEqual({
+      ...common,
+      operation: "login",
+      status: 401,
+      code: "INVALID_CREDENTIALS",
+      fields: ["login"],
+    });
+
+    const at = (path: string, init: RequestInit = {}) =>
+      lineOf(() => app.request(path, { ...init, headers: { ...init.headers, "x-forwarded-for": from } }));
+    const form = { "content-type": "application/x-www-form-urlencoded" };
+    const http = { msg: "request", ip: from, method: "GET" };
+    expect(await at("/nothing?chosen")).toEqual({ ...http, path: "(unknown)", status: 404 });
+    // Rejected before it is known who the proxies are.
+    expect(await at("/%zz")).toEqual({ ...http, ip: "127.0.0.1", path: "(unknown)", status: 400 });
+    expect(await at("/.well-known/jwks.json")).toEqual({
+      ...http,
+      path: "/.well-known/jwks.json",
+      status: 200,
+    });
+    expect(await at("/token", { method: "PUT" })).toMatchObject({
+      path: "/token",
+      method: "PUT",
+      status: 405,
+    });
+    const body = "grant_type=password&username=nobody&password=wrong";
+    expect(await at("/token", { method: "POST", headers: form, body })).toEqual({
+      ...http,
+      method: "POST",
+      path: "/token",
+      status: 400,
+      code: "INVALID_CREDENTIALS",
+    });
+    expect(await at("/token", { method: "POST", headers: form, body: "grant_type=x" })).toMatchObject({
+      status: 400,
+      code: "unsupported_grant_type",
+    });
+    expect(await at("/forward-auth", { headers: { authorization: `Bearer ${token}` } })).toEqual({
+      ...http,
+      ...byCarol,
+      path: "/forward-auth",
+      status: 200,
+    });
+    expect(await at("/forward-auth")).toMatchObject({ status: 401, code: "UNAUTHENTICATED" });
+  });
+
+  test("has a line of a request whose client did not wait", async () => {
+    await app.createUser("dave");
     app.seen.length = 0;
-    const headers = { "x-request-id": "chosen-by-the-client", "request-id": "chosen-by-the-client" };
-    const answer = await app.send(LOGIN, { username: "nobody", password: "wrong" }, { headers });
-    expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
-    expect(app.seen.join()).not.toContain("chosen-by-the-client");
+    const held = await hold(app, ["update users set updated_at = updated_at"]);
+    try {
+      const gone = new AbortController();
+      const answer = app.request("/graphql", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ query: print(LOGIN), variables: { username: "dave", password: PASSWORD } }),
+        signal: gone.signal,
+      });
+      await held.waited();
+      gone.abort();
+      await expect(answer).rejects.toThrow("abort");
+      const deadline = performance.now() + 5_000;
+      while (linesOf(app).length === 0 && performance.now() < deadline) await sleep(10);
+      expect(linesOf(app)).toMatchObject([{ method: "POST", path: "/graphql", status: "aborted" }]);
+    } finally {
+      await held.commit();
+    }
   });
 
   test("has no token, wherever it was sent (row 69)", async () => {
@@ -86,7 +250,7 @@ describe("the log", () => {
       });
       await app.post({ query: `{ me { id(x: "${secret}") } }`, variables: { secret } }, { token: secret });
     }
-    expect(app.seen.filter((line) => line.includes('"reqId"')).length).toBeGreaterThanOrEqual(30);
+    expect(linesOf(app)).toHaveLength(15);
     for (const secret of secrets) expect(app.seen.filter((line) => line.includes(secret))).toEqual([]);
   });
 
@@ -95,37 +259,48 @@ describe("the log", () => {
     const { accessToken: token } = await app.login("bob");
     const { sid: sessionId } = decodeJwt(token);
     const from = "203.0.113.9";
-    const refusalsOf = async (query: string, options: RequestOptions) => {
+    const refusalOf = async (query: string, options: RequestOptions) => {
       app.seen.length = 0;
       await app.post({ query }, { from, ...options });
-      const lines = app.seen.filter((line) => line.includes('"msg":"refused"'));
-      return lines.map((line) => JSON.parse(line));
+      const [line, ...others] = linesOf(app);
+      expect(others).toEqual([]);
+      return line!;
     };
-    const common = { time: expect.any(Number), reqId: expect.any(String), ipAddress: from };
+    const common = { time: expect.any(Number), reqId: expect.any(String), ip: from };
     const adminOnly = `{ users { nodes { id } } chosen: auditEvents { nodes { id } } }`;
-    const [refused, ...others] = await refusalsOf(adminOnly, { token });
-    expect([refused, others]).toMatchObject([{ ...common, code: "FORBIDDEN", userId, sessionId }, []]);
-    expect(["users", "auditEvents"]).toEqual(expect.arrayContaining(refused.fields));
-    expect(refused.fields.length).toBeGreaterThan(0);
+    const refused = await refusalOf(adminOnly, { token });
+    expect(refused).toMatchObject({ ...common, code: "FORBIDDEN", userId, sessionId });
+    expect(["users", "auditEvents"]).toEqual(expect.arrayContaining(refused["fields"]));
+    expect(refused["fields"].length).toBeGreaterThan(0);
     for (const [bad, reason] of [
       [undefined, "MISSING_TOKEN"],
       [`${token}x`, "INVALID_TOKEN"],
     ] as const) {
-      expect(await refusalsOf("{ mine: me { id } }", bad ? { token: bad } : {})).toEqual([
-        expect.objectContaining({ ...common, code: "UNAUTHENTICATED", reason, fields: ["me"] }),
-      ]);
+      expect(await refusalOf("{ mine: me { id } }", bad ? { token: bad } : {})).toMatchObject({
+        ...common,
+        code: "UNAUTHENTICATED",
+        reason,
+        fields: ["me"],
+      });
     }
     const refresh = 'mutation { refreshToken(refreshToken: "x") { tokenType } }';
-    expect(await refusalsOf(refresh, {})).toEqual([
-      expect.objectContaining({ ...common, code: "INVALID_TOKEN", fields: ["refreshToken"] }),
-    ]);
-    expect(await refusalsOf("{ me { id } }", { token })).toEqual([]);
+    expect(await refusalOf(refresh, {})).toMatchObject({
+      ...common,
+      code: "INVALID_TOKEN",
+      fields: ["refreshToken"],
+    });
+    expect(await refusalOf("{ me { id } }", { token })).not.toHaveProperty("code");
   });
 
-  test("has no line of what probes ask", async () => {
+  test("has no line of what probes ask, below debug", async () => {
     app.seen.length = 0;
-    for (const path of ["/healthz", "/readyz", "/metrics"]) await app.request(path);
-    expect(app.seen.filter((line) => line.includes('"reqId"'))).toEqual([]);
+    for (const path of ["/healthz", "/readyz?x", "/metrics"]) await app.request(path);
+    expect(linesOf(app).map(({ level, path }) => [level, path])).toEqual([
+      [20, "/healthz"],
+      [20, "/readyz"],
+      [20, "/metrics"],
+    ]);
+    app.seen.length = 0;
   });
 });
 
@@ -152,10 +327,15 @@ describe("the lines for people, in development", () => {
     await attack(address);
     const last = await raw(address, ["GET /mails HTTP/1.1", "host: localhost", "connection: close", "", ""]);
     expect(last).toMatch(/^HTTP\/1\.1 200 /);
-    await program.printed(/"path": "\/mails"[\s\S]*request completed/);
+    await program.printed(/GET \/mails 200 /);
     const lines = program.stdout().slice(before);
-    expect(lines).toContain('"path": "/graphql"');
     expect(lines).not.toMatch(CONTROL);
     expect(lines).not.toMatch(/forged|chosen-by-the-client/);
+    // Short: one line a request, with what it asked for and what came of it.
+    expect(lines).toMatch(
+      /^\[\d\d:\d\d:\d\d\] INFO: POST \/graphql login 401 INVALID_CREDENTIALS [\d.]+ ms$/m,
+    );
+    expect(lines).toMatch(/INFO: POST \/graphql 400 GRAPHQL_PARSE_FAILED [\d.]+ ms$/m);
+    expect(lines).toMatch(/INFO: GET \(unknown\) 404 [\d.]+ ms$/m);
   });
 });

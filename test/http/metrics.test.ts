@@ -1,7 +1,8 @@
-import { describe, expect, test } from "@jest/globals";
-import { type App, makeApp } from "../support/app.js";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { sql } from "kysely";
+import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
-import { LOGIN, ME } from "../support/operations.js";
+import { LOGIN, ME, REGISTER } from "../support/operations.js";
 
 const TOKEN = "a token of the tests, 32 bytes or more, in words";
 
@@ -19,11 +20,11 @@ async function samplesOf(app: App): Promise<Map<string, number>> {
     if (help) family = help[1]!;
     else if (type) {
       expect(type[1]).toBe(family);
-      expect(family.endsWith("_total")).toBe(type[2] === "counter");
+      if (family.startsWith("latchkey_")) expect(family.endsWith("_total")).toBe(type[2] === "counter");
     } else {
       expect(sample).not.toBeNull();
       expect(sample![1]!.replace(/_(bucket|sum|count)$/, "")).toBe(family);
-      expect(sample![1]).toMatch(/^latchkey_/);
+      expect(sample![1]).toMatch(/^(latchkey|process|nodejs)_/);
       const key = line.slice(0, line.lastIndexOf(" "));
       expect(samples.has(key)).toBe(false);
       samples.set(key, Number(sample![3]));
@@ -33,9 +34,20 @@ async function samplesOf(app: App): Promise<Map<string, number>> {
   return samples;
 }
 
+const apps: App[] = [];
+/** An app that is closed after the test, however that ends. */
+async function start(options?: Parameters<typeof makeApp>[0]): Promise<App> {
+  const app = await makeApp(options);
+  apps.push(app);
+  return app;
+}
+afterEach(async () => {
+  for (const app of apps.splice(0)) await app.close();
+});
+
 describe.each(DATABASES)("the metrics on %s", (database) => {
   test("count requests by operation and code, and logins by outcome", async () => {
-    const app = await makeApp({ database });
+    const app = await start({ database });
     await app.createUser("alice");
     const { accessToken } = await app.login("alice");
     await app.send(LOGIN, { username: "alice", password: "wrong" });
@@ -94,12 +106,55 @@ describe.each(DATABASES)("the metrics on %s", (database) => {
       '{route="/token",code="400"}': 1,
       '{route="none",code="404"}': 1,
     });
+    // Each has its time in the histogram of its route and of its field.
+    const total = (name: string, label: string) =>
+      [...samples]
+        .filter(([key]) => key.startsWith(`latchkey_${name}_total{${label},`))
+        .reduce((sum, [, n]) => sum + n, 0);
+    for (const [kind, label] of [
+      ["http", 'route="/graphql"'],
+      ["http", 'route="/token"'],
+      ["http", 'route="none"'],
+      ["graphql", 'operation="login"'],
+      ["graphql", 'operation="me"'],
+      ["graphql", 'operation="several"'],
+      ["graphql", 'operation="invalid"'],
+    ] as const) {
+      const histogram = `latchkey_${kind}_request_duration_seconds`;
+      const count = total(`${kind}_requests`, label);
+      expect(count).toBeGreaterThan(0);
+      expect(samples.get(`${histogram}_count{${label}}`)).toBe(count);
+      expect(samples.get(`${histogram}_bucket{le="+Inf",${label}}`)).toBe(count);
+      expect(samples.get(`${histogram}_sum{${label}}`)).toBeGreaterThan(0);
+    }
     expect([...samples.keys()].join()).not.toMatch(/chosen/i);
-    await app.close();
+  });
+
+  test("show how many emails wait, and how long the oldest has", async () => {
+    const app = await start({ database, env: { SMTP_URL: "smtp://127.0.0.1:1", REGISTRATION: "open" } });
+    const backlog = async () => {
+      const samples = await samplesOf(app);
+      return ["emails", "oldest_email_age_seconds"].map((name) => samples.get(`latchkey_outbox_${name}`));
+    };
+    expect(await backlog()).toEqual([0, 0]);
+    const register = (username: string) =>
+      app.send(REGISTER, { input: { username, email: `${username}@example.com`, password: PASSWORD } });
+    await register("first");
+    app.clock.advance(90_000);
+    await register("second");
+    expect(await backlog()).toEqual([2, 90]);
+    app.clock.advance(10_000);
+    expect(await backlog()).toEqual([2, 100]);
+    // The others are read without the database.
+    await app.latchkey.db.deleteFrom("outbox").execute();
+    expect(await backlog()).toEqual([0, 0]);
+    await sql`alter table outbox rename to gone`.execute(app.latchkey.db);
+    expect(await backlog()).toEqual([undefined, undefined]);
+    expect((await samplesOf(app)).size).toBeGreaterThan(50);
   });
 
   test("show the pool of PostgreSQL's connections", async () => {
-    const app = await makeApp({ database });
+    const app = await start({ database });
     await app.createUser("alice");
     const token = (await app.login("alice")).accessToken;
     const pool = async () => {
@@ -121,23 +176,21 @@ describe.each(DATABASES)("the metrics on %s", (database) => {
       expect(await pool()).toEqual([10, 0, 0]);
     }
     expect((await app.send(ME, {}, { token })).status).toBe(200);
-    await app.close();
   });
 });
 
 test("count the attempts that are refused, by what was tried", async () => {
-  const app = await makeApp();
+  const app = await start();
   await app.createUser("alice");
   for (let n = 0; n < 7; n++) await app.send(LOGIN, { username: "alice", password: "wrong" });
   const samples = await samplesOf(app);
   expect(samples.get('latchkey_attempts_refused_total{kind="PASSWORD"}')).toBe(2);
   expect(samples.get('latchkey_logins_total{outcome="INVALID_CREDENTIALS"}')).toBe(5);
   expect(samples.get('latchkey_logins_total{outcome="RATE_LIMITED"}')).toBe(2);
-  await app.close();
 });
 
 test("show the password queue's length and how long was waited in it (row 20)", async () => {
-  const app = await makeApp({ config: { bcryptCost: 10 } });
+  const app = await start({ config: { bcryptCost: 10 } });
   await app.createUser("alice");
   const before = await samplesOf(app);
   const logins = Array.from({ length: 8 }, (_, n) =>
@@ -166,11 +219,10 @@ test("show the password queue's length and how long was waited in it (row 20)", 
   // Most waited for others, each of which takes 25 ms or more.
   expect(grown("sum")).toBeGreaterThan(0.1);
   expect(grown('bucket{le="0.025"}')).toBeLessThan(8);
-  await app.close();
 });
 
 test("show how late the event loop was, anew at each reading", async () => {
-  const app = await makeApp();
+  const app = await start();
   const late = async (stat: string) =>
     (await samplesOf(app)).get(`latchkey_event_loop_delay_${stat}_seconds`)!;
   await new Promise((resolve) => setTimeout(resolve, 100));
@@ -181,42 +233,83 @@ test("show how late the event loop was, anew at each reading", async () => {
   await new Promise((resolve) => setTimeout(resolve, 100));
   expect(await late("max")).toBeLessThan(0.4);
   expect(await late("p50")).toBeLessThan(0.4);
+});
+
+test("show the process: its CPU time, memory, files, start and garbage collections", async () => {
+  const app = await start();
+  const before = await samplesOf(app);
+  for (const name of [
+    "process_cpu_seconds_total",
+    "process_start_time_seconds",
+    "process_resident_memory_bytes",
+    "process_open_fds",
+    "nodejs_heap_size_used_bytes",
+    "nodejs_active_resources_total",
+  ]) {
+    expect([name, before.get(name)! > 0]).toEqual([name, true]);
+  }
+  const collections = (samples: Map<string, number>) =>
+    [...samples]
+      .filter(([key]) => key.startsWith("nodejs_gc_duration_seconds_count"))
+      .reduce((sum, [, n]) => sum + n, 0);
+  const deadline = performance.now() + 10_000;
+  let after = before;
+  while (collections(after) <= collections(before) && performance.now() < deadline) {
+    Array.from({ length: 100_000 }, (_, n) => ({ n }));
+    after = await samplesOf(app);
+  }
+  expect(collections(after)).toBeGreaterThan(collections(before));
+  expect(after.get("process_cpu_seconds_total")).toBeGreaterThan(before.get("process_cpu_seconds_total")!);
+});
+
+test("an app that is closed observes nothing any more", async () => {
+  const app = await makeApp();
   await app.close();
+  const { metrics } = app.latchkey;
+  const text = async () =>
+    (await metrics.read()).text
+      .split("\n")
+      .filter((line) => /^(nodejs_gc|latchkey_event_loop)/.test(line))
+      .join("\n");
+  // What was measured last.
+  await text();
+  const before = await text();
+  for (let n = 0; n < 50; n++) {
+    Array.from({ length: 100_000 }, (_, n) => ({ n }));
+    await new Promise(setImmediate);
+  }
+  expect(await text()).toBe(before);
 });
 
 test("two apps in one process count for themselves", async () => {
-  const [one, other] = [await makeApp(), await makeApp()];
+  const [one, other] = [await start(), await start()];
   await one.send(ME, {});
   const key = 'latchkey_graphql_requests_total{operation="me",code="UNAUTHENTICATED"}';
   expect((await samplesOf(one)).get(key)).toBe(1);
   expect((await samplesOf(other)).get(key)).toBeUndefined();
-  await one.close();
-  await other.close();
 });
 
 describe("who may read them", () => {
   const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
 
   test("anyone in development", async () => {
-    const app = await makeApp();
+    const app = await start();
     expect((await app.request("/metrics")).status).toBe(200);
-    await app.close();
   });
 
   test("nobody in production", async () => {
-    const app = await makeApp({ env: { NODE_ENV: "production" } });
+    const app = await start({ env: { NODE_ENV: "production" } });
     for (const request of [{}, bearer("undefined"), bearer("")]) {
       expect(await app.request("/metrics", request)).toMatchObject({
         status: 404,
         text: '{"error":"There is nothing at this path."}',
       });
     }
-    await app.close();
   });
 
   test.each(["development", "production"])("who has METRICS_TOKEN, in %s", async (NODE_ENV) => {
     const METRICS_TOKEN = TOKEN.replaceAll(/[ ,]/g, "-");
-    const app = await makeApp({ env: { NODE_ENV, METRICS_TOKEN } });
+    const app = await start({ env: { NODE_ENV, METRICS_TOKEN } });
     for (const request of [{}, bearer(`${METRICS_TOKEN}x`), bearer(METRICS_TOKEN.slice(0, -1)), bearer("")]) {
       const { status, headers, text } = await app.request("/metrics", request);
       expect([status, text]).toEqual([401, '{"error":"Authenticate with the METRICS_TOKEN."}']);
@@ -227,7 +320,6 @@ describe("who may read them", () => {
     const { status, text } = await app.request("/metrics", bearer(METRICS_TOKEN));
     expect(status).toBe(200);
     expect(text).toContain('latchkey_http_requests_total{route="/metrics",code="401"} 5\n');
-    await app.close();
     expect(app.seen.filter((line) => line.includes(METRICS_TOKEN))).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { serverAudits } from "graphql-http";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { ME } from "../support/operations.js";
@@ -16,6 +16,12 @@ const preflight = (origin: string): RequestInit => ({
     "access-control-request-method": "POST",
     "access-control-request-headers": "authorization,content-type,apollographql-client-name",
   },
+});
+
+/** Apps of a single test. */
+const opened: App[] = [];
+afterEach(async () => {
+  for (const app of opened.splice(0)) await app.close();
 });
 
 describe("in development", () => {
@@ -50,6 +56,12 @@ describe("in development", () => {
       );
       const answer = await app.post({ query: "{ __typename }" }, { headers: { origin } });
       expect(answer.headers.get("access-control-allow-origin")).toBe(origin);
+      // A page can tell when to try again, and never sends cookies.
+      expect(answer.headers.get("access-control-expose-headers")).toBe(
+        "WWW-Authenticate, Retry-After, X-Request-Id",
+      );
+      for (const each of [headers, answer.headers])
+        expect(each.has("access-control-allow-credentials")).toBe(false);
     },
   );
 
@@ -106,6 +118,34 @@ describe("in development", () => {
       expect(answer.split("\r\n\r\n")[1]).toBe(expected);
     }
     expect((await app.send(ME, {}, { token: accessToken })).status).toBe(200);
+  });
+
+  test.each([
+    ["host: localhost", "Host: localhost", "Host"],
+    ["host: localhost", "host: other.example", "Host"],
+    ["content-type: application/json", "Content-Type: text/plain", "Content-Type"],
+  ])("refuses %j beside %j", async (first, second, name) => {
+    const message = `Send one ${name} header.`;
+    const others = name === "Host" ? ["content-type: application/json"] : ["host: localhost"];
+    for (const [path, expected] of [
+      ["/graphql", { errors: [{ message, extensions: { code: "BAD_REQUEST" } }] }],
+      ["/token", { error: "invalid_request", error_description: message }],
+      ["/nothing", { error: message }],
+    ] as const) {
+      const answer = await raw(app.address, [
+        `POST ${path} HTTP/1.1`,
+        first,
+        second,
+        ...others,
+        "content-length: 25",
+        "connection: close",
+        "",
+        '{"query":"{ __typename }"}',
+      ]);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+      expect(JSON.parse(answer.split("\r\n\r\n")[1]!)).toEqual(expected);
+      expect(answer).not.toMatch(/^www-authenticate:/im);
+    }
   });
 
   test.each(["%%%", "a b", "[::1", ""])("refuses the Host %j as the client's error", async (host) => {
@@ -225,10 +265,27 @@ describe("in development", () => {
     });
 
     test.each(["HEAD", "PUT", "PATCH", "DELETE"])("%s runs nothing", async (method) => {
-      const headers = { "apollo-require-preflight": "1" };
-      const { status } = await app.request("/graphql?query={__typename}", { method, headers });
-      expect([404, 405]).toContain(status);
+      const headers = { "apollo-require-preflight": "1", "content-type": "text/plain" };
+      const body = method === "HEAD" ? null : "{";
+      const answer = await app.request("/graphql?query={__typename}", { method, headers, body });
+      expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, POST"]);
+      if (method === "HEAD") return;
+      expect(JSON.parse(answer.text)).toEqual({
+        errors: [{ message: "Send GET or POST.", extensions: { code: "BAD_REQUEST" } }],
+      });
     });
+  });
+
+  test.each([
+    ["/token", "POST", { error: "invalid_request", error_description: "Send POST." }],
+    ["/revoke", "POST", { error: "invalid_request", error_description: "Send POST." }],
+    ["/introspect", "POST", { error: "invalid_request", error_description: "Send POST." }],
+    ["/healthz", "GET, HEAD", { error: "Send GET or HEAD." }],
+    ["/mails", "GET, HEAD", { error: "Send GET or HEAD." }],
+    ["/.well-known/jwks.json", "GET, HEAD", { error: "Send GET or HEAD." }],
+  ])("%s allows %s alone", async (path, allow, expected) => {
+    const { status, headers, text } = await app.request(path, { method: "PUT", body: "x" });
+    expect([status, headers.get("allow"), JSON.parse(text)]).toEqual([405, allow, expected]);
   });
 
   test("automatic persisted queries are off, in Apollo's words, so that its client sends the document", async () => {
@@ -286,6 +343,7 @@ describe("in development", () => {
   test("masks what fails inside, and logs it under the id it shows", async () => {
     const { accessToken } = await app.login("alice");
     const broken = await makeApp({ databaseUrl: app.databaseUrl });
+    opened.push(broken);
     await broken.latchkey.db.destroy();
     const { status, errors, text } = await broken.send(ME, {}, { token: accessToken });
     expect(status).toBe(500);
@@ -298,7 +356,6 @@ describe("in development", () => {
     expect(broken.seen.find((line) => line.includes("operation failed") && line.includes(errorId!))).toMatch(
       /destroyed/,
     );
-    await broken.server.close();
   });
 
   test("gives each request an id, which the log has too", async () => {
@@ -306,8 +363,7 @@ describe("in development", () => {
     const id = headers.get("x-request-id");
     expect(id).toMatch(/^[0-9a-f-]{36}$/);
     const lines = app.seen.filter((line) => line.includes(`"reqId":"${id}"`)).map((line) => JSON.parse(line));
-    expect(lines.map(({ msg }) => msg)).toEqual(["incoming request", "request completed"]);
-    expect(lines[0].req).toEqual({ method: "POST", path: "/graphql", ip: "127.0.0.1" });
+    expect(lines).toMatchObject([{ msg: "request", method: "POST", path: "/graphql" }]);
   });
 
   test("refuses a malformed path without quoting it", async () => {
@@ -373,9 +429,9 @@ describe("in production", () => {
 
   test("has all three when APOLLO_SANDBOX is on", async () => {
     const open = await makeApp({ env: { ...PRODUCTION, APOLLO_SANDBOX: "true" } });
+    opened.push(open);
     expect((await open.request("/graphql", { headers: { accept: "text/html" } })).text).toContain("<html");
     expect((await open.post({ query: "{ __schema { queryType { name } } }" })).status).toBe(200);
     expect((await open.request("/graphql", preflight(SANDBOX_ORIGINS[0]!))).status).toBe(204);
-    await open.close();
   });
 });

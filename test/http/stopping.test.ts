@@ -1,79 +1,172 @@
-import { Agent, get, request } from "node:http";
+import { once } from "node:events";
+import { Agent, get, type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "@jest/globals";
-import { makeApp, PASSWORD } from "../support/app.js";
-import { raw } from "../support/raw.js";
+import { afterEach, expect, test } from "@jest/globals";
+import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { emptyDatabaseUrl } from "../support/databases.js";
+import { hold } from "../support/held.js";
+import { type Server, startServer } from "../support/server.js";
 
-test("a stop waits for no connection that is kept alive or was only opened, and finishes what is in flight", async () => {
-  const app = await makeApp({ config: { bcryptCost: 10 } });
-  await app.createUser("alice");
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function start(shutdownDelaySeconds: number): Promise<App> {
+  const app = await makeApp({ config: { shutdownDelaySeconds } });
+  cleanups.push(() => app.close());
+  return app;
+}
+
+async function startProcess(seconds: number): Promise<Server> {
+  const server = await startServer(await emptyDatabaseUrl("sqlite"), {
+    SHUTDOWN_DELAY_SECONDS: String(seconds),
+  });
+  cleanups.push(() => server.program.child.kill("SIGKILL"));
+  return server;
+}
+
+/** Connections that are kept open. */
+function keepAlive(): Agent {
   const agent = new Agent({ keepAlive: true });
+  cleanups.push(() => agent.destroy());
+  return agent;
+}
+
+async function ask(url: string, agent: Agent | false = false) {
+  const [response] = (await once(get(url, { agent }), "response")) as [IncomingMessage];
+  let text = "";
+  for await (const chunk of response) text += chunk;
+  return { status: response.statusCode, connection: response.headers.connection, text };
+}
+
+async function refused(url: string): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const error = await ask(url).then(
+      () => undefined,
+      ({ code }: NodeJS.ErrnoException) => code,
+    );
+    if (error === "ECONNREFUSED") return;
+    expect([error, performance.now() < deadline]).toEqual([undefined, true]);
+    await sleep(10);
+  }
+}
+
+test("without a delay a stop waits for no connection that is idle or was only opened, and finishes what is in flight", async () => {
+  const app = await start(0);
+  await app.createUser("alice");
   const { port } = new URL(app.address);
 
   // One that was answered and is kept, and one that has asked nothing yet, as browsers open them in advance.
-  const kept = await new Promise<string | undefined>((resolve, reject) => {
-    get(`${app.address}/healthz`, { agent }, (response) =>
-      response.resume().on("end", () => resolve(response.headers.connection)),
-    ).on("error", reject);
-  });
-  expect(kept).toBe("keep-alive");
+  expect((await ask(`${app.address}/healthz`, keepAlive())).connection).toBe("keep-alive");
   const opened = connect(Number(port), "127.0.0.1");
-  await new Promise((resolve) => opened.once("connect", resolve));
-  const openedEnds = new Promise((resolve) => opened.resume().once("close", resolve));
+  await once(opened, "connect");
+  const openedEnds = once(opened.resume(), "close");
 
   // And one that waits for its answer, over which the client would like to ask again.
-  const inFlight = new Promise<{ status: number | undefined; connection: string | undefined; text: string }>(
-    (resolve, reject) => {
-      const headers = { "content-type": "application/x-www-form-urlencoded" };
-      request(
-        `${app.address}/token`,
-        { method: "POST", agent: new Agent({ keepAlive: true }), headers },
-        (response) => {
-          let text = "";
-          response
-            .on("data", (chunk) => {
-              text += chunk;
-            })
-            .on("end", () =>
-              resolve({ status: response.statusCode, connection: response.headers.connection, text }),
-            );
-        },
-      )
-        .on("error", reject)
-        .end(`grant_type=password&username=alice&password=${PASSWORD}`);
-    },
-  );
-  while (!app.seen.some((line) => line.includes('"path":"/token"'))) await sleep(1);
+  const held = await hold(app, ["update users set updated_at = updated_at"]);
+  cleanups.push(() => held.commit());
+  const headers = { "content-type": "application/x-www-form-urlencoded" };
+  const sent = request(`${app.address}/token`, { method: "POST", agent: keepAlive(), headers });
+  sent.end(`grant_type=password&username=alice&password=${PASSWORD}`);
+  await held.waited();
 
   const began = performance.now();
-  await app.server.close();
-  // Node keeps an answered connection for 5 seconds more.
-  expect(performance.now() - began).toBeLessThan(3_000);
+  const closed = app.server.close();
   await openedEnds;
-  const { status, connection, text } = await inFlight;
-  expect([status, connection]).toEqual([200, "close"]);
-  expect(JSON.parse(text)).toMatchObject({ token_type: "bearer" });
-  await app.close();
+  await held.commit();
+  const [response] = (await once(sent, "response")) as [IncomingMessage];
+  expect([response.statusCode, response.headers.connection]).toEqual([200, "close"]);
+  response.resume();
+  await closed;
+  // Node keeps an answered connection for 5 seconds more.
+  expect(performance.now() - began).toBeLessThan(4_000);
 });
 
-test("is not ready while draining or without its database", async () => {
-  const app = await makeApp();
+test("while it stops it is not ready, still answers what comes, and ends connections with their answers", async () => {
+  const app = await start(1);
+  expect(await ask(`${app.address}/readyz`)).toMatchObject({ status: 200, text: '{"status":"ok"}' });
+  const agent = keepAlive();
+  const idle = keepAlive();
+  for (const each of [agent, idle])
+    expect((await ask(`${app.address}/healthz`, each)).connection).toBe("keep-alive");
+  const closed = app.server.close();
+  for (const each of [agent, false] as const) {
+    expect(await ask(`${app.address}/readyz`, each)).toEqual({
+      status: 503,
+      connection: "close",
+      text: '{"status":"unavailable","reason":"the server is stopping"}',
+    });
+    expect(await ask(`${app.address}/graphql?query={__typename}`, each)).toMatchObject({
+      status: 400,
+      connection: "close",
+    });
+  }
+  expect(await ask(`${app.address}/healthz`)).toMatchObject({ status: 200, connection: "close" });
+  await refused(`${app.address}/healthz`);
+  // A request that was on its way over a connection that is open.
+  expect(await ask(`${app.address}/healthz`, idle)).toMatchObject({ status: 200, connection: "close" });
+  await closed;
+});
+
+test("is not ready without its database", async () => {
+  const app = await start(0);
   await app.latchkey.db.destroy();
   expect(await app.request("/readyz")).toMatchObject({
     status: 503,
-    text: '{"status":"unavailable","reason":"the database does not answer"}',
+    text: '{"status":"unavailable","reason":"the database cannot be read and written"}',
   });
   expect(await app.request("/healthz")).toMatchObject({ status: 200 });
+});
 
-  // A connection that is in the middle of a request when the drain begins.
-  const answer = raw(app.address, ["GET /readyz HTTP/1.1", "host: localhost"], async (socket) => {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const closed = app.server.close();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    socket.write("\r\n\r\n");
-    await closed;
+test("a stop under load resets no request, over new connections and kept ones", async () => {
+  const server = await startProcess(2);
+  const url = `${server.address}/.well-known/jwks.json`;
+  const idle = Array.from({ length: 4 }, keepAlive);
+  const outcomes: Record<string, number> = {};
+  let noticed = false;
+  async function count(agent: Agent | false): Promise<void> {
+    const outcome = await ask(url, agent).then(
+      ({ status, connection }) => `${status} ${agent ? "kept" : "new"} ${connection}`,
+      (error: NodeJS.ErrnoException) => error.code ?? String(error),
+    );
+    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+  }
+  const agents: (Agent | false)[] = [false, false, false, ...Array.from({ length: 4 }, keepAlive)];
+  const clients = agents.map(async (agent) => {
+    while (!noticed) await count(agent);
   });
-  expect(await answer).toMatch(/^HTTP\/1\.1 503 /);
-  await app.close();
+  await sleep(300);
+  await Promise.all(idle.map(count));
+  server.program.child.kill("SIGTERM");
+  // A proxy notices after a while, and opens no more connections then.
+  await sleep(1_000);
+  noticed = true;
+  await Promise.all(clients);
+  await refused(url);
+  // What was idle all the time is still open.
+  await Promise.all(idle.map(count));
+  expect((await server.program.ended).code).toBe(0);
+  expect(outcomes).toEqual({
+    "200 new close": expect.any(Number),
+    "200 kept keep-alive": expect.any(Number),
+    "200 kept close": expect.any(Number),
+  });
+});
+
+test.each(["SIGTERM", "SIGINT"] as const)("a second %s stops at once", async (signal) => {
+  const server = await startProcess(60);
+  const { child, printed, ended } = server.program;
+  child.kill(signal);
+  await printed(/"msg":"stopping"/);
+  // A terminal and npm both send one: together they are the first.
+  child.kill(signal);
+  await sleep(500);
+  expect((await ask(`${server.address}/healthz`)).status).toBe(200);
+  child.kill(signal);
+  const { code, stdout } = await ended;
+  expect(code).toBe(1);
+  expect(stdout).toContain('"msg":"stopping at once"');
 });

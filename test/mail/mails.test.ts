@@ -1,12 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import type { FastifyInstance } from "fastify";
-import { pino } from "pino";
-import { addMails } from "../../src/http/mails.js";
-import { createServer } from "../../src/http/server.js";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { PrintedMailer } from "../../src/mail/printed.js";
 import { resetPassword } from "../../src/mail/templates.js";
-import { Metrics } from "../../src/metrics.js";
-import { FrozenClock, makeApp } from "../support/app.js";
+import { type App, makeApp } from "../support/app.js";
+import { raw } from "../support/raw.js";
 
 const mail = (subject: string) => ({
   to: "alice@example.com",
@@ -16,44 +12,29 @@ const mail = (subject: string) => ({
 });
 
 describe("mails in development", () => {
-  let clock: FrozenClock;
-  let printed: string;
+  let app: App;
   let mailer: PrintedMailer;
-  let server: FastifyInstance;
-  let metrics: Metrics;
-  let address: string;
   beforeEach(async () => {
-    clock = new FrozenClock();
-    printed = "";
-    mailer = new PrintedMailer({
-      clock,
+    app = await makeApp();
+    mailer = app.latchkey.mailer as PrintedMailer;
+  });
+  afterEach(() => app.close());
+
+  async function load() {
+    const { text, headers } = await app.request("/mails");
+    return { body: text, headers: Object.fromEntries(headers) };
+  }
+
+  test("are printed, link and all", async () => {
+    let printed = "";
+    const printing = new PrintedMailer({
+      clock: app.clock,
       print: (text) => {
         printed += text;
       },
     });
-    metrics = new Metrics();
-    server = await createServer({
-      logger: pino({ level: "silent" }),
-      corsOrigins: [],
-      trustedProxies: [],
-      metrics,
-    });
-    await addMails(server, { mailer });
-    address = await server.listen({ host: "127.0.0.1", port: 0 });
-  });
-  afterEach(async () => {
-    await server.close();
-    metrics.close();
-  });
-
-  async function load() {
-    const response = await fetch(`${address}/mails`);
-    return { body: await response.text(), headers: Object.fromEntries(response.headers) };
-  }
-
-  test("are printed, link and all", async () => {
     const letter = resetPassword({ appUrl: "http://localhost:3000", username: "alice", token: "t" });
-    await mailer.send({ to: "alice@example.com", ...letter });
+    await printing.send({ to: "alice@example.com", ...letter });
     expect(printed).toMatch(
       /^\nA mail to alice@example\.com: Set a new password\n\n {2}Hello alice,\n\n {2}You/,
     );
@@ -64,7 +45,7 @@ describe("mails in development", () => {
     expect((await load()).body).toContain("None yet.");
     for (let n = 0; n < 51; n++) {
       await mailer.send(mail(`Mail ${n}`));
-      clock.advance(1000);
+      app.clock.advance(1000);
     }
     const { body, headers } = await load();
     expect(headers["content-type"]).toBe("text/html; charset=utf-8");
@@ -97,14 +78,70 @@ describe("mails in development", () => {
     ["development, with a mail server", { SMTP_URL: "smtp://127.0.0.1:1" }, 404],
     ["production", { NODE_ENV: "production" }, 404],
   ])("in %s the page answers as it should", async (_where, env, status) => {
-    const app = await makeApp({ env });
-    expect((await app.request("/mails")).status).toBe(status);
-    await app.close();
+    const other = await makeApp({ env });
+    try {
+      expect((await other.request("/mails")).status).toBe(status);
+    } finally {
+      await other.close();
+    }
   });
 
   test("production without a mail server sends nothing, and keeps no mail", async () => {
-    const app = await makeApp({ env: { NODE_ENV: "production" } });
-    await expect(app.latchkey.mailer.send(mail("Secret"))).rejects.toThrow("SMTP_URL is not set");
-    await app.close();
+    const production = await makeApp({ env: { NODE_ENV: "production" } });
+    try {
+      await expect(production.latchkey.mailer.send(mail("Secret"))).rejects.toThrow("SMTP_URL is not set");
+    } finally {
+      await production.close();
+    }
+  });
+});
+
+describe("who may read the page of mails", () => {
+  let app: App;
+  beforeAll(async () => {
+    app = await makeApp({ env: { PUBLIC_URL: "http://latchkey.dev.example:4000" } });
+    await (app.latchkey.mailer as PrintedMailer).send(mail("Private"));
+  });
+  afterAll(() => app.close());
+
+  // A page whose name was pointed at this machine could read it else (DNS rebinding).
+  test.each([
+    ["localhost:4000", 200],
+    ["LOCALHOST", 200],
+    ["127.0.0.1:4000", 200],
+    ["127.9.9.9", 200],
+    ["[::1]:4000", 200],
+    ["[::ffff:127.0.0.1]", 200],
+    ["latchkey.dev.example", 200],
+    ["evil.example", 421],
+    ["localhost.evil.example", 421],
+    ["127.0.0.1.evil.example", 421],
+    ["latchkey.dev.example.evil.example", 421],
+    ["10.0.0.1", 421],
+    ["0.0.0.0", 421],
+    ["%", 421],
+  ])("are shown under the Host %s: %i", async (host, status) => {
+    const answer = await raw(app.address, [
+      "GET /mails HTTP/1.1",
+      `host: ${host}`,
+      // A trusted proxy's, or a script's of that page.
+      "x-forwarded-host: localhost",
+      "connection: close",
+      "",
+      "",
+    ]);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(answer.includes("Private")).toBe(status === 200);
+    if (status === 421)
+      expect(answer.split("\r\n\r\n")[1]).toBe('{"error":"Open this page at localhost, or at PUBLIC_URL."}');
+  });
+
+  test.each(["GET", "OPTIONS"])("no other origin's page reads them, nor may ask by %s", async (method) => {
+    for (const origin of ["https://studio.apollographql.com", "https://sandbox.embed.apollographql.com"]) {
+      const headers = { origin, "access-control-request-method": "GET" };
+      const answer = await app.request("/mails", { method, headers });
+      expect(answer.status).toBe(method === "GET" ? 200 : 405);
+      expect([...answer.headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
+    }
   });
 });

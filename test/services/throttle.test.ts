@@ -257,6 +257,21 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect(await addressAt(proxied, "203.0.113.9")).toBe("203.0.113.9");
     expect(await addressAt(proxied, "203.0.113.8, 203.0.113.9, 10.1.2.3")).toBe("203.0.113.9");
     expect(await addressAt(proxied, "CANARY<script>")).toBe("127.0.0.1");
+    // A zone means something on the sender's machine only (RFC 4007, 11), and may be anything.
+    expect(await addressAt(proxied, "1::%a:b")).toBe("1::");
+    expect(await addressAt(proxied, "fe80::1%eth0")).toBe("fe80::1");
+    expect(await addressAt(proxied, "203.0.113.9, 1::%a:b, 10.1.2.3")).toBe("1::");
+    expect(await addressAt(proxied, "203.0.113.9, ::ffff:10.1.2.3%x, 10.1.2.3")).toBe("203.0.113.9");
+    for (const garbage of [
+      "1::%",
+      "%",
+      "1.2.3.4%x",
+      "::ffff:1.2.3.4%x",
+      "1::%a:b%c",
+      "1.2.3.4:80",
+      "[1::]:80",
+    ])
+      expect(await addressAt(proxied, garbage)).toEqual(expect.any(String));
     for (let n = 0; n < 5; n++) {
       await bare.send(LOGIN, { username: "ilse", password: WRONG }, { from: source(n) });
     }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { migrate } from "../../src/storage/database.js";
+import { LatchkeyError } from "../../src/errors.js";
+import { isUnavailable, migrate } from "../../src/storage/database.js";
 import { makeApp } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 
@@ -48,5 +49,48 @@ describe.each(DATABASES)("the database on %s", (database) => {
       .executeTakeFirstOrThrow();
     expect(row.created_at).toBe(app.clock.now());
     await app.close();
+  });
+});
+
+// Those of the server or the network that the tests of faults cannot bring about; the codes are PostgreSQL's appendix A's.
+describe("what is thrown when the database is away", () => {
+  const withCode = (code: string) => Object.assign(new Error("secret detail"), { code });
+
+  test.each([
+    ...["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "EHOSTUNREACH", "ENOTFOUND", "EAI_AGAIN"],
+    ...["08006", "28P01", "3D000", "53100", "53300", "57014", "57P01", "57P02", "57P03", "58030", "25006"],
+    ...["SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_CANTOPEN", "SQLITE_IOERR_WRITE", "SQLITE_FULL"],
+    ...["SQLITE_READONLY_DBMOVED", "SQLITE_READONLY"],
+  ])("%s is known", (code) => {
+    expect(isUnavailable(withCode(code))).toBe(true);
+  });
+
+  test.each([
+    "Connection terminated unexpectedly",
+    "Connection terminated due to connection timeout",
+    "timeout exceeded when trying to connect",
+    "Query read timeout",
+    "Client has encountered a connection error and is not queryable",
+  ])("pg's %j is known", (message) => {
+    expect(isUnavailable(new Error(message))).toBe(true);
+  });
+
+  test.each([
+    withCode("23505"),
+    withCode("40P01"),
+    withCode("42P01"),
+    withCode("22P02"),
+    withCode("SQLITE_CONSTRAINT_UNIQUE"),
+    withCode("SQLITE_CORRUPT"),
+    withCode("SQLITE_NOTADB"),
+    withCode("ERR_INVALID_ARG_TYPE"),
+    withCode("ENOENT"),
+    new Error("something else: Query read timeout"),
+    new LatchkeyError("OVERLOADED", "busy", { retryAfter: 1 }),
+    "ECONNREFUSED",
+    undefined,
+    null,
+  ])("%p is none of it", (error) => {
+    expect(isUnavailable(error)).toBe(false);
   });
 });

@@ -58,6 +58,7 @@ export async function makeApp(
   const config: Config = {
     ...loadConfig({ ...env, DATABASE_URL: databaseUrl, LOG_LEVEL: "trace" }),
     bcryptCost: 4,
+    shutdownDelaySeconds: 0,
     ...options.config,
   };
   const clock = options.clock ?? new FrozenClock();

@@ -11,6 +11,7 @@ const ENVIRONMENT = {
   SECRET_KEY: "CANARY, the secret key of the tests' programs",
   PUBLIC_URL: "https://auth.example.com",
   BCRYPT_COST: "10",
+  SHUTDOWN_DELAY_SECONDS: "0",
 };
 
 export interface Ended {
