@@ -22,7 +22,7 @@ export default {
   globalSetup: "<rootDir>/test/support/global-setup.ts",
   globalTeardown: "<rootDir>/test/support/global-teardown.ts",
   coverageProvider: "v8",
-  collectCoverage: true,
+  collectCoverage: false,
   collectCoverageFrom: ["src/**/*.ts"],
   coverageReporters: ["text-summary"],
   maxWorkers: 2,

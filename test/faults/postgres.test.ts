@@ -283,7 +283,8 @@ describe("when PostgreSQL fails (row 66)", () => {
       await setTimeout(0.5 * SECOND);
       await begin();
       const begun = performance.now() + 100;
-      await setTimeout(8.5 * SECOND);
+      // A login is several statements, each of which waits for a connection and then for the lock.
+      await setTimeout(LONGEST_ANSWER + 3 * SECOND);
       const meanwhile = load.answeredSince(begun);
       expect(whatFailed(meanwhile)).toEqual(
         expect.arrayContaining(["login", "me", "me, signed out", "refresh"]),
