@@ -16,6 +16,9 @@ import {
 const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /** The same runs every time: what is found once is found again. */
+/** The first 16 bytes, which all refresh tokens of a session share. */
+const familyOf = (token: string) => Buffer.from(token, "base64url").subarray(0, 16);
+
 const runs = (numRuns: number) => ({ seed: 20260101, numRuns });
 
 const character = fc.oneof(
@@ -190,7 +193,8 @@ describe.each(TOKEN_SETUPS)(
       await fc.assert(
         fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 3 }), async (edits) => {
           const other = edits.reduce(edited, refreshToken);
-          if (other === refreshToken) return;
+          // What shares the session's part is taken for one that was consumed: see the next test.
+          if (familyOf(other).equals(familyOf(refreshToken))) return;
           const { status, data, errors } = await app.send(REFRESH, { refreshToken: other });
           expect(data).toBeNull();
           const readable = other.isWellFormed() && !other.includes("\0");
@@ -200,14 +204,18 @@ describe.each(TOKEN_SETUPS)(
         }),
         runs(60),
       );
-      // Its last character has two bits that say nothing.
-      for (const last of BASE64URL) {
-        const other = refreshToken.slice(0, -1) + last;
-        if (other !== refreshToken) {
-          expect((await app.send(REFRESH, { refreshToken: other })).data).toBeNull();
-        }
-      }
       expect((await app.send(REFRESH, { refreshToken })).data).toBeTruthy();
+    });
+
+    test("a refresh token that shares the session's part is taken for one that was used before", async () => {
+      // Its last character has two bits that say nothing.
+      for (const last of [...BASE64URL].slice(0, 8)) {
+        const { refreshToken } = await app.login("alice");
+        const other = refreshToken.slice(0, -1) + last;
+        if (other === refreshToken) continue;
+        expect((await app.send(REFRESH, { refreshToken: other })).data).toBeNull();
+        expect((await app.send(REFRESH, { refreshToken })).data).toBeNull();
+      }
     });
   },
 );
