@@ -25,6 +25,7 @@ export default {
   collectCoverage: false,
   collectCoverageFrom: ["src/**/*.ts"],
   coverageReporters: ["text-summary"],
-  maxWorkers: 2,
-  testTimeout: 30_000,
+  // Many tests wait: with as many as there are cores, some of them idle.
+  maxWorkers: 3,
+  testTimeout: 60_000,
 };

@@ -134,8 +134,11 @@ describe.each(DATABASES)("a mutation of somebody who may no longer do it, on %s"
     expect({ ...after, sessions: null, events: null }).toEqual({ ...before, sessions: null, events: null });
   });
 
+  // That each checks session and role is shown by `logout` and by a demotion; what else they check is one function.
   const cases = Object.keys(CHANGES).flatMap((change) =>
-    (change === "demoted" ? FOR_ADMINISTRATORS : NAMES).map((name) => [name, change] as const),
+    (change === "demoted" ? FOR_ADMINISTRATORS : ["createItem", "changePassword", "createUser"]).map(
+      (name) => [name, change] as const,
+    ),
   );
   test.each(cases)("%s by one who is %s meanwhile", async (name, change) => {
     const of = await makeCase();

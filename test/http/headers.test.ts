@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type App, makeApp } from "../support/app.js";
+import { closingAfterEach } from "../support/closing.js";
 import { raw } from "../support/raw.js";
 
+const start = closingAfterEach();
 const ENV = {
   INTROSPECTION_SECRET: "a secret of the tests, 32 bytes or more",
   METRICS_TOKEN: "another secret of the tests, 32 bytes or more",
@@ -122,14 +124,10 @@ test.each([
   ["https://auth.example.com", { HSTS_MAX_AGE: "0", HSTS_INCLUDE_SUBDOMAINS: "true" }, null],
   ["http://auth.example.com", { HSTS_MAX_AGE: "300" }, null],
 ])("at %s with %j browsers are told of HTTPS: %s", async (PUBLIC_URL, env, expected) => {
-  const app = await makeApp({ env: { PUBLIC_URL, ...env } });
-  try {
-    for (const path of ["/graphql", "/healthz", "/nothing"]) {
-      const { headers } = await app.request(path);
-      expect(headers.get("strict-transport-security")).toBe(expected);
-    }
-  } finally {
-    await app.close();
+  const app = await start({ env: { PUBLIC_URL, ...env } });
+  for (const path of ["/graphql", "/healthz", "/nothing"]) {
+    const { headers } = await app.request(path);
+    expect(headers.get("strict-transport-security")).toBe(expected);
   }
 });
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { print } from "graphql";
 import { decodeJwt } from "jose";
 import { type App, makeApp, PASSWORD, type RequestOptions } from "../support/app.js";
+import { closingAfterEach } from "../support/closing.js";
 import { emptyDatabaseUrl } from "../support/databases.js";
 import { hold } from "../support/held.js";
 import { LOGIN } from "../support/operations.js";
@@ -15,6 +16,7 @@ const INJECTION = 'x\r\n{"level":30,"msg":"forged"}\u001b[31m\u009b31m\u0007\u20
 /** Control characters: those that end a line, ring, or steer a terminal. */
 const CONTROL = /(?!\n)\p{Cc}/u;
 
+const start = closingAfterEach();
 const MADE_ID = /^[0-9a-f-]{36}$/;
 
 /** The lines of requests. */
@@ -94,13 +96,9 @@ describe("the log", () => {
 
     test("is never the client's own (row 70)", async () => {
       for (const TRUST_PROXY of ["", "192.0.2.1,10.0.0.0/8"]) {
-        const direct = await makeApp({ env: { TRUST_PROXY } });
-        try {
-          expect(await idOf(direct, "chosen-by-the-client")).toMatch(MADE_ID);
-          expect(direct.seen.join()).not.toContain("chosen-by-the-client");
-        } finally {
-          await direct.close();
-        }
+        const direct = await start({ env: { TRUST_PROXY } });
+        expect(await idOf(direct, "chosen-by-the-client")).toMatch(MADE_ID);
+        expect(direct.seen.join()).not.toContain("chosen-by-the-client");
       }
     });
   });

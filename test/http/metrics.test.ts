@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { sql } from "kysely";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { closingAfterEach } from "../support/closing.js";
 import { DATABASES } from "../support/databases.js";
 import { LOGIN, ME, REGISTER } from "../support/operations.js";
 
@@ -34,16 +35,7 @@ async function samplesOf(app: App): Promise<Map<string, number>> {
   return samples;
 }
 
-const apps: App[] = [];
-/** An app that is closed after the test, however that ends. */
-async function start(options?: Parameters<typeof makeApp>[0]): Promise<App> {
-  const app = await makeApp(options);
-  apps.push(app);
-  return app;
-}
-afterEach(async () => {
-  for (const app of apps.splice(0)) await app.close();
-});
+const start = closingAfterEach();
 
 describe.each(DATABASES)("the metrics on %s", (database) => {
   test("count requests by operation and code, and logins by outcome", async () => {

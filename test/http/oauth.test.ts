@@ -3,10 +3,12 @@ import { createRemoteJWKSet, jwtVerify } from "jose";
 import * as oauth from "oauth4webapi";
 import { systemClock } from "../../src/clock.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { closingAfterEach } from "../support/closing.js";
 import { DATABASES } from "../support/databases.js";
 import { LOGIN, LOGOUT, ME } from "../support/operations.js";
 import { auditEventsOf } from "../support/tables.js";
 
+const start = closingAfterEach();
 const INTROSPECTION_SECRET = "an introspection secret: with % and + in it";
 
 describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
@@ -157,7 +159,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
   );
 
   test("POST /introspect tells a resource server what a live token says, and of others nothing (row 57)", async () => {
-    const own = await makeApp({
+    const own = await start({
       databaseUrl: app.databaseUrl,
       clock: app.clock,
       env: { INTROSPECTION_SECRET: BEARER_SECRET },
@@ -204,7 +206,6 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       expect([refused.status, JSON.parse(refused.text).error]).toEqual([401, "invalid_client"]);
       expect(refused.headers.get("www-authenticate")).toBe('Basic realm="introspection"');
     }
-    await own.close();
   });
 
   test("POST /revoke answers the same bytes whatever the token is (row 56)", async () => {
@@ -296,7 +297,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
   });
 
   test("an issuer with a path has its metadata where RFC 8414 says (row 58)", async () => {
-    const under = await makeApp({
+    const under = await start({
       databaseUrl: app.databaseUrl,
       env: { PUBLIC_URL: "https://example.com/auth" },
     });
@@ -305,15 +306,13 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       issuer: "https://example.com/auth",
       token_endpoint: "https://example.com/auth/token",
     });
-    await under.close();
   });
 
   test("without INTROSPECTION_SECRET there is no introspection", async () => {
-    const closed = await makeApp({ databaseUrl: app.databaseUrl });
+    const closed = await start({ databaseUrl: app.databaseUrl });
     expect((await closed.request("/introspect", { method: "POST" })).status).toBe(404);
     const metadata = JSON.parse((await closed.request("/.well-known/oauth-authorization-server")).text);
     expect(metadata).not.toHaveProperty("introspection_endpoint");
-    await closed.close();
   });
 
   test("oauth4webapi discovers it, logs in, refreshes, introspects and revokes; jose verifies (row 58)", async () => {
@@ -322,7 +321,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     const { port } = new URL(first.address);
     await first.close();
     const PUBLIC_URL = `http://127.0.0.1:${port}`;
-    const real = await makeApp({
+    await start({
       databaseUrl: app.databaseUrl,
       clock: systemClock,
       env: { INTROSPECTION_SECRET, PUBLIC_URL },
@@ -380,11 +379,10 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     );
     await oauth.processRevocationResponse(revoked);
     expect(await introspect()).toEqual({ active: false });
-    await real.close();
   });
 
   test("a login over the limit is told so in OAuth's words too", async () => {
-    const slow = await makeApp({ databaseUrl: app.databaseUrl, config: { bcryptCost: 12 } });
+    const slow = await start({ databaseUrl: app.databaseUrl, config: { bcryptCost: 12 } });
     const headers = { "content-type": "application/x-www-form-urlencoded" };
     const answers = await Promise.all(
       Array.from({ length: 40 }, (_, n) => {
@@ -401,6 +399,5 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     expect((await slow.send(LOGIN, { username: "nobody", password: "x" })).status).toBeGreaterThanOrEqual(
       400,
     );
-    await slow.close();
   });
 });

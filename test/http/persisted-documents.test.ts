@@ -7,6 +7,7 @@ import { createPersistedQueryLink } from "@apollo/client/link/persisted-queries"
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { print } from "graphql";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { closingAfterEach } from "../support/closing.js";
 import { LOGIN, ME } from "../support/operations.js";
 
 /** As GraphQL Code Generator wrote it for the tests' own operations: see codegen.ts. */
@@ -16,6 +17,7 @@ const documents: Record<string, string> = JSON.parse(readFileSync(MANIFEST, "utf
 /** The id that the generator put into a document. */
 const idOf = (document: unknown) => (document as { __meta__: { hash: string } }).__meta__.hash;
 
+const start = closingAfterEach();
 const credentials = { username: "alice", password: PASSWORD };
 
 const NOT_FOUND = {
@@ -157,7 +159,7 @@ describe("with PERSISTED_DOCUMENTS", () => {
 test("a persisted document keeps the limits", async () => {
   const login = 'login(username: "alice", password: "x") { tokenType }';
   const file = manifestOf({ two: `mutation { a: ${login} b: ${login} }`, no: "{" });
-  const app = await makeApp({ env: { PERSISTED_DOCUMENTS: file } });
+  const app = await start({ env: { PERSISTED_DOCUMENTS: file } });
   expect(await app.post({ documentId: "two" })).toMatchObject({
     status: 400,
     errors: [{ message: expect.stringContaining("@oncePerRequest") }],
@@ -165,14 +167,12 @@ test("a persisted document keeps the limits", async () => {
   expect(await app.post({ documentId: "no" })).toMatchObject({
     errors: [{ extensions: { code: "GRAPHQL_PARSE_FAILED" } }],
   });
-  await app.close();
 });
 
 test("without PERSISTED_DOCUMENTS an id alone is no request", async () => {
-  const app = await makeApp();
+  const app = await start();
   const { status, errors } = await app.post({ documentId: idOf(ME) });
   expect([status, errors?.[0]?.extensions?.["code"]]).toEqual([400, "BAD_REQUEST"]);
-  await app.close();
 });
 
 // One that cannot be read: test/end-to-end.test.ts.

@@ -1,6 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { serverAudits } from "graphql-http";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { closingAfterEach } from "../support/closing.js";
 import { ME } from "../support/operations.js";
 import { raw, rawGraphQL } from "../support/raw.js";
 import { INTROSPECTION_SECRET } from "../support/tokens.js";
@@ -18,11 +19,7 @@ const preflight = (origin: string): RequestInit => ({
   },
 });
 
-/** Apps of a single test. */
-const opened: App[] = [];
-afterEach(async () => {
-  for (const app of opened.splice(0)) await app.close();
-});
+const start = closingAfterEach();
 
 describe("in development", () => {
   let app: App;
@@ -342,8 +339,7 @@ describe("in development", () => {
 
   test("masks what fails inside, and logs it under the id it shows", async () => {
     const { accessToken } = await app.login("alice");
-    const broken = await makeApp({ databaseUrl: app.databaseUrl });
-    opened.push(broken);
+    const broken = await start({ databaseUrl: app.databaseUrl });
     await broken.latchkey.db.destroy();
     const { status, errors, text } = await broken.send(ME, {}, { token: accessToken });
     expect(status).toBe(500);
@@ -428,8 +424,7 @@ describe("in production", () => {
   });
 
   test("has all three when APOLLO_SANDBOX is on", async () => {
-    const open = await makeApp({ env: { ...PRODUCTION, APOLLO_SANDBOX: "true" } });
-    opened.push(open);
+    const open = await start({ env: { ...PRODUCTION, APOLLO_SANDBOX: "true" } });
     expect((await open.request("/graphql", { headers: { accept: "text/html" } })).text).toContain("<html");
     expect((await open.post({ query: "{ __schema { queryType { name } } }" })).status).toBe(200);
     expect((await open.request("/graphql", preflight(SANDBOX_ORIGINS[0]!))).status).toBe(204);

@@ -2,8 +2,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { PrintedMailer } from "../../src/mail/printed.js";
 import { resetPassword } from "../../src/mail/templates.js";
 import { type App, makeApp } from "../support/app.js";
+import { closingAfterEach } from "../support/closing.js";
 import { raw } from "../support/raw.js";
 
+const start = closingAfterEach();
 const mail = (subject: string) => ({
   to: "alice@example.com",
   subject,
@@ -78,21 +80,13 @@ describe("mails in development", () => {
     ["development, with a mail server", { SMTP_URL: "smtp://127.0.0.1:1" }, 404],
     ["production", { NODE_ENV: "production" }, 404],
   ])("in %s the page answers as it should", async (_where, env, status) => {
-    const other = await makeApp({ env });
-    try {
-      expect((await other.request("/mails")).status).toBe(status);
-    } finally {
-      await other.close();
-    }
+    const other = await start({ env });
+    expect((await other.request("/mails")).status).toBe(status);
   });
 
   test("production without a mail server sends nothing, and keeps no mail", async () => {
-    const production = await makeApp({ env: { NODE_ENV: "production" } });
-    try {
-      await expect(production.latchkey.mailer.send(mail("Secret"))).rejects.toThrow("SMTP_URL is not set");
-    } finally {
-      await production.close();
-    }
+    const production = await start({ env: { NODE_ENV: "production" } });
+    await expect(production.latchkey.mailer.send(mail("Secret"))).rejects.toThrow("SMTP_URL is not set");
   });
 });
 
