@@ -519,9 +519,7 @@ describe("a login whose password was right before the account changed, on postgr
   beforeEach(async () => {
     app = await makeApp({ database: "postgres" });
     await app.createUser("alice");
-    lock = await holdLock(app.databaseUrl, "update users set updated_at = updated_at where username = $1", [
-      "alice",
-    ]);
+    lock = await holdLock(app.databaseUrl, "select 1 from users where username = $1 for update", ["alice"]);
   });
   afterEach(async () => {
     await lock?.close();
