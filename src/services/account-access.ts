@@ -4,7 +4,7 @@ import type { Database } from "../storage/database.js";
 import { deleteOneTimeTokens } from "../storage/one-time-tokens.js";
 import { deletePendingEmails } from "../storage/outbox.js";
 import type { User } from "../storage/users.js";
-import type { ChangedBy } from "./audit.js";
+import type { ChangedBy, Client } from "./audit.js";
 import type { Outbox } from "./outbox.js";
 import type { Sessions } from "./sessions.js";
 import type { Throttle } from "./throttle.js";
@@ -40,12 +40,12 @@ export class AccountAccess {
   /**
    * Everything that opens the account without its password, and what is known of who tried: sessions, tokens, pending
    * emails, rate-limit counters and known networks. A disabling and a deletion do it, and every new password.
-   * @returns how many sessions ended
+   * @param knownFrom where the one network is that is known from then on; none is without it
    */
-  async revoke(transaction: Database, user: Owner, by: ChangedBy): Promise<number> {
+  async revoke(transaction: Database, user: Owner, by: ChangedBy, knownFrom?: Client): Promise<void> {
     await this.withdrawTokens(transaction, user);
-    await this.#throttle.startAnew(transaction, user.id);
-    return this.#sessions.endAll(transaction, user.id, by);
+    await this.#throttle.startAnew(transaction, user.id, knownFrom);
+    await this.#sessions.endAll(transaction, user.id, by);
   }
 
   /**
@@ -53,9 +53,8 @@ export class AccountAccess {
    * then on. Call `outbox.wake` once the transaction is committed.
    */
   async replacePassword(transaction: Database, user: User, hash: string, by: ChangedBy): Promise<void> {
-    await this.revoke(transaction, user, by);
+    await this.revoke(transaction, user, by, by.client);
     await setPasswordHash(transaction, user.id, hash, this.#clock.now());
-    if (by.client !== undefined) await this.#throttle.startAnew(transaction, user.id, by.client);
     const { email, username, emailVerifiedAt } = user;
     // An address that nobody has proven to be theirs is not written to.
     if (emailVerifiedAt === null) return;
