@@ -98,9 +98,9 @@ const UNAVAILABLE_CODES = [
   /^(25006|25P0[34])$/,
   /^SQLITE_(BUSY|CANTOPEN|FULL|IOERR|PROTOCOL|READONLY)/,
 ];
-/** What pg throws without a code. */
+/** What pg throws without a code; "was closed" when a transaction is rolled back after its connection was given up. */
 const UNAVAILABLE_MESSAGES =
-  /^(Connection terminated|timeout exceeded when trying to connect$|Query read timeout$|Client has encountered a connection error)/;
+  /^(Connection terminated|timeout (expired|exceeded when trying to connect)$|Query read timeout$|Client (was closed|has encountered a connection error) and is not queryable$)/;
 
 /** Whether a statement failed because the database is away: it cannot be reached, or cannot do its work for now. */
 export function isUnavailable(error: unknown): boolean {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import pg from "pg";
 import { systemClock } from "../../src/clock.js";
 import { makeApp, PASSWORD } from "../support/app.js";
-import { LOGIN, LOGOUT, ME, REFRESH, REGISTER } from "../support/operations.js";
+import { CREATE_ITEM, LOGIN, LOGOUT, ME, REFRESH, REGISTER } from "../support/operations.js";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { startProxy } from "../support/proxy.js";
 import { type Server, startServer } from "../support/server.js";
@@ -267,6 +267,25 @@ describe("when PostgreSQL fails (row 66)", () => {
     await readOnly(false);
     expect(await recovered()).toBeLessThan(5 * SECOND);
     expect((await server.send(REFRESH, { refreshToken })).errors).toBeUndefined();
+  }, 60_000);
+
+  test("an answer that is lost in the middle of a transaction", async () => {
+    const { accessToken: token } = await login("alice");
+    await operator.query("begin; select id from users where username = 'alice' for update");
+    const answer = server.send(CREATE_ITEM, { input: { title: "Lost" } }, { token });
+    for (const deadline = performance.now() + 3 * SECOND; performance.now() < deadline; ) {
+      const { rows } = await operator.query(
+        "select 1 from pg_locks where not granted and pid <> pg_backend_pid()",
+      );
+      if (rows.length > 0) break;
+      await setTimeout(10);
+    }
+    proxy.lose();
+    const { status, errors } = await answer;
+    proxy.mend();
+    await operator.query("rollback");
+    expect([status, errors?.[0]?.extensions?.["code"]]).toEqual([503, "SERVICE_UNAVAILABLE"]);
+    expect(await recovered()).toBeLessThan(5 * SECOND);
   }, 60_000);
 
   test.each([
