@@ -2,7 +2,7 @@ import { isNativeError } from "node:util/types";
 import type { Logger } from "pino";
 import { ConfigError } from "./config.js";
 import { LatchkeyError } from "./errors.js";
-import { WrongSecretKeyError } from "./services/private-keys.js";
+import { WrongSecretKeyError } from "./services/keys/private-keys.js";
 
 /**
  * SQLSTATEs that tell of the server, of who connects or of their rights, and not of a statement: connection, authorization,

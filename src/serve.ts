@@ -2,10 +2,10 @@ import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
 import { compose, composeServer, type Latchkey } from "./compose.js";
 import { type Config, loadConfig, readEnvironment } from "./config.js";
-import { doubtfulVariables } from "./doubtful-variables.js";
 import { blame, exitOnUnforeseenError, exitWithMessage } from "./exit.js";
 import { createLogger } from "./logger.js";
-import { createDemoAccount } from "./services/demo-account.js";
+import { doubtfulVariables } from "./misspelled-variables.js";
+import { createDemoAccount } from "./services/accounts/demo-account.js";
 import { migrate, ping } from "./storage/database.js";
 
 /** npm passes on the signal that a terminal has sent already: two that close together are one, in milliseconds. */

@@ -5,7 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import bcrypt from "bcrypt";
 import { systemClock } from "../src/clock.js";
-import type { PrintedMailer } from "../src/mail/printed.js";
+import type { PrintedMailer } from "../src/email/printed.js";
 import { type App, makeApp, PASSWORD, SECRET_KEY } from "./support/app.js";
 import { DATABASES, emptyDatabaseUrl } from "./support/databases.js";
 import { LOGIN, ME } from "./support/operations.js";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { ConfigError, loadConfig, variableNames } from "../src/config.js";
-import { doubtfulVariables } from "../src/doubtful-variables.js";
+import { doubtfulVariables } from "../src/misspelled-variables.js";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 

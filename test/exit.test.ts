@@ -9,7 +9,7 @@ import pg from "pg";
 import { ConfigError } from "../src/config.js";
 import { LatchkeyError } from "../src/errors.js";
 import { blame, lastWords } from "../src/exit.js";
-import { WrongSecretKeyError } from "../src/services/private-keys.js";
+import { WrongSecretKeyError } from "../src/services/keys/private-keys.js";
 
 const postgres = process.env["TEST_POSTGRES_URL"]!;
 

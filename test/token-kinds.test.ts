@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { buildSchema, isNonNullType } from "graphql";
 import { decodeJwt } from "jose";
 import type { TokenPurpose } from "../src/storage/one-time-tokens.js";
-import { CREATE_USER } from "./support/admin-operations.js";
+import { CREATE_USER } from "./support/administration-operations.js";
 import { type Answer, type App, makeApp, PASSWORD } from "./support/app.js";
 import { DATABASES } from "./support/databases.js";
-import { mailedToken } from "./support/mails.js";
+import { mailedToken } from "./support/emails.js";
 import {
   ACCEPT_INVITATION,
   CONFIRM_EMAIL_CHANGE,

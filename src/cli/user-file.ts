@@ -3,7 +3,7 @@ import { createReadStream, type ReadStream } from "node:fs";
 import { extname } from "node:path";
 import { parse } from "csv-parse/sync";
 import { LatchkeyError } from "../errors.js";
-import type { ImportLine } from "../services/user-import.js";
+import type { ImportLine } from "../services/accounts/user-import.js";
 
 /** The longest line, in bytes: many times the longest a user can need, so that no line costs much. */
 const MAX_LINE = 65_536;

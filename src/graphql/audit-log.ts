@@ -5,7 +5,7 @@ import type { AuditLog } from "../services/audit-log.js";
 import { AUDIT_EVENT_TYPES, type AuditEvent, type AuditEventType } from "../storage/audit.js";
 import { Auth } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
-import { IP_ADDRESS, MaxBytes, MaxText } from "./max-size.js";
+import { IP_ADDRESS, MaxBytes, MaxText } from "./limits/max-size.js";
 import { IsId } from "./validation.js";
 
 const AUDIT_EVENT_TYPE_NAMES = Object.keys(AUDIT_EVENT_TYPES) as AuditEventType[];

@@ -1,5 +1,5 @@
 import { type AuthChecker, Authorized, Extensions } from "type-graphql";
-import { requireRole } from "../services/viewer.js";
+import { requireRole } from "../services/sessions/viewer.js";
 import type { Role } from "../storage/users.js";
 import type { Context } from "./context.js";
 

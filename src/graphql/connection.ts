@@ -1,6 +1,6 @@
 import { IsOptional, isUUID, Max, Min, ValidateBy } from "class-validator";
 import { ArgsType, type ClassType, Field, Int, ObjectType } from "type-graphql";
-import { MaxItems, MaxText } from "./max-size.js";
+import { MaxItems, MaxText } from "./limits/max-size.js";
 
 /** How many objects a field gives at most. */
 export const MAX_PAGE = 100;

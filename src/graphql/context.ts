@@ -1,6 +1,6 @@
 import type { Client } from "../services/audit.js";
-import type { Sessions } from "../services/sessions.js";
-import type { Actor, Viewer } from "../services/viewer.js";
+import type { Sessions } from "../services/sessions/sessions.js";
+import type { Actor, Viewer } from "../services/sessions/viewer.js";
 import type { Loaders } from "./loaders.js";
 
 /** What every resolver is given: who asks, from where, and how to read for many at once. */

@@ -20,7 +20,7 @@ import type { Item } from "../storage/items.js";
 import { Auth } from "./auth-checker.js";
 import { MAX_PAGE } from "./connection.js";
 import { actorOf, type Context, signedIn } from "./context.js";
-import { MaxText } from "./max-size.js";
+import { MaxText } from "./limits/max-size.js";
 import { toUserType, UserType } from "./user.js";
 import { IsId, IsText } from "./validation.js";
 

@@ -13,12 +13,12 @@ import {
   Resolver,
 } from "type-graphql";
 import type { PasswordEstimate } from "../crypto/passwords.js";
-import type { MailRequests } from "../services/mail-requests.js";
-import type { PasswordPolicy } from "../services/password-policy.js";
-import type { PasswordRecovery } from "../services/password-recovery.js";
-import type { Registration } from "../services/registration.js";
+import type { Registration } from "../services/accounts/registration.js";
+import type { MailRequests } from "../services/email/email-requests.js";
+import type { PasswordPolicy } from "../services/passwords/policy.js";
+import type { PasswordRecovery } from "../services/passwords/recovery.js";
 import type { Context } from "./context.js";
-import { MaxItems, MaxText } from "./max-size.js";
+import { MaxItems, MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { FULL_NAME, USERNAME } from "./user.js";
 import { IsText, ofInput } from "./validation.js";

@@ -1,13 +1,13 @@
 import { IsOptional, Max, Min } from "class-validator";
 import { Args, ArgsType, Ctx, Field, ID, Int, Mutation, ObjectType, Query, Resolver } from "type-graphql";
-import type { Login } from "../services/login.js";
-import type { Refresh } from "../services/refresh.js";
-import type { Sessions } from "../services/sessions.js";
+import type { Refresh } from "../services/sessions/refresh.js";
+import type { Sessions } from "../services/sessions/sessions.js";
+import type { Login } from "../services/sign-in/login.js";
 import type { Session } from "../storage/sessions.js";
 import { Auth } from "./auth-checker.js";
 import { MAX_PAGE } from "./connection.js";
 import { actorOf, type Context, signedIn } from "./context.js";
-import { IP_ADDRESS, MaxText } from "./max-size.js";
+import { IP_ADDRESS, MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { REFRESH_TOKEN, TokenType, toTokenType } from "./token.js";
 import { IsId, IsText } from "./validation.js";

@@ -1,7 +1,7 @@
 import { GraphQLJWT } from "graphql-scalars";
 import { Field, Int, ObjectType } from "type-graphql";
-import type { IssuedToken } from "../services/sessions.js";
-import { MaxBytes, MaxText } from "./max-size.js";
+import type { IssuedToken } from "../services/sessions/sessions.js";
+import { MaxBytes, MaxText } from "./limits/max-size.js";
 import { toUserType, UserType } from "./user.js";
 
 /** What is given has 43 characters; what comes may be anything, and is looked up. */

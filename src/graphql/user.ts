@@ -1,7 +1,7 @@
 import { GraphQLEmailAddress } from "graphql-scalars";
 import { Field, ID, ObjectType, registerEnumType } from "type-graphql";
 import { ROLES, type Role, type User } from "../storage/users.js";
-import { MaxItems, MaxText } from "./max-size.js";
+import { MaxItems, MaxText } from "./limits/max-size.js";
 
 /** The limits of what a user is called, as services/identifiers.ts keeps them. */
 export const USERNAME = [3, 32, 32] as const;

@@ -1,6 +1,6 @@
 import { IsUUID, ValidateBy, type ValidationError, validate } from "class-validator";
 import { invalidInput, LatchkeyError, type Violation } from "../errors.js";
-import { jsonBytesOf, type TextLimits } from "./max-size.js";
+import { jsonBytesOf, type TextLimits } from "./limits/max-size.js";
 
 /** Text of min to max characters that both databases can hold, well-formed Unicode without NUL, and of so many bytes. */
 export function IsText(...[min, max, maxBytes]: TextLimits): PropertyDecorator {

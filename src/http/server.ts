@@ -12,14 +12,14 @@ import { LatchkeyError } from "../errors.js";
 import { httpHeadOf } from "../graphql/format-error.js";
 import type { Metrics } from "../metrics.js";
 import type { DatabaseHealth } from "../services/database-health.js";
-import { refuseOtherMethods } from "./allowed-methods.js";
-import { trustOf } from "./client.js";
-import { refuseCompressedBodies } from "./compressed-bodies.js";
-import { drainOnClose } from "./draining.js";
-import { paceRefusals } from "./pacing.js";
-import { discardRefusedBodies } from "./refused-bodies.js";
-import { logRequest, logRequests } from "./request-log.js";
-import { refuseRepeatedHeaders } from "./single-headers.js";
+import { trustOf } from "./caller.js";
+import { refuseOtherMethods } from "./hooks/allowed-methods.js";
+import { refuseCompressedBodies } from "./hooks/compressed-bodies.js";
+import { drainOnClose } from "./hooks/draining.js";
+import { paceRefusals } from "./hooks/pacing.js";
+import { discardRefusedBodies } from "./hooks/refused-bodies.js";
+import { logRequest, logRequests } from "./hooks/request-log.js";
+import { refuseRepeatedHeaders } from "./hooks/single-headers.js";
 
 /** The largest body that is read, in bytes. */
 const BODY_LIMIT = 64 * 1024;

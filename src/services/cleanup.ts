@@ -3,14 +3,14 @@ import { CLOCK_TOLERANCE, type Clock } from "../clock.js";
 import { deleteAttemptsExpiredBefore } from "../storage/attempts.js";
 import { deleteAuditEventsBefore } from "../storage/audit.js";
 import type { Database } from "../storage/database.js";
-import { deleteSourcesExpiredBefore } from "../storage/known-sources.js";
+import { deleteSourcesExpiredBefore } from "../storage/known-networks.js";
 import { deleteOneTimeTokensExpiredBefore } from "../storage/one-time-tokens.js";
 import { deleteConsumedTokens } from "../storage/refresh-tokens.js";
 import { deleteSessionsEndedBefore } from "../storage/sessions.js";
 import { deleteSigningKeysExpiredBefore } from "../storage/signing-keys.js";
 import { deleteUnverifiedUsersBefore } from "../storage/users.js";
 import type { Job } from "./jobs.js";
-import { pastGrace } from "./refresh.js";
+import { pastGrace } from "./sessions/refresh.js";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

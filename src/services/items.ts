@@ -12,7 +12,7 @@ import {
   updateItem,
 } from "../storage/items.js";
 import type { User } from "../storage/users.js";
-import { type Actor, authorize } from "./viewer.js";
+import { type Actor, authorize } from "./sessions/viewer.js";
 
 /** An item that was written, and its owner as they are then. */
 interface OwnedItem {

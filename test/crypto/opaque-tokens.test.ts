@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { hashOpaqueToken, newOpaqueToken } from "../../src/crypto/opaque-tokens.js";
-import { CREATE_USER } from "../support/admin-operations.js";
+import { CREATE_USER } from "../support/administration-operations.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
-import { mailedToken } from "../support/mails.js";
+import { mailedToken } from "../support/emails.js";
 import { REFRESH, REGISTER, REQUEST_EMAIL_CHANGE, REQUEST_PASSWORD_RESET } from "../support/operations.js";
 
 describe("opaque tokens (row 36)", () => {

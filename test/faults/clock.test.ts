@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { PrintedMailer } from "../../src/mail/printed.js";
+import { PrintedMailer } from "../../src/email/printed.js";
 import { type Answer, type App, makeApp } from "../support/app.js";
 import { ME, MY_SESSIONS, REFRESH, REQUEST_PASSWORD_RESET, RESET_PASSWORD } from "../support/operations.js";
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import bcrypt from "bcrypt";
 import fc from "fast-check";
 import { systemClock } from "../../src/clock.js";
-import { OneTimeTokens } from "../../src/services/one-time-tokens.js";
+import { OneTimeTokens } from "../../src/services/email/one-time-tokens.js";
 import { findPasswordHash } from "../../src/storage/credentials.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "kysely";
-import { OneTimeTokens } from "../../src/services/one-time-tokens.js";
+import { OneTimeTokens } from "../../src/services/email/one-time-tokens.js";
 import { findPasswordHash, setPasswordHash } from "../../src/storage/credentials.js";
 import type { TokenPurpose } from "../../src/storage/one-time-tokens.js";
 import { insertUser, type User } from "../../src/storage/users.js";
@@ -14,7 +14,7 @@ import {
   SET_USER_ROLES,
   UPDATE_USER,
   USERS,
-} from "../support/admin-operations.js";
+} from "../support/administration-operations.js";
 import { type Answer, type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeJwt, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
-import { USERS } from "../support/admin-operations.js";
+import { USERS } from "../support/administration-operations.js";
 import { type App, makeApp } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { LOGIN, ME, MY_ITEMS } from "../support/operations.js";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { GraphQLID, getNamedType } from "graphql";
 import { decodeJwt } from "jose";
-import { AUDIT_EVENTS, USER } from "../support/admin-operations.js";
+import { AUDIT_EVENTS, USER } from "../support/administration-operations.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import {
   CREATE_ITEM,

@@ -16,7 +16,7 @@ import {
 } from "graphql";
 import { getMetadataStorage as getTypeGraphQLMetadata } from "type-graphql";
 import { ERROR_CODES } from "../../src/errors.js";
-import { maxBytesOf, maxItemsOf } from "../../src/graphql/max-size.js";
+import { maxBytesOf, maxItemsOf } from "../../src/graphql/limits/max-size.js";
 import { isOncePerRequest } from "../../src/graphql/once-per-request.js";
 import { printSdl } from "../../src/graphql/schema.js";
 import { type App, makeApp } from "../support/app.js";

@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import fastify from "fastify";
-import { paceRefusals } from "../../src/http/pacing.js";
+import { paceRefusals } from "../../src/http/hooks/pacing.js";
 import { type App, makeApp } from "../support/app.js";
 import { raw, rawGraphQL, rawPost } from "../support/raw.js";
 

@@ -9,9 +9,9 @@ import {
   ENABLE_USER,
   SET_USER_ROLES,
   UPDATE_USER,
-} from "../support/admin-operations.js";
+} from "../support/administration-operations.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
-import { mailedToken } from "../support/mails.js";
+import { mailedToken } from "../support/emails.js";
 import {
   ACCEPT_INVITATION,
   CHANGE_PASSWORD,

@@ -9,11 +9,11 @@ import {
 } from "kysely";
 import { cleanup } from "../../src/services/cleanup.js";
 import type { Tables } from "../../src/storage/tables.js";
-import { CREATE_USER } from "../support/admin-operations.js";
+import { CREATE_USER } from "../support/administration-operations.js";
 import { type App, FrozenClock, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
+import { mailedToken } from "../support/emails.js";
 import { holdLock } from "../support/locks.js";
-import { mailedToken } from "../support/mails.js";
 import { ACCEPT_INVITATION, REFRESH } from "../support/operations.js";
 import { auditEventsOf } from "../support/tables.js";
 

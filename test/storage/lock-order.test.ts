@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { mailedToken } from "../support/emails.js";
 import { hold } from "../support/held.js";
-import { mailedToken } from "../support/mails.js";
 import {
   ACCEPT_INVITATION,
   CONFIRM_EMAIL_CHANGE,

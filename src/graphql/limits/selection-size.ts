@@ -1,0 +1,159 @@
+import {
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLField,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  getArgumentValues,
+  getNamedType,
+  isLeafType,
+  isObjectType,
+  Kind,
+  SchemaMetaFieldDef,
+  type SelectionSetNode,
+  TypeMetaFieldDef,
+  TypeNameMetaFieldDef,
+} from "graphql";
+import { MAX_PAGE } from "../connection.js";
+import { isOncePerRequest } from "../once-per-request.js";
+import { maxBytesOf, maxItemsOf } from "./max-size.js";
+
+/** The values of variables once they are coerced to their types. */
+export type CoercedVariables = Readonly<Record<string, unknown>>;
+
+/** How large a selection set is with all that its fragments stand for. */
+export interface SelectionSize {
+  depth: number;
+  rootFields: number;
+  oncePerRequest: number;
+  fields: number;
+  /** Aliases of what is about the schema itself. */
+  introspectionAliases: number;
+  /** How many values its answer may have, by the pages it asks for. */
+  values: number;
+  /** How many bytes its answer may take, by the pages it asks for. What is about the schema itself is not counted. */
+  bytes: number;
+}
+
+/** The document's fragments by their names. */
+export function fragmentsOf(document: DocumentNode): Map<string, FragmentDefinitionNode> {
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
+  }
+  return fragments;
+}
+
+/**
+ * A function that measures selection sets of the document, given the type they are of; each fragment is looked at
+ * once, however often it is spread.
+ * @param variables what a page's size may be given by; undefined: pages are not looked at, and count as one object
+ */
+export function selectionSizes(document: DocumentNode, schema: GraphQLSchema, variables?: CoercedVariables) {
+  const fragments = fragmentsOf(document);
+  const measured = new Map<string, SelectionSize>();
+
+  function sizeOfFragment(name: string): SelectionSize {
+    const known = measured.get(name);
+    if (known !== undefined) return known;
+    const fragment = fragments.get(name);
+    // A fragment within itself finds this: validation refuses the cycle.
+    measured.set(name, EMPTY);
+    if (fragment === undefined) return EMPTY;
+    const size = sizeOf(fragment.selectionSet, objectType(schema, fragment.typeCondition.name.value));
+    measured.set(name, size);
+    return size;
+  }
+
+  function sizeOfField(field: FieldNode, type: GraphQLObjectType | undefined): SelectionSize {
+    const name = field.name.value;
+    const definition = META_FIELDS[name] ?? type?.getFields()[name];
+    const about = definition && getNamedType(definition.type);
+    const inner = field.selectionSet === undefined ? EMPTY : sizeOf(field.selectionSet, asObjectType(about));
+    const introspects = name === "__schema" || name === "__type" || type?.name.startsWith("__");
+    const count = introspects || definition === undefined ? 1 : countOf(field, definition, variables);
+    const each = isLeafType(about) && definition ? maxBytesOf(definition) : inner.bytes + "{}".length;
+    return {
+      depth: 1 + inner.depth,
+      rootFields: 1,
+      oncePerRequest: definition && isOncePerRequest(definition) ? 1 : 0,
+      fields: 1 + inner.fields,
+      introspectionAliases: inner.introspectionAliases + (introspects && field.alias ? 1 : 0),
+      values: 1 + inner.values * count,
+      bytes: introspects
+        ? 0
+        : (field.alias ?? field.name).value.length + AROUND_FIELD + count * (each + COMMA),
+    };
+  }
+
+  function sizeOf(selectionSet: SelectionSetNode, type: GraphQLObjectType | undefined): SelectionSize {
+    const total = { ...EMPTY };
+    for (const selection of selectionSet.selections) {
+      let size: SelectionSize;
+      if (selection.kind === Kind.FIELD) size = sizeOfField(selection, type);
+      else if (selection.kind === Kind.FRAGMENT_SPREAD) size = sizeOfFragment(selection.name.value);
+      else {
+        const condition = selection.typeCondition?.name.value;
+        size = sizeOf(selection.selectionSet, condition === undefined ? type : objectType(schema, condition));
+      }
+      total.depth = Math.max(total.depth, size.depth);
+      total.rootFields += size.rootFields;
+      total.oncePerRequest += size.oncePerRequest;
+      total.fields += size.fields;
+      total.introspectionAliases += size.introspectionAliases;
+      total.values += size.values;
+      total.bytes += size.bytes;
+    }
+    return total;
+  }
+
+  return sizeOf;
+}
+
+const EMPTY: SelectionSize = {
+  depth: 0,
+  rootFields: 0,
+  oncePerRequest: 0,
+  fields: 0,
+  introspectionAliases: 0,
+  values: 0,
+  bytes: 0,
+};
+
+const COMMA = 1;
+/** What JSON has around a field's name and its value, which may be a list. */
+const AROUND_FIELD = '"":[],'.length;
+
+/** The fields that every type has, or the query type. */
+const META_FIELDS: Partial<Record<string, GraphQLField<unknown, unknown>>> = {
+  __schema: SchemaMetaFieldDef,
+  __type: TypeMetaFieldDef,
+  __typename: { ...TypeNameMetaFieldDef, extensions: { maxBytes: 64 } },
+};
+
+/** How many objects a field returns at most: by its argument `first`, or as it declares. */
+function countOf(
+  field: FieldNode,
+  definition: GraphQLField<unknown, unknown>,
+  variables: CoercedVariables | undefined,
+): number {
+  if (!definition.args.some(({ name }) => name === "first")) return maxItemsOf(definition);
+  if (variables === undefined) return 1;
+  try {
+    const size = Number(getArgumentValues(definition, field, variables)["first"]);
+    // The field itself refuses another size, and returns nothing.
+    return size >= 1 && size <= MAX_PAGE ? size : 1;
+  } catch {
+    // So does the execution, for the same reason.
+    return 1;
+  }
+}
+
+function objectType(schema: GraphQLSchema, name: string): GraphQLObjectType | undefined {
+  return asObjectType(schema.getType(name));
+}
+
+function asObjectType(type: unknown): GraphQLObjectType | undefined {
+  return isObjectType(type) ? type : undefined;
+}

@@ -1,0 +1,85 @@
+import type { FastifyInstance } from "fastify";
+import ipaddr from "ipaddr.js";
+import { escapeHtml } from "../../email/escape-html.js";
+import type { PrintedMail, PrintedMailer } from "../../email/printed.js";
+
+// The frames inherit it, and mails bring their styles in attributes.
+const CONTENT_POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const STYLE = `
+:root { color-scheme: light dark }
+body { margin: 0 auto; padding: 2rem 1rem; max-width: 46rem; font: 16px/1.5 system-ui, sans-serif }
+article { margin: 1.5rem 0; padding: 1rem 1.25rem; border: 1px solid #8886; border-radius: 8px }
+h2 { margin: 0; font-size: 1.15rem }
+.head { margin: 0; color: #777; font-size: .875rem }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit }
+summary { cursor: pointer; color: #777; font-size: .875rem }
+iframe { width: 100%; height: 30rem; margin-top: .75rem; border: 0; border-radius: 6px; background: #fff; color-scheme: light }
+`;
+
+/** For development: the page that shows the mails which were printed instead of sent. */
+export async function addMails(
+  server: FastifyInstance,
+  { mailer, publicUrl }: { mailer: PrintedMailer; publicUrl: string },
+): Promise<void> {
+  server.get("/mails", { config: { cors: false } }, async ({ headers }, reply) => {
+    if (!isOurs(headers.host, publicUrl)) {
+      return reply.code(421).send({ error: "Open this page at localhost, or at PUBLIC_URL." });
+    }
+    return reply
+      .header("content-security-policy", CONTENT_POLICY)
+      .type("text/html; charset=utf-8")
+      .send(page(mailer.mails));
+  });
+}
+
+/** A name that anybody can point at this machine would let their page read this one (DNS rebinding). */
+function isOurs(host: string | undefined, publicUrl: string): boolean {
+  const hostname = URL.parse(`http://${host}`)?.hostname ?? "";
+  const address = hostname.replace(/^\[(.*)\]$/, "$1");
+  return (
+    hostname === "localhost" ||
+    hostname === new URL(publicUrl).hostname ||
+    (ipaddr.isValid(address) && ipaddr.process(address).range() === "loopback")
+  );
+}
+
+function page(mails: readonly PrintedMail[]): string {
+  const none = "<p>None yet. Register, or ask for a new password, and load this page again.</p>";
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Mails - Latchkey</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<h1>Mails</h1>
+<p>SMTP_URL is not set: these were printed instead of sent. The last ones are kept until the next start.</p>
+${mails.length === 0 ? none : mails.map(article).join("\n")}
+</body>
+</html>
+`;
+}
+
+function article({ at, to, subject, text, html }: PrintedMail): string {
+  const time = new Date(at).toISOString();
+  return `<article>
+<h2>${escapeHtml(subject)}</h2>
+<p class="head">to ${escapeHtml(to)} · <time datetime="${time}">${time}</time></p>
+<pre>${withLinks(text)}</pre>
+<details><summary>as HTML</summary><iframe sandbox title="The mail as HTML" srcdoc="${escapeHtml(html)}"></iframe></details>
+</article>`;
+}
+
+function withLinks(text: string): string {
+  // Split at a group: every second part is a link.
+  const parts = text.split(/(https?:\/\/\S+)/);
+  return parts
+    .map((part, n) =>
+      n % 2 === 1 ? `<a href="${escapeHtml(part)}">${escapeHtml(part)}</a>` : escapeHtml(part),
+    )
+    .join("");
+}

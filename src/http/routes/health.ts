@@ -1,0 +1,23 @@
+import type { FastifyInstance } from "fastify";
+import type { DatabaseHealth } from "../../services/database-health.js";
+
+/** For those who run it: is it alive, and should it get traffic. */
+export async function addHealth(
+  server: FastifyInstance,
+  { health }: { health: DatabaseHealth },
+): Promise<void> {
+  server.get("/healthz", async () => ({ status: "ok" }));
+  server.get("/readyz", async (_request, reply) => {
+    const reason = server.draining ? "the server is stopping" : await reasonOf(health);
+    return reason === undefined ? { status: "ok" } : reply.code(503).send({ status: "unavailable", reason });
+  });
+}
+
+async function reasonOf(health: DatabaseHealth): Promise<string | undefined> {
+  try {
+    await health.check();
+    return undefined;
+  } catch {
+    return "the database cannot be read and written";
+  }
+}

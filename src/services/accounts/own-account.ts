@@ -1,0 +1,200 @@
+import type { Clock } from "../../clock.js";
+import type { Passwords } from "../../crypto/passwords.js";
+import { invalidInput } from "../../errors.js";
+import { type Database, inTransaction } from "../../storage/database.js";
+import {
+  countAdministrators,
+  deleteUser,
+  lockAdministrators,
+  type User,
+  type UserChanges,
+  updateUser,
+} from "../../storage/users.js";
+import type { Audit, ChangedBy, Client } from "../audit.js";
+import type { MailRequests } from "../email/email-requests.js";
+import { type OneTimeTokens, unlessTaken } from "../email/one-time-tokens.js";
+import type { Outbox } from "../email/outbox.js";
+import { checkIdentity, emailViolations, normalizeLogin } from "../identifiers.js";
+import type { PasswordQueue } from "../limits/password-queue.js";
+import type { Throttle } from "../limits/rate-limits.js";
+import type { AccountAccess } from "../passwords/account-access.js";
+import type { PasswordPolicy } from "../passwords/policy.js";
+import type { IssuedToken, Sessions } from "../sessions/sessions.js";
+import { type Actor, authorize } from "../sessions/viewer.js";
+import { expectPassword, type Reauthentication } from "../sign-in/reauthentication.js";
+import { keepAnAdministrator } from "./administrators.js";
+
+/** What a signed-in user does with their own account. */
+export class OwnAccount {
+  readonly #db: Database;
+  readonly #clock: Clock;
+  readonly #audit: Audit;
+  readonly #throttle: Throttle;
+  readonly #passwords: Passwords;
+  readonly #passwordQueue: PasswordQueue;
+  readonly #policy: PasswordPolicy;
+  readonly #reauthentication: Reauthentication;
+  readonly #access: AccountAccess;
+  readonly #sessions: Sessions;
+  readonly #tokens: OneTimeTokens;
+  readonly #mailRequests: MailRequests;
+  readonly #outbox: Outbox;
+
+  constructor(deps: {
+    db: Database;
+    clock: Clock;
+    audit: Audit;
+    throttle: Throttle;
+    passwords: Passwords;
+    passwordQueue: PasswordQueue;
+    policy: PasswordPolicy;
+    reauthentication: Reauthentication;
+    access: AccountAccess;
+    sessions: Sessions;
+    tokens: OneTimeTokens;
+    mailRequests: MailRequests;
+    outbox: Outbox;
+  }) {
+    this.#db = deps.db;
+    this.#clock = deps.clock;
+    this.#audit = deps.audit;
+    this.#throttle = deps.throttle;
+    this.#passwords = deps.passwords;
+    this.#passwordQueue = deps.passwordQueue;
+    this.#policy = deps.policy;
+    this.#reauthentication = deps.reauthentication;
+    this.#access = deps.access;
+    this.#sessions = deps.sessions;
+    this.#tokens = deps.tokens;
+    this.#mailRequests = deps.mailRequests;
+    this.#outbox = deps.outbox;
+  }
+
+  /**
+   * Sets another password, ends all sessions, and starts a new one for the caller.
+   * @param user as the request found them; what matters is checked again when the password is set
+   * @throws INVALID_CREDENTIALS for a wrong current password; UNAUTHENTICATED; BAD_USER_INPUT; RATE_LIMITED; OVERLOADED
+   */
+  async changePassword(
+    user: User,
+    actor: Actor,
+    { currentPassword, newPassword }: { currentPassword: string; newPassword: string },
+  ): Promise<IssuedToken> {
+    const verified = await this.#reauthentication.check(user, currentPassword, actor.client);
+    if (newPassword === currentPassword) {
+      throw invalidInput([
+        {
+          field: "newPassword",
+          rule: "different",
+          message: "the new password must be another than the current one",
+        },
+      ]);
+    }
+    const holder = { client: actor.client, account: user.id, known: true };
+    const hash = await this.#passwordQueue.withSlot(holder, async () => {
+      await this.#policy.check(newPassword, user, "newPassword");
+      return this.#passwords.hash(newPassword);
+    });
+    const started = await inTransaction(this.#db, async (transaction) => {
+      const user = await this.#authorize(transaction, actor, verified);
+      await this.#access.replacePassword(transaction, user, hash, byItself(actor));
+      await this.#record(transaction, "PASSWORD_CHANGED", actor);
+      return { user, ...(await this.#sessions.start(transaction, user, actor.client)) };
+    });
+    this.#outbox.wake();
+    return this.#sessions.issueToken(started.session, started.user, started.refreshToken);
+  }
+
+  /** @throws UNAUTHENTICATED, BAD_USER_INPUT */
+  async updateProfile(actor: Actor, changes: Pick<UserChanges, "fullName">): Promise<User> {
+    checkIdentity(changes);
+    return inTransaction(this.#db, async (transaction) => {
+      const now = this.#clock.now();
+      const { user } = await authorize(transaction, actor, { now });
+      if (changes.fullName === undefined || changes.fullName === user.fullName) return user;
+      await this.#record(transaction, "PROFILE_UPDATED", actor, { changed: ["fullName"] });
+      return (await updateUser(transaction, user.id, changes, now)) ?? user;
+    });
+  }
+
+  /**
+   * Sends a mail to the new address, if it is free: whether it is, is not told.
+   * @throws UNAUTHENTICATED, INVALID_CREDENTIALS, BAD_USER_INPUT, RATE_LIMITED, OVERLOADED
+   */
+  async requestEmailChange(
+    user: User,
+    actor: Actor,
+    { newEmail, currentPassword }: { newEmail: string; currentPassword: string },
+  ): Promise<void> {
+    const email = normalizeLogin(newEmail);
+    const violations = emailViolations(email).map((violation) => ({ ...violation, field: "newEmail" }));
+    if (violations.length > 0) throw invalidInput(violations);
+    const verified = await this.#reauthentication.check(user, currentPassword, actor.client);
+    await this.#mailRequests.count(actor.client);
+    await inTransaction(this.#db, async (transaction) => {
+      const { id: userId } = await this.#authorize(transaction, actor, verified);
+      await this.#record(transaction, "EMAIL_CHANGE_REQUESTED", actor);
+      await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGE", email, userId });
+    });
+    this.#outbox.wake();
+  }
+
+  /** Puts the new address in the place of the old, which is told. @throws INVALID_TOKEN, RATE_LIMITED */
+  async confirmEmailChange(token: string, client: Client): Promise<void> {
+    await this.#throttle.guessToken(client, () => unlessTaken(this.#confirmEmailChange(token, client)));
+    this.#outbox.wake();
+  }
+
+  async #confirmEmailChange(token: string, client: Client): Promise<void> {
+    await inTransaction(this.#db, async (transaction) => {
+      const { user, email } = await this.#tokens.consume(transaction, "EMAIL_CHANGE", token);
+      const now = this.#clock.now();
+      // What was sent to the old address must not open the account any more.
+      await this.#access.withdrawTokens(transaction, user);
+      await updateUser(transaction, user.id, { email, emailVerifiedAt: now }, now);
+      const event = { actorId: user.id, subjectId: user.id, client };
+      await this.#audit.record(transaction, "EMAIL_CHANGED", event);
+      const facts = { username: user.username, newEmail: email };
+      await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGED", email: user.email, facts });
+    });
+  }
+
+  /**
+   * Removes the account with its items, sessions and tokens. The audit log keeps who it was.
+   * @throws UNAUTHENTICATED; INVALID_CREDENTIALS; FORBIDDEN for the last administrator; RATE_LIMITED; OVERLOADED
+   */
+  async delete(user: User, actor: Actor, password: string): Promise<void> {
+    const verified = await this.#reauthentication.check(user, password, actor.client);
+    await inTransaction(this.#db, async (transaction) => {
+      await lockAdministrators(transaction);
+      const administrators = await countAdministrators(transaction);
+      const { id, username, email } = await this.#authorize(transaction, actor, verified);
+      await this.#access.revoke(transaction, { id, email }, byItself(actor));
+      await this.#record(transaction, "ACCOUNT_DELETED", actor, { username });
+      await this.#outbox.enqueue(transaction, { kind: "ACCOUNT_DELETED", email, facts: { username } });
+      await deleteUser(transaction, id, this.#clock.now());
+      await keepAnAdministrator(transaction, administrators);
+    });
+    this.#outbox.wake();
+  }
+
+  /** @param verified the hash that the password was checked against */
+  async #authorize(transaction: Database, actor: Actor, verified: string): Promise<User> {
+    const { user } = await authorize(transaction, actor, { now: this.#clock.now() });
+    await expectPassword(transaction, user.id, verified);
+    return user;
+  }
+
+  async #record(
+    transaction: Database,
+    type: "PASSWORD_CHANGED" | "PROFILE_UPDATED" | "EMAIL_CHANGE_REQUESTED" | "ACCOUNT_DELETED",
+    actor: Actor,
+    details: Record<string, unknown> = {},
+  ): Promise<void> {
+    await this.#audit.record(transaction, type, { ...byItself(actor), subjectId: actor.userId, details });
+  }
+}
+
+function byItself({ userId, client }: Actor): ChangedBy {
+  return { actorId: userId, client };
+}

@@ -1,0 +1,124 @@
+import type { Clock, NewId } from "../../clock.js";
+import type { Passwords } from "../../crypto/passwords.js";
+import { LatchkeyError } from "../../errors.js";
+import { setPasswordHash } from "../../storage/credentials.js";
+import { type Database, inTransaction } from "../../storage/database.js";
+import { insertUser, type User, updateUser } from "../../storage/users.js";
+import type { Audit, Client } from "../audit.js";
+import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "../email/one-time-tokens.js";
+import type { Outbox } from "../email/outbox.js";
+import { checkIdentity, normalizeLogin } from "../identifiers.js";
+import type { PasswordQueue } from "../limits/password-queue.js";
+import type { Throttle } from "../limits/rate-limits.js";
+import type { AccountAccess } from "../passwords/account-access.js";
+import type { PasswordPolicy } from "../passwords/policy.js";
+
+export interface NewRegistration {
+  username: string;
+  email: string;
+  password: string;
+  fullName: string | null;
+}
+
+/**
+ * Signing up. Whether an address has an account is told to its owner alone, by mail: anyone can claim an address,
+ * and who verifies it first has it.
+ */
+export class Registration {
+  readonly #db: Database;
+  readonly #clock: Clock;
+  readonly #newId: NewId;
+  readonly #audit: Audit;
+  readonly #throttle: Throttle;
+  readonly #passwords: Passwords;
+  readonly #passwordQueue: PasswordQueue;
+  readonly #policy: PasswordPolicy;
+  readonly #tokens: OneTimeTokens;
+  readonly #access: AccountAccess;
+  readonly #outbox: Outbox;
+  readonly #open: boolean;
+
+  constructor(deps: {
+    db: Database;
+    clock: Clock;
+    newId: NewId;
+    audit: Audit;
+    throttle: Throttle;
+    passwords: Passwords;
+    passwordQueue: PasswordQueue;
+    policy: PasswordPolicy;
+    tokens: OneTimeTokens;
+    access: AccountAccess;
+    outbox: Outbox;
+    open: boolean;
+  }) {
+    this.#db = deps.db;
+    this.#clock = deps.clock;
+    this.#newId = deps.newId;
+    this.#audit = deps.audit;
+    this.#throttle = deps.throttle;
+    this.#passwords = deps.passwords;
+    this.#passwordQueue = deps.passwordQueue;
+    this.#policy = deps.policy;
+    this.#tokens = deps.tokens;
+    this.#access = deps.access;
+    this.#outbox = deps.outbox;
+    this.#open = deps.open;
+  }
+
+  /** @throws FORBIDDEN when registration is closed; BAD_USER_INPUT; CONFLICT for a taken username; RATE_LIMITED; OVERLOADED */
+  async register(input: NewRegistration, client: Client): Promise<User> {
+    if (!this.#open) throw new LatchkeyError("FORBIDDEN", "Registration is closed. Ask an administrator.");
+    const now = this.#clock.now();
+    const user: User = {
+      id: this.#newId(),
+      username: normalizeLogin(input.username),
+      email: normalizeLogin(input.email),
+      emailVerifiedAt: null,
+      fullName: input.fullName,
+      disabledAt: null,
+      roles: ["USER"],
+      createdAt: now,
+      updatedAt: now,
+    };
+    checkIdentity(user);
+    const holder = { client, account: "", known: false };
+    const hash = await this.#passwordQueue.withSlot(holder, async () => {
+      await this.#throttle.count("REGISTRATION", client);
+      await this.#policy.check(input.password, user);
+      return this.#passwords.hash(input.password);
+    });
+    await inTransaction(this.#db, async (transaction) => {
+      if (!(await insertUser(transaction, user))) {
+        throw new LatchkeyError("CONFLICT", "This username is already in use.", { field: "username" });
+      }
+      await setPasswordHash(transaction, user.id, hash, now);
+      await this.#audit.record(transaction, "ACCOUNT_REGISTERED", {
+        actorId: user.id,
+        subjectId: user.id,
+        client,
+      });
+      await this.#outbox.enqueue(transaction, { kind: "REGISTRATION", email: user.email, userId: user.id });
+    });
+    this.#outbox.wake();
+    return user;
+  }
+
+  /** @throws INVALID_TOKEN, RATE_LIMITED */
+  async verifyEmail(token: string, client: Client): Promise<void> {
+    await this.#throttle.guessToken(client, () => unlessTaken(this.#verifyEmail(token, client)));
+  }
+
+  async #verifyEmail(token: string, client: Client): Promise<void> {
+    await inTransaction(this.#db, async (transaction) => {
+      const { user, email } = await this.#tokens.consume(transaction, "EMAIL_VERIFICATION", token);
+      if (user.email !== email) throw invalidOneTimeToken();
+      // An invitation from before would set a password on an account that is in use.
+      await this.#access.withdrawTokens(transaction, user);
+      const now = this.#clock.now();
+      await updateUser(transaction, user.id, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
+      const event = { actorId: user.id, subjectId: user.id, client };
+      await this.#audit.record(transaction, "EMAIL_VERIFIED", event);
+    });
+  }
+}

@@ -1,0 +1,80 @@
+import type { AttemptKey, AttemptLimit } from "../../storage/attempts.js";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** A user's count stays until it is reset; one of a name that nobody has must go some time. */
+const UNKNOWN_NAME_WINDOW = 30 * DAY;
+
+interface Limits {
+  /** Of an account from one source. */
+  pair?: AttemptLimit;
+  /** Of a source. */
+  source: AttemptLimit;
+  /** Of an account: as much again for the sources it has signed in from. */
+  account?: AttemptLimit;
+}
+
+const LIMITS = {
+  // NIST SP 800-63B-4, 3.2.2: no more than 100 failures in a row, here half of them from sources that are known.
+  PASSWORD: {
+    pair: { attempts: 5, window: DAY, backOff: true },
+    source: { attempts: 100, window: 15 * MINUTE },
+    account: { attempts: 50, window: Number.POSITIVE_INFINITY },
+  },
+  // Refresh tokens and tokens from emails that are no good.
+  TOKEN: { source: { attempts: 300, window: 15 * MINUTE } },
+  REGISTRATION: { source: { attempts: 50, window: HOUR } },
+  // Requests that send an email, whatever the address.
+  EMAIL: { source: { attempts: 50, window: HOUR } },
+  PASSWORD_STRENGTH: { source: { attempts: 300, window: 15 * MINUTE } },
+} satisfies Record<string, Limits>;
+
+/**
+ * Emails of one kind to one address, whoever asks for them. It backs off: however many are asked for, the address gets
+ * few, and the owner gets one in the end.
+ */
+export const EMAILS_TO_ADDRESS: AttemptLimit = { attempts: 5, window: HOUR, backOff: true };
+
+/** What is limited. */
+export type AttemptKind = keyof typeof LIMITS;
+
+/** Which account is tried, and from where. */
+export interface AttemptTarget {
+  userId: string | undefined;
+  /** The user's id, or what stands for a name that nobody has; empty where no account is tried. */
+  account: string;
+  source: string;
+  /** Whether the user has signed in from there before. */
+  known: boolean;
+}
+
+/** The limits that hold for an attempt, and what each counts it under. */
+export function limitsOf(
+  kind: AttemptKind,
+  { userId, account, source, known }: AttemptTarget,
+): { key: AttemptKey; limit: AttemptLimit }[] {
+  const limits: Limits = LIMITS[kind];
+  const found = [];
+  if (limits.pair) found.push({ key: { name: `${kind}_PAIR`, account, source }, limit: limits.pair });
+  // A user from a known source is not held back for what others do there.
+  if (!known) found.push({ key: { name: `${kind}_SOURCE`, account: "", source }, limit: limits.source });
+  if (limits.account) {
+    const { window } = limits.account;
+    const limit = {
+      ...limits.account,
+      window: userId === undefined ? Math.min(window, UNKNOWN_NAME_WINDOW) : window,
+    };
+    found.push({ key: accountKey(kind, { account, known }), limit });
+  }
+  return found;
+}
+
+/** What an account's attempts are counted under, from all sources that are known, or from all others. */
+export function accountKey(
+  kind: AttemptKind,
+  { account, known }: Pick<AttemptTarget, "account" | "known">,
+): AttemptKey {
+  return { name: `${kind}_ACCOUNT${known ? "_KNOWN_SOURCE" : ""}`, account, source: "" };
+}

@@ -1,0 +1,56 @@
+import type { Clock } from "../../clock.js";
+import type { KeyedHash } from "../../crypto/keyed-hash.js";
+import { type AttemptKey, countAttempt, findNextAttempt, uncountAttempt } from "../../storage/attempts.js";
+import type { Database } from "../../storage/database.js";
+import { type OutboxMail, postponeOutboxMail } from "../../storage/outbox.js";
+import { EMAILS_TO_ADDRESS } from "./attempt-limits.js";
+
+/** Emails that anyone can have sent to an address, and which of them say the same whoever asked. */
+const LIMITED = new Map([
+  ["REGISTRATION", { sameForAll: true }],
+  ["EMAIL_VERIFICATION", { sameForAll: true }],
+  ["PASSWORD_RESET", { sameForAll: true }],
+  ["EMAIL_CHANGE", { sameForAll: false }],
+]);
+
+/**
+ * How many emails an address gets, each kind for itself. Only what was sent counts, so that a request which sends
+ * nothing holds up nobody; and it is looked at when an email is sent, so that no answer tells who has an account. An
+ * email beyond the limit is postponed: one goes out after every request, some minutes later at most.
+ */
+export class EmailLimits {
+  readonly #db: Database;
+  readonly #clock: Clock;
+  readonly #names: KeyedHash;
+
+  /** @param deps.names stands in for the addresses */
+  constructor(deps: { db: Database; clock: Clock; names: KeyedHash }) {
+    this.#db = deps.db;
+    this.#clock = deps.clock;
+    this.#names = deps.names;
+  }
+
+  /**
+   * Counts an email that is about to be sent, or postpones it when too many of its kind went to its address.
+   * @returns until when it is postponed, epoch milliseconds; undefined when it may be sent
+   */
+  async admit(mail: OutboxMail): Promise<number | undefined> {
+    const limited = LIMITED.get(mail.kind);
+    if (limited === undefined) return undefined;
+    const now = this.#clock.now();
+    if ((await countAttempt(this.#db, this.#keyOf(mail), EMAILS_TO_ADDRESS, now)) !== undefined)
+      return undefined;
+    const until = (await findNextAttempt(this.#db, [this.#keyOf(mail)], now)) ?? now;
+    await postponeOutboxMail(this.#db, mail, until, limited);
+    return until;
+  }
+
+  /** Takes back what was counted for an email that was not sent after all. */
+  async giveBack(mail: OutboxMail): Promise<void> {
+    if (LIMITED.has(mail.kind)) await uncountAttempt(this.#db, this.#keyOf(mail));
+  }
+
+  #keyOf({ kind, email }: OutboxMail): AttemptKey {
+    return { name: `EMAIL_${kind}`, account: this.#names.of(email), source: "" };
+  }
+}

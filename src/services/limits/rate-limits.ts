@@ -1,0 +1,178 @@
+import type { Clock } from "../../clock.js";
+import type { KeyedHash } from "../../crypto/keyed-hash.js";
+import { hasCode, LatchkeyError } from "../../errors.js";
+import type { Metrics } from "../../metrics.js";
+import {
+  type AttemptKey,
+  countAttempt,
+  findNextAttempt,
+  resetAllAttempts,
+  resetAttempts,
+  uncountAttempt,
+} from "../../storage/attempts.js";
+import type { Database } from "../../storage/database.js";
+import { forgetSources, isKnownSource, rememberSource } from "../../storage/known-networks.js";
+import type { Audit, Client } from "../audit.js";
+import { type AttemptKind, type AttemptTarget, accountKey, limitsOf } from "./attempt-limits.js";
+import { networkOf } from "./network.js";
+
+const SECOND = 1000;
+const DAY = 24 * 3600 * SECOND;
+
+/** For so long a source stays known after a sign-in. */
+const KNOWN_SOURCE_LIFETIME = 90 * DAY;
+/** In seconds, where time does not help. */
+const RETRY_AFTER_UNTIL_RESET = 3600;
+
+/** Who tries, and what. */
+export interface Attempter extends AttemptTarget {
+  client: Client;
+}
+
+/** To be called when the password is right, with the transaction that makes it a success: gives back what was counted. */
+export type Succeeded = (transaction: Database) => Promise<void>;
+
+interface Counted {
+  key: AttemptKey;
+  /** Whether it was the last that is let through for now. */
+  reached: boolean;
+}
+
+/**
+ * Limits attempts, in the database: all processes count together, and a restart forgets nothing.
+ *
+ * Guessing at one account is limited from each network by growing delays, from each network over all accounts, and
+ * from all networks together. Nobody can lock the owner out for good that way: networks the account has signed in from
+ * have counts of their own, emails are held up for minutes at most, and a new password resets all.
+ */
+export class Throttle {
+  readonly #db: Database;
+  readonly #clock: Clock;
+  readonly #audit: Audit;
+  readonly #metrics: Metrics;
+  readonly #names: KeyedHash;
+
+  /** @param deps.names stands in for names that nobody has: people type passwords into the wrong field */
+  constructor(deps: { db: Database; clock: Clock; audit: Audit; metrics: Metrics; names: KeyedHash }) {
+    this.#db = deps.db;
+    this.#clock = deps.clock;
+    this.#audit = deps.audit;
+    this.#metrics = deps.metrics;
+    this.#names = deps.names;
+  }
+
+  /**
+   * Who tries an account. For a name that nobody has the same is done, and later the same counted.
+   * @param target.name what the account was called, normalized
+   */
+  async identify(client: Client, target: { userId: string | undefined; name: string }): Promise<Attempter> {
+    const account = target.userId ?? this.#names.of(target.name);
+    const source = networkOf(client);
+    const known = await isKnownSource(this.#db, { userId: account, source, now: this.#clock.now() });
+    return { userId: target.userId, account, source, known, client };
+  }
+
+  /**
+   * Counts a password, then has it checked. A right one starts the account's count anew.
+   * @param attempt given what to call when the password is right
+   * @throws RATE_LIMITED, and what the attempt throws
+   */
+  async guessPassword<T>(attempter: Attempter, attempt: (succeeded: Succeeded) => Promise<T>): Promise<T> {
+    const counted = await this.#countAll("PASSWORD", attempter);
+    try {
+      return await attempt((transaction) => this.#succeeded(transaction, attempter));
+    } catch (error) {
+      if (error instanceof LatchkeyError) await this.#recordReached(counted, attempter);
+      throw error;
+    }
+  }
+
+  /**
+   * Has a token looked up, and counts it when it is no good. A good one is never held back for what others send from
+   * the same source: nobody guesses 256 bits.
+   * @throws RATE_LIMITED in the place of INVALID_TOKEN, and what the attempt throws
+   */
+  async guessToken<T>(client: Client, attempt: () => Promise<T>): Promise<T> {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (hasCode(error, "INVALID_TOKEN")) await this.count("TOKEN", client);
+      throw error;
+    }
+  }
+
+  /** Counts for the client's network what counts however it ends. @throws RATE_LIMITED */
+  async count(kind: Exclude<AttemptKind, "PASSWORD">, client: Client): Promise<void> {
+    const attempter = { userId: undefined, account: "", source: networkOf(client), known: false, client };
+    await this.#recordReached(await this.#countAll(kind, attempter), attempter);
+  }
+
+  /**
+   * After a new password: whoever guessed has to start again, and so has whoever knew the old one. Where the owner set
+   * it is the one source known from then on: who goes on guessing must not keep the owner from logging in.
+   * @param client undefined when an operator set it
+   */
+  async startAnew(transaction: Database, userId: string, client?: Client): Promise<void> {
+    await resetAllAttempts(transaction, userId);
+    await forgetSources(transaction, userId);
+    if (client !== undefined) await this.#remember(transaction, userId, networkOf(client));
+  }
+
+  async #countAll(kind: AttemptKind, attempter: Attempter): Promise<Counted[]> {
+    const limits = limitsOf(kind, attempter);
+    const now = this.#clock.now();
+    // Asked first, so that an attempt which one limit refuses is not counted by the others.
+    const keys = limits.map(({ key }) => key);
+    const next = await findNextAttempt(this.#db, keys, now);
+    if (next !== undefined) throw this.#refused(kind, next - now);
+    const counted: Counted[] = [];
+    for (const { key, limit } of limits) {
+      const count = await countAttempt(this.#db, key, limit, now);
+      // Others were faster; how long it takes is told to the next try.
+      if (count === undefined) throw this.#refused(kind, SECOND);
+      counted.push({ key, reached: count === limit.attempts });
+    }
+    return counted;
+  }
+
+  #refused(kind: AttemptKind, wait: number): LatchkeyError<"RATE_LIMITED"> {
+    this.#metrics.attemptRefused(kind);
+    return rateLimited(wait);
+  }
+
+  async #recordReached(counted: readonly Counted[], { userId, client }: Attempter): Promise<void> {
+    for (const { key, reached } of counted) {
+      if (!reached) continue;
+      const entry = { subjectId: userId, client, details: { limit: key.name } };
+      await this.#audit.record(this.#db, "ATTEMPTS_LIMITED", entry);
+    }
+  }
+
+  async #succeeded(transaction: Database, attempter: Attempter): Promise<void> {
+    for (const { key } of limitsOf("PASSWORD", attempter)) {
+      if (key.account === "") await uncountAttempt(transaction, key);
+      else await resetAttempts(transaction, key);
+    }
+    const { userId, source, account, known } = attempter;
+    if (userId === undefined) return;
+    await resetAttempts(transaction, accountKey("PASSWORD", { account, known: !known }));
+    await this.#remember(transaction, userId, source);
+  }
+
+  async #remember(transaction: Database, userId: string, source: string): Promise<void> {
+    await rememberSource(transaction, { userId, source, until: this.#clock.now() + KNOWN_SOURCE_LIFETIME });
+  }
+}
+
+function rateLimited(wait: number): LatchkeyError<"RATE_LIMITED"> {
+  if (wait > DAY) {
+    return new LatchkeyError(
+      "RATE_LIMITED",
+      "Too many failed attempts. Set a new password with `requestPasswordReset`, or log in from where you have before.",
+      { retryAfter: RETRY_AFTER_UNTIL_RESET },
+    );
+  }
+  const retryAfter = Math.ceil(wait / SECOND);
+  const message = `Too many attempts. Try again in ${retryAfter} second${retryAfter === 1 ? "" : "s"}.`;
+  return new LatchkeyError("RATE_LIMITED", message, { retryAfter });
+}

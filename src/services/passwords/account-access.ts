@@ -1,0 +1,63 @@
+import type { Clock } from "../../clock.js";
+import { setPasswordHash } from "../../storage/credentials.js";
+import type { Database } from "../../storage/database.js";
+import { deleteOneTimeTokens } from "../../storage/one-time-tokens.js";
+import { deletePendingEmails } from "../../storage/outbox.js";
+import type { User } from "../../storage/users.js";
+import type { ChangedBy, Client } from "../audit.js";
+import type { Outbox } from "../email/outbox.js";
+import type { Throttle } from "../limits/rate-limits.js";
+import type { Sessions } from "../sessions/sessions.js";
+
+interface Owner {
+  id: string;
+  email: string;
+}
+
+/**
+ * What opens an account, taken back in one place, whoever asks for it. Each method is a part of a transaction that has
+ * locked the user.
+ */
+export class AccountAccess {
+  readonly #clock: Clock;
+  readonly #throttle: Throttle;
+  readonly #sessions: Sessions;
+  readonly #outbox: Outbox;
+
+  constructor(deps: { clock: Clock; throttle: Throttle; sessions: Sessions; outbox: Outbox }) {
+    this.#clock = deps.clock;
+    this.#throttle = deps.throttle;
+    this.#sessions = deps.sessions;
+    this.#outbox = deps.outbox;
+  }
+
+  /** Every token that was emailed to the user, and every email that waits to bring one. */
+  async withdrawTokens(transaction: Database, user: Owner): Promise<void> {
+    await deleteOneTimeTokens(transaction, user.id);
+    await deletePendingEmails(transaction, user);
+  }
+
+  /**
+   * Everything that opens the account without its password, and what is known of who tried: sessions, tokens, pending
+   * emails, rate-limit counters and known networks. A disabling and a deletion do it, and every new password.
+   * @param knownFrom where the one network is that is known from then on; none is without it
+   */
+  async revoke(transaction: Database, user: Owner, by: ChangedBy, knownFrom?: Client): Promise<void> {
+    await this.withdrawTokens(transaction, user);
+    await this.#throttle.startAnew(transaction, user.id, knownFrom);
+    await this.#sessions.endAll(transaction, user.id, by);
+  }
+
+  /**
+   * Sets a password, revokes all that came before it, and tells the user. The network it was set from is known from
+   * then on. Call `outbox.wake` once the transaction is committed.
+   */
+  async replacePassword(transaction: Database, user: User, hash: string, by: ChangedBy): Promise<void> {
+    await this.revoke(transaction, user, by, by.client);
+    await setPasswordHash(transaction, user.id, hash, this.#clock.now());
+    const { email, username, emailVerifiedAt } = user;
+    // An address that nobody has proven to be theirs is not written to.
+    if (emailVerifiedAt === null) return;
+    await this.#outbox.enqueue(transaction, { kind: "PASSWORD_CHANGED", email, facts: { username } });
+  }
+}

@@ -1,0 +1,94 @@
+import { MAX_PASSWORD_BYTES, type PasswordEstimate, type Passwords } from "../../crypto/passwords.js";
+import { invalidInput, type Violation } from "../../errors.js";
+import type { Client } from "../audit.js";
+import type { PasswordQueue } from "../limits/password-queue.js";
+import type { Throttle } from "../limits/rate-limits.js";
+
+/** zxcvbn's score for a password that withstands guessing where attempts are limited. */
+const MIN_SCORE = 3;
+/** How many letters and digits a password needs besides the names of its owner. */
+const MIN_OWN_LENGTH = 8;
+const SERVICE_NAME = "latchkey";
+
+/** Whose password it is: words that a guesser would try first. */
+export interface PasswordOwner {
+  username: string;
+  email: string;
+}
+
+/** The rules for a password that is being set. A login is never refused by them: it just fails. */
+export class PasswordPolicy {
+  readonly #throttle: Throttle;
+  readonly #passwords: Passwords;
+  readonly #passwordQueue: PasswordQueue;
+  readonly #minLength: number;
+
+  /** @param deps.minLength in Unicode code points */
+  constructor(deps: {
+    throttle: Throttle;
+    passwords: Passwords;
+    passwordQueue: PasswordQueue;
+    minLength: number;
+  }) {
+    this.#throttle = deps.throttle;
+    this.#passwords = deps.passwords;
+    this.#passwordQueue = deps.passwordQueue;
+    this.#minLength = deps.minLength;
+  }
+
+  /**
+   * @param field what the violations call the password
+   * @throws BAD_USER_INPUT saying what to do
+   */
+  async check(password: string, owner: PasswordOwner, field = "password"): Promise<void> {
+    const violations = this.#violations(password, field);
+    if (violations.length === 0) {
+      const { score } = await this.#passwords.estimate(password, contextOf(owner));
+      if (score < MIN_SCORE || isMadeOf(password, contextOf(owner))) {
+        const message =
+          "the password is too easy to guess; take a few words that do not belong together, and none of your names";
+        violations.push({ field, rule: "guessable", message });
+      }
+    }
+    if (violations.length > 0) throw invalidInput(violations);
+  }
+
+  /** How hard a password is to guess, for a form that helps to choose one. @throws RATE_LIMITED, OVERLOADED */
+  async estimate(password: string, client: Client): Promise<PasswordEstimate> {
+    return this.#passwordQueue.withSlot({ client, account: "", known: false }, async () => {
+      await this.#throttle.count("PASSWORD_STRENGTH", client);
+      return this.#passwords.estimate(password, contextOf(undefined));
+    });
+  }
+
+  #violations(password: string, field: string): Violation[] {
+    const violations: Violation[] = [];
+    const broken = (rule: string, message: string) => violations.push({ field, rule, message });
+    if (!password.isWellFormed() || password.includes("\0")) {
+      broken("wellFormed", "the password must be well-formed Unicode without NUL characters");
+    }
+    if ([...password].length < this.#minLength) {
+      broken(
+        "minLength",
+        `the password must be at least ${this.#minLength} characters; a few words are easiest`,
+      );
+    }
+    if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES) {
+      broken("maxBytes", `the password must be at most ${MAX_PASSWORD_BYTES} bytes of UTF-8`);
+    }
+    return violations;
+  }
+}
+
+function contextOf(owner: PasswordOwner | undefined): string[] {
+  const names = owner ? [owner.username, owner.email] : [];
+  const words = names.flatMap((name) => [name, ...name.split(/[^a-z0-9]+/)]);
+  return [SERVICE_NAME, ...words.filter((word) => word.length >= 3)];
+}
+
+/** Whether little is left of the password without these words, whatever their case and what stands between them. */
+function isMadeOf(password: string, words: string[]): boolean {
+  let rest = password.toLowerCase();
+  for (const word of words.toSorted((a, b) => b.length - a.length)) rest = rest.replaceAll(word, "");
+  return rest.length < password.length && [...rest.replace(/[^\p{L}\p{N}]/gu, "")].length < MIN_OWN_LENGTH;
+}

@@ -1,0 +1,193 @@
+import type { Clock, NewId } from "../../clock.js";
+import type { AccessTokenClaims, AccessTokens } from "../../crypto/access-tokens.js";
+import { newOpaqueToken } from "../../crypto/opaque-tokens.js";
+import { hashRefreshToken } from "../../crypto/refresh-tokens.js";
+import { LatchkeyError } from "../../errors.js";
+import type { AuditEventType } from "../../storage/audit.js";
+import { type Database, inTransaction } from "../../storage/database.js";
+import { insertRefreshToken } from "../../storage/refresh-tokens.js";
+import {
+  endSessions,
+  findSessionWithUser,
+  insertSession,
+  listLiveSessions,
+  listSupernumerarySessions,
+  type Session,
+} from "../../storage/sessions.js";
+import { lockUser, type User } from "../../storage/users.js";
+import type { Audit, ChangedBy, Client } from "../audit.js";
+import { type Actor, authorize, type Viewer, viewerOf } from "./viewer.js";
+
+/** What a client gets for signing in, and for refreshing. */
+export interface IssuedToken {
+  accessToken: string;
+  /** Epoch milliseconds. */
+  expiresAt: number;
+  /** Seconds. */
+  expiresIn: number;
+  refreshToken: string;
+  user: User;
+}
+
+/** How long a session lasts, in milliseconds: without being refreshed, and at all. */
+export interface SessionLifetime {
+  idle: number;
+  absolute: number;
+}
+
+/** After the limit was lowered there may be any number too many: a sign-in ends so many of them. */
+const MAX_ENDED_PER_START = 20;
+
+/** Starts, shows and ends sessions, and tells whose a token is. */
+export class Sessions {
+  readonly #db: Database;
+  readonly #accessTokens: AccessTokens;
+  readonly #audit: Audit;
+  readonly #clock: Clock;
+  readonly #newId: NewId;
+  readonly #lifetime: SessionLifetime;
+  readonly #maxPerUser: number;
+
+  constructor(deps: {
+    db: Database;
+    accessTokens: AccessTokens;
+    audit: Audit;
+    clock: Clock;
+    newId: NewId;
+    lifetime: SessionLifetime;
+    /** How many live sessions a user has at most. */
+    maxPerUser: number;
+  }) {
+    this.#db = deps.db;
+    this.#accessTokens = deps.accessTokens;
+    this.#audit = deps.audit;
+    this.#clock = deps.clock;
+    this.#newId = deps.newId;
+    this.#lifetime = deps.lifetime;
+    this.#maxPerUser = deps.maxPerUser;
+  }
+
+  /**
+   * Writes a new session and its first refresh token, and ends the least recently used ones that are too many by it.
+   * @param transaction one that holds the user's lock
+   */
+  async start(
+    transaction: Database,
+    user: User,
+    client: Client,
+  ): Promise<{ session: Session; refreshToken: string }> {
+    const now = this.#clock.now();
+    const session: Session = {
+      id: this.#newId(),
+      userId: user.id,
+      createdAt: now,
+      lastUsedAt: now,
+      expiresAt: now + Math.min(this.#lifetime.idle, this.#lifetime.absolute),
+      absoluteExpiresAt: now + this.#lifetime.absolute,
+      endedAt: null,
+      ...client,
+    };
+    const refreshToken = newOpaqueToken();
+    await this.#makeRoom(transaction, user.id, client);
+    await insertSession(transaction, session);
+    await insertRefreshToken(transaction, {
+      ...hashRefreshToken(refreshToken),
+      sessionId: session.id,
+      now,
+    });
+    return { session, refreshToken };
+  }
+
+  /** Leaves room for one more session of the user. */
+  async #makeRoom(transaction: Database, userId: string, client: Client): Promise<void> {
+    const now = this.#clock.now();
+    const room = { keep: this.#maxPerUser - 1, limit: MAX_ENDED_PER_START };
+    for (const sessionId of await listSupernumerarySessions(transaction, userId, now, room)) {
+      await endSessions(transaction, userId, now, { only: sessionId });
+      const event = { actorId: userId, subjectId: userId, sessionId, client };
+      const details = { reason: "MAX_SESSIONS_PER_USER" };
+      await this.#audit.record(transaction, "SESSION_REVOKED", { ...event, details });
+    }
+  }
+
+  async issueToken(session: Session, user: User, refreshToken: string): Promise<IssuedToken> {
+    const claims = { sub: user.id, sid: session.id, jti: this.#newId(), roles: user.roles };
+    const { token, ...expiry } = await this.#accessTokens.issue(claims, session.absoluteExpiresAt);
+    return { accessToken: token, ...expiry, refreshToken, user };
+  }
+
+  /**
+   * Whose token this is, now: the database is asked every time, so that ending a session or disabling
+   * a user is felt on the very next request.
+   */
+  async authenticate(accessToken: string): Promise<Viewer> {
+    const result = await this.#accessTokens.verify(accessToken);
+    if (!result.valid) return { kind: "anonymous", reason: result.reason };
+    return this.#viewerOf(result.claims);
+  }
+
+  /** What an access token says (RFC 7662), with the roles the user has now; undefined when it would not be let in. */
+  async introspect(accessToken: string): Promise<(AccessTokenClaims & { username: string }) | undefined> {
+    const result = await this.#accessTokens.verify(accessToken);
+    const viewer = result.valid ? await this.#viewerOf(result.claims) : undefined;
+    if (!result.valid || viewer?.kind !== "user") return undefined;
+    return { ...result.claims, roles: viewer.user.roles, username: viewer.user.username };
+  }
+
+  async #viewerOf({ sub, sid }: AccessTokenClaims): Promise<Viewer> {
+    return viewerOf(await findSessionWithUser(this.#db, sid), sub, this.#clock.now());
+  }
+
+  /** The user's live sessions, newest first; the page after the session `after`, or the first. */
+  async list(userId: string, page: { first: number; after: string | undefined }): Promise<Session[]> {
+    return listLiveSessions(this.#db, userId, this.#clock.now(), page);
+  }
+
+  /** Ends the session the user is in; one that has ended stays as it is. */
+  async logout(actor: Actor): Promise<void> {
+    await inTransaction(this.#db, async (transaction) => {
+      await lockUser(transaction, actor.userId);
+      await this.#end(transaction, "LOGGED_OUT", byItself(actor), { only: actor.sessionId });
+    });
+  }
+
+  /** @throws UNAUTHENTICATED; NOT_FOUND when the user has no such live session */
+  async revoke(actor: Actor, sessionId: string): Promise<void> {
+    const ended = await this.#endOthers(actor, { only: sessionId });
+    if (ended === 0) throw new LatchkeyError("NOT_FOUND", "You have no session with this id.");
+  }
+
+  /** Ends all the user's sessions but this one. @returns how many @throws UNAUTHENTICATED */
+  async revokeOthers(actor: Actor): Promise<number> {
+    return this.#endOthers(actor, { except: actor.sessionId });
+  }
+
+  /** Ends all of a user's sessions, as a part of a transaction that has locked the user. @returns how many */
+  async endAll(transaction: Database, userId: string, by: ChangedBy): Promise<number> {
+    return this.#end(transaction, "SESSION_REVOKED", { userId, by });
+  }
+
+  async #endOthers(actor: Actor, which: { only?: string; except?: string }): Promise<number> {
+    return inTransaction(this.#db, async (transaction) => {
+      await authorize(transaction, actor, { now: this.#clock.now() });
+      return this.#end(transaction, "SESSION_REVOKED", byItself(actor), which);
+    });
+  }
+
+  async #end(
+    transaction: Database,
+    type: AuditEventType,
+    { userId, by }: { userId: string; by: ChangedBy },
+    which: { only?: string; except?: string } = {},
+  ): Promise<number> {
+    const ended = await endSessions(transaction, userId, this.#clock.now(), which);
+    for (const sessionId of ended) {
+      await this.#audit.record(transaction, type, { ...by, subjectId: userId, sessionId });
+    }
+    return ended.length;
+  }
+}
+
+function byItself({ userId, client }: Actor): { userId: string; by: ChangedBy } {
+  return { userId, by: { actorId: userId, client } };
+}

@@ -1,0 +1,121 @@
+import type { Clock } from "../../clock.js";
+import type { Passwords } from "../../crypto/passwords.js";
+import { type ErrorCode, LatchkeyError } from "../../errors.js";
+import type { Metrics } from "../../metrics.js";
+import { findPasswordHash, replacePasswordHash } from "../../storage/credentials.js";
+import { type Database, inTransaction } from "../../storage/database.js";
+import { findUserByLogin, lockUser, type User } from "../../storage/users.js";
+import type { Audit, Client } from "../audit.js";
+import { isLogin, normalizeLogin } from "../identifiers.js";
+import type { PasswordQueue } from "../limits/password-queue.js";
+import type { Succeeded, Throttle } from "../limits/rate-limits.js";
+import type { IssuedToken, Sessions } from "../sessions/sessions.js";
+
+const REFUSALS = {
+  ACCOUNT_DISABLED: "This account has been disabled. Ask an administrator.",
+  EMAIL_NOT_VERIFIED: "Open the link in the mail we sent you first, or ask for another.",
+};
+
+/** Signing in with a password. */
+export class Login {
+  readonly #db: Database;
+  readonly #throttle: Throttle;
+  readonly #passwords: Passwords;
+  readonly #passwordQueue: PasswordQueue;
+  readonly #sessions: Sessions;
+  readonly #audit: Audit;
+  readonly #clock: Clock;
+  readonly #metrics: Metrics;
+
+  constructor(deps: {
+    db: Database;
+    throttle: Throttle;
+    passwords: Passwords;
+    passwordQueue: PasswordQueue;
+    sessions: Sessions;
+    audit: Audit;
+    clock: Clock;
+    metrics: Metrics;
+  }) {
+    this.#db = deps.db;
+    this.#throttle = deps.throttle;
+    this.#passwords = deps.passwords;
+    this.#passwordQueue = deps.passwordQueue;
+    this.#sessions = deps.sessions;
+    this.#audit = deps.audit;
+    this.#clock = deps.clock;
+    this.#metrics = deps.metrics;
+  }
+
+  /**
+   * Starts a session for the user with this username or e-mail address and password.
+   * @throws INVALID_CREDENTIALS the same, after the same work, for an unknown user and a wrong password
+   * @throws ACCOUNT_DISABLED, EMAIL_NOT_VERIFIED only to who knows the password
+   * @throws RATE_LIMITED too many failed attempts; OVERLOADED too many passwords are being checked
+   */
+  async login(username: string, password: string, client: Client): Promise<IssuedToken> {
+    return this.#metrics.login(this.#login(username, password, client));
+  }
+
+  async #login(username: string, password: string, client: Client): Promise<IssuedToken> {
+    const name = normalizeLogin(username);
+    const candidate = isLogin(name) ? await findUserByLogin(this.#db, name) : undefined;
+    const attempter = await this.#throttle.identify(client, { userId: candidate?.id, name });
+    return this.#passwordQueue.withSlot(attempter, () =>
+      this.#throttle.guessPassword(attempter, async (succeeded) => {
+        let token: IssuedToken | undefined;
+        // Again, when the password was changed meanwhile, or hashed anew by another login.
+        while (token === undefined) token = await this.#tryLogin(candidate, password, succeeded, client);
+        return token;
+      }),
+    );
+  }
+
+  /** @returns undefined when the stored hash was replaced while the password was checked against it */
+  async #tryLogin(
+    candidate: User | undefined,
+    password: string,
+    succeeded: Succeeded,
+    client: Client,
+  ): Promise<IssuedToken | undefined> {
+    const hash = await findPasswordHash(this.#db, candidate?.id ?? "");
+    const right = await this.#passwords.verify(password, hash);
+    if (!right || candidate === undefined || hash === undefined) {
+      await this.#refused("INVALID_CREDENTIALS", candidate, client);
+      throw new LatchkeyError("INVALID_CREDENTIALS", "The username or the password is wrong.");
+    }
+    const newHash = this.#passwords.needsRehash(hash) ? await this.#passwords.hash(password) : undefined;
+    const started = await inTransaction(this.#db, async (transaction) => {
+      const user = await lockUser(transaction, candidate.id);
+      // Checking the password took a while: what it was checked against must still hold.
+      if (user === undefined || (await findPasswordHash(transaction, user.id)) !== hash) return undefined;
+      if (user.disabledAt !== null)
+        return { kind: "refused" as const, user, code: "ACCOUNT_DISABLED" as const };
+      if (user.emailVerifiedAt === null)
+        return { kind: "refused" as const, user, code: "EMAIL_NOT_VERIFIED" as const };
+      if (newHash !== undefined) {
+        await replacePasswordHash(transaction, user.id, {
+          from: hash,
+          to: newHash,
+          now: this.#clock.now(),
+        });
+      }
+      const started = await this.#sessions.start(transaction, user, client);
+      const event = { actorId: user.id, subjectId: user.id, sessionId: started.session.id, client };
+      await this.#audit.record(transaction, "LOGIN_SUCCEEDED", event);
+      await succeeded(transaction);
+      return { kind: "started" as const, ...started, user };
+    });
+    if (started === undefined) return undefined;
+    if (started.kind === "refused") {
+      await this.#refused(started.code, started.user, client);
+      throw new LatchkeyError(started.code, REFUSALS[started.code]);
+    }
+    return this.#sessions.issueToken(started.session, started.user, started.refreshToken);
+  }
+
+  /** Nothing of what was typed is written down: people type passwords into the wrong field. */
+  async #refused(reason: ErrorCode, user: User | undefined, client: Client): Promise<void> {
+    await this.#audit.record(this.#db, "LOGIN_FAILED", { subjectId: user?.id, client, details: { reason } });
+  }
+}

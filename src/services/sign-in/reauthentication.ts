@@ -1,0 +1,64 @@
+import type { Passwords } from "../../crypto/passwords.js";
+import { LatchkeyError } from "../../errors.js";
+import { findPasswordHash } from "../../storage/credentials.js";
+import type { Database } from "../../storage/database.js";
+import type { User } from "../../storage/users.js";
+import type { Audit, Client } from "../audit.js";
+import type { PasswordQueue } from "../limits/password-queue.js";
+import type { Throttle } from "../limits/rate-limits.js";
+
+/** Asks a user who is signed in for the password again, before what cannot be undone. */
+export class Reauthentication {
+  readonly #db: Database;
+  readonly #throttle: Throttle;
+  readonly #passwords: Passwords;
+  readonly #passwordQueue: PasswordQueue;
+  readonly #audit: Audit;
+
+  constructor(deps: {
+    db: Database;
+    throttle: Throttle;
+    passwords: Passwords;
+    passwordQueue: PasswordQueue;
+    audit: Audit;
+  }) {
+    this.#db = deps.db;
+    this.#throttle = deps.throttle;
+    this.#passwords = deps.passwords;
+    this.#passwordQueue = deps.passwordQueue;
+    this.#audit = deps.audit;
+  }
+
+  /**
+   * @returns the hash that the password was checked against, for `expectPassword`
+   * @throws INVALID_CREDENTIALS, which counts as a failed login; RATE_LIMITED; OVERLOADED
+   */
+  async check(user: User, password: string, client: Client): Promise<string> {
+    const attempter = await this.#throttle.identify(client, { userId: user.id, name: user.username });
+    return this.#passwordQueue.withSlot(attempter, () =>
+      this.#throttle.guessPassword(attempter, async (succeeded) => {
+        const hash = await findPasswordHash(this.#db, user.id);
+        if ((await this.#passwords.verify(password, hash)) && hash !== undefined) {
+          await succeeded(this.#db);
+          return hash;
+        }
+        const details = { reason: "INVALID_CREDENTIALS" };
+        await this.#audit.record(this.#db, "LOGIN_FAILED", { subjectId: user.id, client, details });
+        throw wrongPassword();
+      }),
+    );
+  }
+}
+
+/**
+ * Checks, once the user is locked, that the password is still the one that was verified: another change may have come
+ * first.
+ * @throws INVALID_CREDENTIALS
+ */
+export async function expectPassword(transaction: Database, userId: string, verified: string): Promise<void> {
+  if ((await findPasswordHash(transaction, userId)) !== verified) throw wrongPassword();
+}
+
+function wrongPassword(): LatchkeyError<"INVALID_CREDENTIALS"> {
+  return new LatchkeyError("INVALID_CREDENTIALS", "The password is wrong.");
+}

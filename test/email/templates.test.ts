@@ -1,0 +1,137 @@
+import { describe, expect, test } from "@jest/globals";
+import {
+  accountDeleted,
+  alreadyRegistered,
+  confirmEmailChange,
+  emailChanged,
+  invitation,
+  passwordChanged,
+  resetPassword,
+  usernameChanged,
+  verifyEmail,
+} from "../../src/email/templates.js";
+
+const FACTS = {
+  appUrl: "https://app.example.com",
+  username: "alice",
+  token: "a-token_of/some&kind",
+  newEmail: "new@example.com",
+  claims: [{ username: "alice", token: "a-token_of/some&kind" }],
+};
+const TOKEN = "a-token_of%2Fsome%26kind";
+const HOSTILE = {
+  appUrl: "https://app.example.com",
+  username: '<img src="x" onerror=alert(1)>',
+  token: "\"><script>alert('1')</script>",
+  newEmail: "<b>'&\"@example.com",
+  claims: [
+    { username: '<img src="x" onerror=alert(1)>', token: "\"><script>alert('1')</script>" },
+    { username: "<b>another</b>", token: "t" },
+  ],
+};
+
+const LETTERS = {
+  accountDeleted,
+  alreadyRegistered,
+  confirmEmailChange,
+  emailChanged,
+  invitation,
+  passwordChanged,
+  resetPassword,
+  usernameChanged,
+  verifyEmail,
+};
+
+/** A text as a reader sees it. */
+const visible = (text: string) => text.replace(/\p{Default_Ignorable_Code_Point}/gu, "");
+
+describe("the mails", () => {
+  test.each([
+    [verifyEmail, "/verify-email", "24 hours"],
+    [resetPassword, "/reset-password", "10 minutes"],
+    [invitation, "/accept-invitation", "7 days"],
+    [confirmEmailChange, "/confirm-email-change", "24 hours"],
+  ])("%p links to %s for %s", (make, path, duration) => {
+    const { text, html } = make(FACTS);
+    const url = `https://app.example.com${path}?token=${TOKEN}`;
+    expect(text).toContain(`\n${url}\n`);
+    expect(html).toContain(`href="${url}"`);
+    for (const part of [text, html]) expect(part).toContain(`works once, for ${duration}.`);
+    expect(text).toContain("ignore this email");
+  });
+
+  test("a link to verify an address says which username it is for, and whose password opens it", () => {
+    const { text } = verifyEmail({ ...FACTS, claims: [{ username: "alice", token: "t1" }] });
+    expect(text).toContain("Someone registered the username alice with this email address.");
+    expect(text).toContain("whoever registered it chose its password");
+    const several = verifyEmail({
+      ...FACTS,
+      claims: [
+        { username: "alice", token: "t1" },
+        { username: "mallory", token: "t2" },
+      ],
+    });
+    expect(several.text).toMatch(
+      /Confirm for alice:\n\nhttps:\/\/app\.example\.com\/verify-email\?token=t1\n\nConfirm for mallory:\n\n\S+token=t2\n/,
+    );
+  });
+
+  test("the others say what happened, and what to do when it was not you", () => {
+    expect(alreadyRegistered(FACTS).text).toMatch(/You already have an account.*username, alice/s);
+    expect(visible(emailChanged(FACTS).text)).toContain("is now new@example.com.");
+    expect(confirmEmailChange(FACTS).text).toMatch(
+      /The account alice asked .*whoever knows its password can then sign in/s,
+    );
+    expect(usernameChanged(FACTS).text).toMatch(
+      /It is now alice: .*If you did not ask for it, contact an administrator/s,
+    );
+    for (const make of [alreadyRegistered, emailChanged, passwordChanged, accountDeleted]) {
+      const { text } = make(FACTS);
+      expect(text).toContain("Hello alice,");
+      expect(text).toMatch(/If it was not you, /);
+      expect(text).not.toContain("token");
+    }
+  });
+
+  // Mail programs make links of hosts without a scheme, of addresses and of telephone numbers.
+  test.each(Object.entries(LETTERS))("%s makes no link of what somebody chose", (_name, make) => {
+    for (const username of [
+      "www.evil.example",
+      "evil.com",
+      "a-b_c.evil.io",
+      "0900-555-0199",
+      "18005550199",
+    ]) {
+      const { text, html } = make({
+        ...FACTS,
+        username,
+        newEmail: `${username}@evil.example`,
+        claims: [
+          { username, token: "t" },
+          { username: "evil.example", token: "t" },
+        ],
+      });
+      for (const part of [text, html]) {
+        expect(visible(part)).toContain(username);
+        const words = part.replace(/https:\/\/app\.example\.com[^\s"<]*/g, "").replace(/<[^>]*>/g, "");
+        expect(words).not.toMatch(/\.[a-z]{2}|www\.|@[a-z]|\d{3}/);
+      }
+    }
+  });
+
+  test.each(Object.entries(LETTERS))("%s is text, and the same as safe HTML", (_name, make) => {
+    const { subject, text, html } = make(HOSTILE);
+    expect(subject).toMatch(/^[\w' ]{5,60}$/);
+    expect(text).not.toMatch(/undefined|&(?:amp|lt|#39);/);
+    expect(html).not.toMatch(/<(?:script|img|b)\b|undefined|"@|'1'/);
+    const words = html
+      .replace(/<title>.*<\/title>/, "")
+      .replace(/<[^>]+>/g, "")
+      .replace(
+        /&(amp|lt|gt|quot|#39);/g,
+        (_, name) => ({ amp: "&", lt: "<", gt: ">", quot: '"' })[name as string] ?? "'",
+      );
+    for (const paragraph of text.trim().split("\n\n"))
+      expect(words).toContain(paragraph.replace(/^https:.*\.com$/, ""));
+  });
+});

@@ -1,0 +1,520 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { getIntrospectionQuery, print } from "graphql";
+import * as ADMIN_OPERATIONS from "../../support/administration-operations.js";
+import { type App, makeApp, PASSWORD } from "../../support/app.js";
+import * as OPERATIONS from "../../support/operations.js";
+import { auditEventsOf } from "../../support/tables.js";
+
+const many = (count: number, text: (n: number) => string, separator = " ") =>
+  Array.from({ length: count }, (_, n) => text(n)).join(separator);
+
+const REFUSED = (code: string, message: string) => ({
+  status: 400,
+  errors: [{ message, extensions: { code } }],
+});
+
+/** Well over what a bad moment of a busy machine costs; without limits each of the attacks takes longer. */
+const GENEROUS = 500;
+
+let app: App;
+beforeAll(async () => {
+  app = await makeApp();
+  await app.createUser("alice");
+  await app.post({ query: `{${many(100, () => "a")}}` });
+});
+afterAll(() => app.close());
+
+/** The answer, and the median of how long it took in milliseconds. */
+async function timed(query: string) {
+  const times: number[] = [];
+  let answer = await app.post({ query });
+  for (let n = 0; n < 5; n++) {
+    const started = performance.now();
+    answer = await app.post({ query });
+    times.push(performance.now() - started);
+  }
+  return { answer, took: times.sort((a, b) => a - b)[2]! };
+}
+
+describe("the issue's attacks (row 61)", () => {
+  test.each([
+    ["100,000 aliases", `{${many(100_000, (n) => `a${n}:me{id}`)}}`, 413],
+    ["as many aliases as fit", `{${many(4_500, (n) => `a${n}:me{id}`)}}`, 400],
+    ["20,000 repeated fields", `{${many(20_000, () => "me{id}")}}`, 413],
+    ["as many repeated fields as fit", `{${many(9_000, () => "me{id}", "")}}`, 400],
+    ["10,000 directives", `{me{id${many(10_000, () => "@skip(if:true)", "")}}}`, 413],
+    ["as many directives as fit", `{me{id${many(32_000, () => "@a", "")}}}`, 400],
+    ["60,000 levels", `${"{a".repeat(60_000)}${"}".repeat(60_000)}`, 413],
+    ["as many levels as fit", `${"{a".repeat(21_000)}${"}".repeat(21_000)}`, 400],
+    ["60,000 levels that are never closed", "{".repeat(60_000), 400],
+    ["60,000 levels of lists", `{me(a:${"[".repeat(60_000)}`, 400],
+    [
+      "3,000 overlapping fragments",
+      `{${many(3_000, (n) => `...f${n}`)}}${many(3_000, (n) => `fragment f${n} on Query{me{id}}`)}`,
+      413,
+    ],
+    [
+      "as many overlapping fragments as fit",
+      `{${many(1_400, (n) => `...f${n}`)}}${many(1_400, (n) => `fragment f${n} on Query{me{id}}`)}`,
+      400,
+    ],
+  ])("%s", async (_what, query, status) => {
+    const { answer, took } = await timed(query);
+    expect(answer.status).toBe(status);
+    expect(answer.errors).toHaveLength(1);
+    expect(answer.text.length).toBeLessThan(200);
+    expect(took).toBeLessThan(GENEROUS);
+  });
+});
+
+describe("a document is refused with one error that names the limit: (row 61)", () => {
+  test.each([
+    ["tokens", `{me{${many(999, () => "id")}}}`, "1000 tokens", "GRAPHQL_PARSE_FAILED"],
+    ["aliases", `{me{${many(51, (n) => `a${n}:id`)}}}`, "50 aliases"],
+    ["directives", `{me{${many(51, () => "id@skip(if:true)")}}}`, "50 directives"],
+    ["a literal list", `{users(search:[${many(101, () => "1")}]){nodes{id}}}`, "100 items in a list"],
+    ["a list in a default", `query($a:[Int]=[${many(101, () => "1")}]){me{id}}`, "100 items in a list"],
+    ["depth", `{me${"{items{owner".repeat(10)}{id}${"}}".repeat(10)}}`, "20 levels of selections"],
+    [
+      "depth through fragments",
+      `{me{...f0}}${many(10, (n) => `fragment f${n} on User{items{owner{...f${n + 1}}}}`)}fragment f10 on User{id}`,
+      "20 levels of selections",
+    ],
+    ["root fields", `{${many(21, () => "me{id}")}}`, "20 root fields"],
+    ["root fields of a mutation", `mutation{${many(21, () => "logout")}}`, "20 root fields"],
+    ["root fields of unknown names", `{${many(21, (n) => `x${n}`)}}`, "20 root fields"],
+    [
+      "root fields through fragments",
+      `{...{...f}...f ...f}fragment f on Query{...g ...g}fragment g on Query{${many(4, () => "me{id}")}}`,
+      "20 root fields",
+    ],
+    ["fields", `{me{${many(300, () => "id")}}}`, "300 fields, with those that fragments bring"],
+    [
+      "fields of fragments that double seventy times",
+      `{me{...f0}}${many(70, (n) => `fragment f${n} on User{...f${n + 1} ...f${n + 1}}`)}fragment f70 on User{id}`,
+      "300 fields, with those that fragments bring",
+    ],
+    [
+      "fields of a fragment that is nowhere spread",
+      `{me{id}}fragment f on User{${many(301, () => "id")}}`,
+      "300 fields, with those that fragments bring",
+    ],
+    ["the second of two operations", `query a{me{id}}query b{${many(21, () => "me{id}")}}`, "20 root fields"],
+  ])("%s", async (_what, query, limit, code = "GRAPHQL_VALIDATION_FAILED") => {
+    const answer = await app.post({ query });
+    expect(answer).toMatchObject(REFUSED(code, `The document has more than ${limit}.`));
+    expect(answer.errors).toHaveLength(1);
+  });
+
+  test.each<[string, string, object]>([
+    ["by default", "{me{items{owner{items{owner{items{id}}}}}}}", {}],
+    ["by literals", "{users(first:100){nodes{items(first:100){id title}}}}", {}],
+    ["by a variable", "query($n:Int!){users(first:$n){nodes{items(first:$n){id title}}}}", { n: 100 }],
+    ["by a variable's default", "query($n:Int=100){users(first:$n){nodes{items(first:$n){id title}}}}", {}],
+    [
+      "through a fragment",
+      "{users(first:100){nodes{...f}}}fragment f on User{items(first:100){id title}}",
+      {},
+    ],
+    ["by many small ones", `{${many(20, (n) => `a${n}:users(first:100){nodes{items(first:10){id}}}`)}}`, {}],
+  ])("pages within pages %s", async (_what, query, variables) => {
+    expect(await app.post({ query, variables })).toMatchObject(
+      REFUSED(
+        "GRAPHQL_VALIDATION_FAILED",
+        "The document has more than 20000 values in its answer, by the pages it asks for.",
+      ),
+    );
+  });
+
+  test.each<[string, string, object?]>([
+    ["of text, twice", "{a:myItems(first:100){description} b:myItems(first:100){description}}"],
+    ["of the same text by aliases", `{myItems(first:5){${many(50, (n) => `a${n}:description`)}}}`],
+    ["of text below text", "{myItems(first:20){description owner{items(first:20){description}}}}"],
+    ["of text through fragments", "{myItems(first:100){...f a:description}}fragment f on Item{description}"],
+    ["by a variable", "query($n:Int){myItems(first:$n){a:description b:description}}", { n: 90 }],
+    ["of an answer's own names", `{myItems(first:100){${"a".repeat(30_000)}:id}}`],
+    ["of a name of 60,000 characters", `{mySessions{${"a".repeat(60_000)}:current}}`],
+    [
+      "of types' names",
+      `{users(first:100){nodes{items(first:10){${many(19, (n) => `${"t".repeat(90)}${n}:__typename`)}}}}}`,
+    ],
+    ["of what only an administrator reads", "{users(first:100){nodes{items(first:98){id title}}}}"],
+    [
+      "in a mutation",
+      `mutation{login(username:"a",password:"b"){user{items(first:100){a:description b:description}}}}`,
+    ],
+    ["of sessions", `{${many(20, (n) => `a${n}:mySessions(first:100){id userAgent}`)}}`],
+    [
+      "of events",
+      `{${many(10, (n) => `a${n}:auditEvents(first:100){nodes{details} edges{node{details}}}`)}}`,
+    ],
+  ])("bytes %s", async (_what, query, variables = {}) => {
+    expect(await app.post({ query, variables })).toMatchObject(
+      REFUSED(
+        "GRAPHQL_VALIDATION_FAILED",
+        "The answer could take more than 2097152 bytes: ask for fewer items or fields.",
+      ),
+    );
+  });
+
+  test("bytes of an answer, as many as are set", async () => {
+    const small = await makeApp({ env: { MAX_ANSWER_BYTES: "65536" } });
+    try {
+      const query = (first: number) => `{myItems(first:${first}){description}}`;
+      expect(await small.post({ query: query(4) })).toMatchObject(
+        REFUSED(
+          "GRAPHQL_VALIDATION_FAILED",
+          "The answer could take more than 65536 bytes: ask for fewer items or fields.",
+        ),
+      );
+      expect((await small.post({ query: query(3) })).errors?.[0]?.extensions?.["code"]).toBe(
+        "UNAUTHENTICATED",
+      );
+    } finally {
+      await small.close();
+    }
+  });
+
+  test.each([
+    ["at the root", "{a:__schema{types{name}}}"],
+    ["of a type", `{b:__type(name:"User"){name}}`],
+    ["below", "{__schema{types{fields{a:name}}}}"],
+    [
+      "through fragments",
+      "{__schema{...s}}fragment s on __Schema{types{...t}}fragment t on __Type{a:description}",
+    ],
+  ])("aliases within introspection %s", async (_what, query) => {
+    expect(await app.post({ query })).toMatchObject(
+      REFUSED("GRAPHQL_VALIDATION_FAILED", "The document has more than 0 aliases within introspection."),
+    );
+  });
+
+  // JavaScript finds something by these names in any object.
+  test.each(["constructor", "toString", "__proto__"])(
+    "pages within pages by a variable $%s that is not given",
+    async (name) => {
+      const page = "{nodes{items(first:100){id title createdAt updatedAt}}}";
+      for (const declared of ["Int", "Int=100"]) {
+        const query = `query($${name}:${declared}){users(first:$${name})${page}}`;
+        expect(await app.post({ query })).toMatchObject(
+          REFUSED(
+            "GRAPHQL_VALIDATION_FAILED",
+            "The document has more than 20000 values in its answer, by the pages it asks for.",
+          ),
+        );
+      }
+    },
+  );
+
+  test("by GET too", async () => {
+    const query = encodeURIComponent(`{${many(21, () => "me{id}")}}`);
+    const { status, text } = await app.request(`/graphql?query=${query}`, {
+      headers: { "apollo-require-preflight": "1" },
+    });
+    expect(status).toBe(400);
+    expect(JSON.parse(text).errors[0].message).toBe("The document has more than 20 root fields.");
+  });
+});
+
+describe("what is within the limits passes:", () => {
+  test.each([
+    ["the introspection query", getIntrospectionQuery()],
+    [
+      "with all that can be asked",
+      getIntrospectionQuery({
+        descriptions: true,
+        specifiedByUrl: true,
+        directiveIsRepeatable: true,
+        schemaDescription: true,
+        inputValueDeprecation: true,
+        oneOf: true,
+      }),
+    ],
+  ])("%s", async (_what, query) => {
+    const { status, data } = await app.post({ query });
+    expect(status).toBe(200);
+    expect(data).toMatchObject({ __schema: { queryType: { name: "Query" } } });
+  });
+
+  // Without aliases and with graphql-js's limit of its depth an answer about the schema has a bound.
+  test("as much as can be asked about the schema", async () => {
+    const query = `{__schema{types{name description fields{...f type{...b} args{...i type{...b}}} inputFields{...i}}}}
+      fragment b on __Type{...n ofType{...n ofType{...n ofType{...n}}}}
+      fragment n on __Type{name fields{name description type{name} args{name description}}}
+      fragment f on __Field{name description isDeprecated deprecationReason}
+      fragment i on __InputValue{name description defaultValue isDeprecated}`;
+    const { status, text } = await app.post({ query });
+    expect(status).toBe(200);
+    expect(text.length).toBeGreaterThan(50_000);
+    expect(text.length).toBeLessThan(app.config.maxAnswerBytes);
+  });
+
+  test.each(
+    Object.entries({ ...OPERATIONS, ...ADMIN_OPERATIONS }).filter(
+      ([, value]) => typeof value === "object" && "kind" in value,
+    ),
+  )("%s", async (_name, document) => {
+    const { errors } = await app.post({ query: print(document as never) });
+    // Variables are missing, or the token is: the document itself is fine.
+    expect(errors?.[0]?.extensions?.["code"]).not.toMatch(/^GRAPHQL_/);
+  });
+
+  test.each([
+    ["20 levels", `{me${"{items(first:1){owner".repeat(9)}{id}${"}}".repeat(9)}}`],
+    ["20 root fields", `{${many(20, () => "me{id}")}}`],
+    ["50 aliases", `{me{${many(50, (n) => `a${n}:id`)}}}`],
+    ["users with their items", "{users{nodes{id username email items{id title createdAt}}}}"],
+    ["as many values as fit", "{users(first:100){nodes{items(first:98){id createdAt}}}}"],
+    [
+      "pages as large as a variable says",
+      "query($n:Int=100){users(first:$n){nodes{items(first:$n){id title}}}}",
+    ],
+    [
+      "a page of items with all of each",
+      "{myItems(first:100){__typename id title description owner{id username} createdAt updatedAt}}",
+    ],
+    [
+      "a page of users with all of each",
+      `{users(first:100){
+        nodes{__typename id username email emailVerified fullName disabled roles createdAt}
+        edges{cursor} pageInfo{hasNextPage hasPreviousPage startCursor endCursor}}}`,
+    ],
+    [
+      "a page of events with all of each, twice",
+      `{auditEvents(first:100){nodes{...e} edges{cursor node{...e}}}}
+      fragment e on AuditEvent{id at type actorId subjectId sessionId ipAddress details}`,
+    ],
+  ])("%s", async (_what, query) => {
+    const { errors } = await app.post({ query, variables: query.includes("$n") ? { n: 50 } : {} });
+    expect(errors?.[0]?.extensions?.["code"]).toBe("UNAUTHENTICATED");
+  });
+});
+
+describe("a fragment within itself is refused,", () => {
+  test.each([
+    ["directly", "{me{...f}}fragment f on User{...f id}"],
+    ["by way of others", "{me{...f}}fragment f on User{...g ...g}fragment g on User{...f ...f}"],
+    ["below a field", "{me{...f}}fragment f on User{items{owner{...f ...f}}}"],
+  ])("%s", async (_what, query) => {
+    const { status, errors } = await app.post({ query });
+    expect(status).toBe(400);
+    expect(errors![0]!.extensions!["code"]).toBe("GRAPHQL_VALIDATION_FAILED");
+  });
+});
+
+describe("of many errors only some are told: (row 61)", () => {
+  test.each([
+    ["unknown fields", { query: `{me{${many(280, (n) => `x${n}`)}}}` }, "GRAPHQL_VALIDATION_FAILED"],
+    [
+      "unused variables",
+      { query: `query(${many(200, (n) => `$v${n}:Int`)}){me{id}}` },
+      "GRAPHQL_VALIDATION_FAILED",
+    ],
+    [
+      "a variable's errors",
+      {
+        query: "mutation($id:ID!,$roles:[Role!]!){setUserRoles(id:$id,roles:$roles){id}}",
+        variables: { id: "1", roles: Array(100).fill("NOBODY") },
+      },
+      "BAD_USER_INPUT",
+    ],
+  ])("%s", async (_what, body, code) => {
+    const { status, errors, text } = await app.post(body);
+    expect(status).toBe(400);
+    expect(errors!.length).toBe(6);
+    expect(new Set(errors!.map(({ extensions }) => extensions!["code"]))).toEqual(new Set([code]));
+    expect(errors![5]!.message).toMatch(/^Too many .*errors.*, error limit reached\./);
+    expect(text.length).toBeLessThan(2_000);
+  });
+
+  test("a name too long to be one of ours is not quoted", async () => {
+    const { text } = await app.post({ query: `{${"a".repeat(60_000)}}` });
+    expect(text.length).toBeLessThan(300);
+  });
+});
+
+describe("variables are limited: (row 61)", () => {
+  const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
+
+  test.each([
+    ["ten levels", nested(10)],
+    ["ten levels of objects", `${'{"a":'.repeat(9)}{}${"}".repeat(9)}`],
+    ["a hundred items", JSON.stringify(Array(100).fill(1))],
+  ])("%s pass, and are of the wrong type", async (_what, value) => {
+    const document = "query($a:Int){users(first:$a){nodes{id}}}";
+    const { errors } = await app.post(`{"query":"${document}","variables":{"a":${value}}}`);
+    expect(errors).toMatchObject([
+      { extensions: { code: "BAD_USER_INPUT", violations: [{ field: "a", rule: "type" }] } },
+    ]);
+  });
+
+  test.each([
+    ["a long list", JSON.stringify(Array(101).fill(1)), "a list or an object with more than 100 items"],
+    [
+      "one as long as fits",
+      JSON.stringify(Array(30_000).fill(1)),
+      "a list or an object with more than 100 items",
+    ],
+    ["deep lists", nested(11), "more than 10 levels"],
+    ["as deep as fits", nested(31_000), "more than 10 levels"],
+    ["deep objects", `${'{"a":'.repeat(9_000)}1${"}".repeat(9_000)}`, "more than 10 levels"],
+  ])("%s", async (_what, value, message) => {
+    const document = "query($a:Int){users(first:$a){nodes{id}}}";
+    const answer = await app.post(`{"query":"${document}","variables":{"a":${value}}}`);
+    expect(answer).toMatchObject({
+      status: 400,
+      errors: [
+        {
+          message: `Invalid input: the variables have ${message}.`,
+          extensions: {
+            code: "BAD_USER_INPUT",
+            violations: [{ field: "variables", rule: "size", message: `the variables have ${message}` }],
+          },
+        },
+      ],
+    });
+  });
+});
+
+describe("a page's size comes by a variable (row 67)", () => {
+  const query = "query($n:Int!){myItems(first:$n){id}}";
+  const TYPE = {
+    status: 400,
+    errors: [{ extensions: { code: "BAD_USER_INPUT", violations: [{ field: "n", rule: "type" }] } }],
+  };
+  /** By POST and by GET, for which Fastify does not look into JSON. */
+  async function answers(n: string, document = query) {
+    const search = new URLSearchParams({ query: document, variables: `{"n":${n}}` });
+    const byGet = await app.request(`/graphql?${search}`, { headers: { "apollo-require-preflight": "1" } });
+    return [
+      await app.post(`{"query":"${document}","variables":{"n":${n}}}`),
+      { status: byGet.status, ...JSON.parse(byGet.text) },
+    ];
+  }
+
+  test.each([
+    ...["toString", "valueOf", "toJSON", "constructor", "hasOwnProperty", "then", "length"].flatMap(
+      (name) => [`{"${name}":1}`, `{"${name}":null}`, `[{"${name}":{"${name}":[]}}]`],
+    ),
+    ...['{"toString":1,"valueOf":1}', '"50"', '""', "true", "1.5", "[50]", "[]", "{}", "null", "1e999"],
+    ...["2147483648", "-2147483649"],
+  ])("%s is refused", async (n) => {
+    for (const answer of await answers(n)) expect(answer).toMatchObject(TYPE);
+  });
+
+  test.each(['{"__proto__":1}', '{"constructor":{"prototype":1}}', '{"__proto__":{"toString":1}}'])(
+    "%s is refused",
+    async (n) => {
+      const [byPost, byGet] = await answers(n);
+      expect(byPost).toMatchObject({ status: 400, errors: [{ extensions: { code: "BAD_REQUEST" } }] });
+      expect(byGet).toMatchObject(TYPE);
+    },
+  );
+
+  test("1.0 and 1e2 are whole numbers in JSON", async () => {
+    for (const n of ["1.0", "1e2"])
+      for (const answer of await answers(n))
+        expect(answer).toMatchObject({ status: 401, errors: [{ extensions: { reason: "MISSING_TOKEN" } }] });
+  });
+
+  test("null is no size, also where it may be left out", async () => {
+    const nullable = "query($n:Int=5){myItems(first:$n){id}}";
+    await app.createUser("bob");
+    const token = (await app.login("bob")).accessToken;
+    const answer = await app.post({ query: nullable, variables: { n: null } }, { token });
+    expect(answer).toMatchObject({ status: 400, data: null });
+    expect(answer.errors).toHaveLength(1);
+    expect((await app.post({ query: nullable }, { token })).data).toEqual({ myItems: [] });
+  });
+});
+
+describe("a request runs one field with @oncePerRequest at most: (row 17)", () => {
+  const fields = (count: number) =>
+    many(count, (n) => `a${n}:login(username:"alice",password:$p){tokenType}`);
+  const ONCE = REFUSED(
+    "GRAPHQL_VALIDATION_FAILED",
+    "The document has more than 1 field with @oncePerRequest: send each in a request of its own.",
+  );
+  const guess = (query: string) => app.post({ query, variables: { p: PASSWORD } });
+  const attempts = async () => {
+    const user = await app.latchkey.db
+      .selectFrom("users")
+      .select("id")
+      .where("username", "=", "alice")
+      .executeTakeFirstOrThrow();
+    const events = await auditEventsOf(app.latchkey.db, user.id);
+    return events.filter(({ type }) => type.startsWith("LOGIN_")).length;
+  };
+
+  test.each([
+    ["two aliases", `mutation($p:String!){${fields(2)}}`],
+    ["twenty", `mutation($p:String!){${fields(20)}}`],
+    ["without an alias, merged", `mutation($p:String!){${fields(1)} ${fields(1)}}`],
+    [
+      "in inline fragments",
+      `mutation($p:String!){...{...{${fields(1)}}}...on Mutation{b:${fields(1).slice(3)}}}`,
+    ],
+    [
+      "in fragments",
+      `mutation($p:String!){...f ...g}fragment f on Mutation{${fields(1)}}fragment g on Mutation{b:${fields(1).slice(3)}}`,
+    ],
+    [
+      "one of them skipped",
+      `mutation($p:String!,$s:Boolean=true){${fields(1)} b:login(username:"alice",password:$p)@skip(if:$s){tokenType}}`,
+    ],
+    ["of two kinds", `mutation($p:String!){${fields(1)} refreshToken(refreshToken:$p){tokenType}}`],
+    [
+      "of two that send mails",
+      `mutation{requestPasswordReset(email:"a@b.cd") requestEmailVerification(email:"a@b.cd")}`,
+    ],
+    [
+      "queries",
+      "query($p:String!){a:passwordStrength(password:$p){score} b:passwordStrength(password:$p){score}}",
+    ],
+  ])("%s are refused before any password is checked", async (_what, query) => {
+    expect(await guess(query)).toMatchObject(ONCE);
+    expect(await attempts()).toBe(0);
+  });
+
+  test("a hundred are refused before any password is checked", async () => {
+    const answer = await guess(`mutation($p:String!){${fields(100)}}`);
+    expect(answer).toMatchObject({
+      status: 400,
+      errors: [{ message: "The document has more than 1000 tokens." }],
+    });
+    expect(answer.errors).toHaveLength(1);
+    const compact = await guess(
+      `mutation($p:String!){${many(60, (n) => `a${n}:refreshToken(refreshToken:$p){tokenType}`)}}`,
+    );
+    expect(compact).toMatchObject({
+      status: 400,
+      errors: [{ message: "The document has more than 50 aliases." }],
+    });
+    expect(await attempts()).toBe(0);
+  });
+
+  test.each([
+    ["an array of requests", [{ query: `mutation($p:String!){${fields(1)}}`, variables: { p: PASSWORD } }]],
+    [
+      "two of them",
+      Array(2).fill({ query: `mutation($p:String!){${fields(1)}}`, variables: { p: PASSWORD } }),
+    ],
+    ["an empty array", []],
+  ])("%s is refused", async (_what, body) => {
+    expect(await app.post(body)).toMatchObject({
+      status: 400,
+      errors: [{ extensions: { code: "BAD_REQUEST" } }],
+    });
+    expect(await attempts()).toBe(0);
+  });
+
+  test("one may stand in each of several operations, and beside other fields", async () => {
+    const answer = await app.post({
+      query: `mutation a($p:String!){__typename ${fields(1)}}mutation b($p:String!){${fields(1)}}`,
+      operationName: "a",
+      variables: { p: PASSWORD },
+    });
+    expect(answer).toMatchObject({ status: 200, data: { a0: { tokenType: "bearer" } } });
+    expect(await attempts()).toBe(1);
+  });
+});

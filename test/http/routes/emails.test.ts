@@ -1,0 +1,141 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { PrintedMailer } from "../../../src/email/printed.js";
+import { resetPassword } from "../../../src/email/templates.js";
+import { type App, makeApp } from "../../support/app.js";
+import { closingAfterEach } from "../../support/closing.js";
+import { raw } from "../../support/raw.js";
+
+const start = closingAfterEach();
+const mail = (subject: string) => ({
+  to: "alice@example.com",
+  subject,
+  text: "Text\n",
+  html: "<p>HTML</p>\n",
+});
+
+describe("mails in development", () => {
+  let app: App;
+  let mailer: PrintedMailer;
+  beforeEach(async () => {
+    app = await makeApp();
+    mailer = app.latchkey.mailer as PrintedMailer;
+  });
+  afterEach(() => app.close());
+
+  async function load() {
+    const { text, headers } = await app.request("/mails");
+    return { body: text, headers: Object.fromEntries(headers) };
+  }
+
+  test("are printed, link and all", async () => {
+    let printed = "";
+    const printing = new PrintedMailer({
+      clock: app.clock,
+      print: (text) => {
+        printed += text;
+      },
+    });
+    const letter = resetPassword({ appUrl: "http://localhost:3000", username: "alice", token: "t" });
+    await printing.send({ to: "alice@example.com", ...letter });
+    expect(printed).toMatch(
+      /^\nA mail to alice@example\.com: Set a new password\n\n {2}Hello alice,\n\n {2}You/,
+    );
+    expect(printed).toContain("\n  http://localhost:3000/reset-password?token=t\n");
+  });
+
+  test("the last 50 are on the page, newest first", async () => {
+    expect((await load()).body).toContain("None yet.");
+    for (let n = 0; n < 51; n++) {
+      await mailer.send(mail(`Mail ${n}`));
+      app.clock.advance(1000);
+    }
+    const { body, headers } = await load();
+    expect(headers["content-type"]).toBe("text/html; charset=utf-8");
+    expect(headers["cache-control"]).toBe("no-store");
+    const subjects = [...body.matchAll(/<h2>(.*)<\/h2>/g)].map(([, subject]) => subject);
+    expect(subjects).toEqual(Array.from({ length: 50 }, (_, n) => `Mail ${50 - n}`));
+    expect(body).toContain('<time datetime="2026-01-01T00:00:50.000Z">');
+  });
+
+  test("links can be followed; nothing in a mail is more than text, and no script could run", async () => {
+    await mailer.send({
+      to: '"><script>alert(1)</script>@example.com',
+      subject: "<script>alert(2)</script>",
+      text: `<script>alert(3)</script> javascript:alert(4) https://app.example.com/?token=a&b="><script>alert(5)</script>\n`,
+      html: `"></iframe><script>alert(6)</script><a href='x'>\n`,
+    });
+    const { body, headers } = await load();
+    expect(body).not.toMatch(/<script|<\/iframe><[^/]|href="javascript/);
+    expect(body).toContain(
+      '<a href="https://app.example.com/?token=a&amp;b=&quot;&gt;&lt;script&gt;alert(5)',
+    );
+    expect(body).toContain('<iframe sandbox title="The mail as HTML" srcdoc="&quot;&gt;&lt;/iframe&gt;');
+    expect(headers["content-security-policy"]).toBe(
+      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    );
+  });
+
+  test.each([
+    ["development", {}, 200],
+    ["development, with a mail server", { SMTP_URL: "smtp://127.0.0.1:1" }, 404],
+    ["production", { NODE_ENV: "production" }, 404],
+  ])("in %s the page answers as it should", async (_where, env, status) => {
+    const other = await start({ env });
+    expect((await other.request("/mails")).status).toBe(status);
+  });
+
+  test("production without a mail server sends nothing, and keeps no mail", async () => {
+    const production = await start({ env: { NODE_ENV: "production" } });
+    await expect(production.latchkey.mailer.send(mail("Secret"))).rejects.toThrow("SMTP_URL is not set");
+  });
+});
+
+describe("who may read the page of mails", () => {
+  let app: App;
+  beforeAll(async () => {
+    app = await makeApp({ env: { PUBLIC_URL: "http://latchkey.dev.example:4000" } });
+    await (app.latchkey.mailer as PrintedMailer).send(mail("Private"));
+  });
+  afterAll(() => app.close());
+
+  // A page whose name was pointed at this machine could read it else (DNS rebinding).
+  test.each([
+    ["localhost:4000", 200],
+    ["LOCALHOST", 200],
+    ["127.0.0.1:4000", 200],
+    ["127.9.9.9", 200],
+    ["[::1]:4000", 200],
+    ["[::ffff:127.0.0.1]", 200],
+    ["latchkey.dev.example", 200],
+    ["evil.example", 421],
+    ["localhost.evil.example", 421],
+    ["127.0.0.1.evil.example", 421],
+    ["latchkey.dev.example.evil.example", 421],
+    ["10.0.0.1", 421],
+    ["0.0.0.0", 421],
+    ["%", 421],
+  ])("are shown under the Host %s: %i", async (host, status) => {
+    const answer = await raw(app.address, [
+      "GET /mails HTTP/1.1",
+      `host: ${host}`,
+      // A trusted proxy's, or a script's of that page.
+      "x-forwarded-host: localhost",
+      "connection: close",
+      "",
+      "",
+    ]);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(answer.includes("Private")).toBe(status === 200);
+    if (status === 421)
+      expect(answer.split("\r\n\r\n")[1]).toBe('{"error":"Open this page at localhost, or at PUBLIC_URL."}');
+  });
+
+  test.each(["GET", "OPTIONS"])("no other origin's page reads them, nor may ask by %s", async (method) => {
+    for (const origin of ["https://studio.apollographql.com", "https://sandbox.embed.apollographql.com"]) {
+      const headers = { origin, "access-control-request-method": "GET" };
+      const answer = await app.request("/mails", { method, headers });
+      expect(answer.status).toBe(method === "GET" ? 200 : 405);
+      expect([...answer.headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type App, makeApp } from "../../support/app.js";
+import { LOGOUT } from "../../support/operations.js";
+import { raw } from "../../support/raw.js";
+
+/** What proxies send besides GET, and the client's headers that go along, though its body does not. */
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+const CLIENT_HEADERS = [
+  {},
+  { "content-type": "multipart/form-data; boundary=x" },
+  { "content-type": "application/json", "content-encoding": "gzip" },
+];
+
+describe("/forward-auth", () => {
+  let app: App;
+  let userId: string;
+  let adminId: string;
+  beforeAll(async () => {
+    app = await makeApp({ env: { CORS_ORIGINS: "https://app.example.com" } });
+    userId = (await app.createUser("alice")).id;
+    const root = { username: "root", email: "root@example.com", fullName: null, roles: ["ADMIN" as const] };
+    adminId = (await app.latchkey.accounts.create(root, "CANARY-correct-horse-battery")).id;
+  });
+  afterAll(() => app.close());
+
+  const ask = (token: string | undefined, init: RequestInit = {}) =>
+    app.request("/forward-auth", {
+      ...init,
+      headers: { ...init.headers, ...(token && { authorization: `Bearer ${token}` }) },
+    });
+
+  test.each(METHODS)("answers %s with who sends the token, and no body", async (method) => {
+    const { accessToken } = await app.login("alice");
+    for (const headers of CLIENT_HEADERS) {
+      const answer = await ask(accessToken, { method, headers });
+      expect([answer.status, answer.text]).toEqual([200, ""]);
+      expect(Object.fromEntries(answer.headers)).toMatchObject({
+        "latchkey-user-id": userId,
+        "latchkey-roles": "USER",
+        "cache-control": "no-store",
+      });
+    }
+  });
+
+  test("has all roles, as they are now", async () => {
+    const { accessToken } = await app.login("root");
+    const roles = async () => {
+      const { headers } = await ask(accessToken);
+      return [headers.get("latchkey-user-id"), headers.get("latchkey-roles")];
+    };
+    const [id, both] = await roles();
+    expect([id, both?.split(" ").sort()]).toEqual([adminId, ["ADMIN", "USER"]]);
+    await app.latchkey.db.updateTable("users").set({ roles: '["USER"]' }).where("id", "=", adminId).execute();
+    expect(await roles()).toEqual([adminId, "USER"]);
+  });
+
+  test.each(METHODS)("refuses %s without a good token, as GraphQL does", async (method) => {
+    const ended = (await app.login("alice")).accessToken;
+    await app.send(LOGOUT, {}, { token: ended });
+    for (const [token, challenge, message] of [
+      [
+        undefined,
+        "Bearer",
+        "Sign in first: send the access token from `login` as `Authorization: Bearer …`.",
+      ],
+      ["x", 'Bearer error="invalid_token"', "The access token is not valid. Refresh it, or log in again."],
+      [ended, 'Bearer error="invalid_token"', "This session has ended. Log in again."],
+    ] as const) {
+      const answer = await ask(token, { method });
+      expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([401, challenge]);
+      expect(answer.headers.get("cache-control")).toBe("no-store");
+      expect([...answer.headers.keys()].filter((name) => name.startsWith("latchkey-"))).toEqual([]);
+      if (method !== "HEAD") expect(JSON.parse(answer.text)).toEqual({ error: message });
+    }
+  });
+
+  test("takes no token from elsewhere, nor two", async () => {
+    const { accessToken } = await app.login("alice");
+    expect((await app.request(`/forward-auth?access_token=${accessToken}`)).status).toBe(401);
+    const headers = { cookie: `access_token=${accessToken}`, "x-forwarded-uri": `/?token=${accessToken}` };
+    expect((await app.request("/forward-auth", { headers })).status).toBe(401);
+    const two = await raw(app.address, [
+      "GET /forward-auth HTTP/1.1",
+      "host: localhost",
+      `authorization: Bearer ${accessToken}`,
+      `authorization: Bearer ${accessToken}`,
+      "connection: close",
+      "",
+      "",
+    ]);
+    expect(two).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  test("refuses a disabled user at the next request", async () => {
+    await app.createUser("bob");
+    const { accessToken } = await app.login("bob");
+    expect((await ask(accessToken)).status).toBe(200);
+    await app.latchkey.accounts.disable("bob");
+    expect(await ask(accessToken)).toMatchObject({
+      status: 401,
+      text: '{"error":"This account has been disabled. Ask an administrator."}',
+    });
+  });
+});

@@ -1,0 +1,578 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { PrintedMailer } from "../../../src/email/printed.js";
+import { OneTimeTokens } from "../../../src/services/email/one-time-tokens.js";
+import { type App, makeApp, PASSWORD } from "../../support/app.js";
+import { DATABASES } from "../../support/databases.js";
+import {
+  ACCEPT_INVITATION,
+  CHANGE_PASSWORD,
+  CONFIRM_EMAIL_CHANGE,
+  DELETE_ACCOUNT,
+  LOGIN,
+  ME,
+  PASSWORD_STRENGTH,
+  REFRESH,
+  REGISTER,
+  REQUEST_EMAIL_VERIFICATION,
+  REQUEST_PASSWORD_RESET,
+  RESET_PASSWORD,
+  VERIFY_EMAIL,
+} from "../../support/operations.js";
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const DAY = 24 * 60 * MINUTE;
+
+const WRONG = "CANARY-wrong";
+const NEW_PASSWORD = "CANARY seven brown kettles";
+
+/** A source of its own for each number. */
+const source = (n: number) => `198.51.${Math.floor(n / 250)}.${(n % 250) + 1}`;
+
+describe.each(DATABASES)("attempts on %s", (database) => {
+  let app: App;
+  beforeAll(async () => {
+    app = await makeApp({ database });
+  });
+  afterAll(() => app.close());
+
+  async function login(username: string, password: string, from: string) {
+    const { status, headers, data, errors } = await app.send(LOGIN, { username, password }, { from });
+    const { message, extensions = {} } = errors?.[0] ?? {};
+    const outcome = data ? "OK" : (extensions["code"] as string);
+    return {
+      outcome,
+      status,
+      message,
+      retryAfter: extensions["retryAfter"],
+      header: headers.get("retry-after"),
+    };
+  }
+
+  async function fail(times: number, username: string, from: string) {
+    for (let n = 0; n < times; n++) {
+      expect((await login(username, WRONG, from)).outcome).toBe("INVALID_CREDENTIALS");
+    }
+  }
+
+  async function resetPassword(userId: string, email: string, from = "192.0.2.250") {
+    const tokens = new OneTimeTokens({ clock: app.clock });
+    const { token } = await tokens.issue(app.latchkey.db, "PASSWORD_RESET", { userId, email });
+    const { errors } = await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD }, { from });
+    expect(errors).toBeUndefined();
+  }
+
+  const auditEvents = (type: string, subjectId: string) =>
+    app.latchkey.db
+      .selectFrom("audit_events")
+      .selectAll()
+      .where("type", "=", type)
+      .where("subject_id", "=", subjectId)
+      .execute();
+
+  test("wait longer after each failure of an account from one source (rows 9, 15)", async () => {
+    const { id } = await app.createUser("anna");
+    const from = "192.0.2.1";
+    await fail(5, "anna", from);
+    for (const wait of [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024]) {
+      expect(await login("anna", PASSWORD, from)).toEqual({
+        outcome: "RATE_LIMITED",
+        status: 429,
+        message: `Too many attempts. Try again in ${wait} second${wait === 1 ? "" : "s"}.`,
+        retryAfter: wait,
+        header: String(wait),
+      });
+      app.clock.advance(wait * SECOND - 1);
+      expect((await login("anna", PASSWORD, from)).retryAfter).toBe(1);
+      app.clock.advance(1);
+      await fail(1, "anna", from);
+    }
+    expect((await login("anna", PASSWORD, "192.0.2.2")).outcome).toBe("OK");
+    app.clock.advance(1024 * SECOND);
+    expect((await login("anna", PASSWORD, from)).outcome).toBe("OK");
+    await fail(5, "anna", from);
+    expect((await login("anna", PASSWORD, from)).retryAfter).toBe(1);
+    const events = await auditEvents("ATTEMPTS_LIMITED", id);
+    expect(events.map(({ details, ip_address }) => [JSON.parse(details), ip_address])).toEqual([
+      [{ limit: "PASSWORD_PAIR" }, from],
+      [{ limit: "PASSWORD_PAIR" }, from],
+    ]);
+  });
+
+  test("draw on one account whatever it is called, at /graphql, at /token and signed in (row 17)", async () => {
+    await app.createUser("bella");
+    const { accessToken } = await app.login("bella");
+    const from = "192.0.2.3";
+    for (const name of ["bella", "BELLA", " bella ", "ｂｅｌｌａ"]) await fail(1, name, from);
+    const changed = await app.send(
+      CHANGE_PASSWORD,
+      { currentPassword: WRONG, newPassword: NEW_PASSWORD },
+      { token: accessToken, from },
+    );
+    expect(changed.errors?.[0]?.extensions?.["code"]).toBe("INVALID_CREDENTIALS");
+    for (const name of ["Bella@Example.com", "bella"]) {
+      expect((await login(name, PASSWORD, from)).outcome).toBe("RATE_LIMITED");
+    }
+    const token = await app.request("/token", {
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded", "x-forwarded-for": from },
+      body: new URLSearchParams({ grant_type: "password", username: "bella", password: PASSWORD }),
+    });
+    expect([token.status, token.headers.get("retry-after"), JSON.parse(token.text)]).toEqual([
+      429,
+      "1",
+      { error: "temporarily_unavailable", error_description: "Too many attempts. Try again in 1 second." },
+    ]);
+    const again = await app.send(
+      CHANGE_PASSWORD,
+      { currentPassword: PASSWORD, newPassword: NEW_PASSWORD },
+      { token: accessToken, from },
+    );
+    expect(again.errors?.[0]?.extensions).toEqual({ code: "RATE_LIMITED", retryAfter: 1 });
+    expect((await app.send(ME, {}, { token: accessToken, from })).data?.me.username).toBe("bella");
+  });
+
+  test("at once are counted before any is checked", async () => {
+    const { id } = await app.createUser("carla");
+    const answers = await Promise.all(Array.from({ length: 40 }, () => login("carla", WRONG, "192.0.2.4")));
+    const outcomes = answers.map(({ outcome }) => outcome);
+    const checked = outcomes.filter((outcome) => outcome === "INVALID_CREDENTIALS").length;
+    expect([checked > 0, checked <= 5]).toEqual([true, true]);
+    expect((await auditEvents("LOGIN_FAILED", id)).length).toBe(checked);
+    const others = new Set(outcomes.filter((outcome) => outcome !== "INVALID_CREDENTIALS"));
+    expect(["RATE_LIMITED", "OVERLOADED"]).toEqual(expect.arrayContaining([...others]));
+  });
+
+  test("are capped for a source over all accounts, but not for who has signed in from there (rows 15, 16)", async () => {
+    await app.createUser("dora");
+    await app.createUser("emma");
+    expect((await login("dora", PASSWORD, "2001:db8:1:1::1")).outcome).toBe("OK");
+    for (let n = 0; n < 100; n++) await fail(1, `nobody${n}`, `2001:db8:1:1::${n + 2}`);
+    const refused = await login("emma", PASSWORD, "2001:db8:1:1:ffff::1");
+    expect(refused).toMatchObject({ outcome: "RATE_LIMITED", retryAfter: 900 });
+    expect((await login("emma", PASSWORD, "2001:db8:1:2::1")).outcome).toBe("OK");
+    expect((await login("dora", PASSWORD, "2001:db8:1:1::1")).outcome).toBe("OK");
+    app.clock.advance(15 * MINUTE);
+    expect((await login("emma", PASSWORD, "2001:db8:1:1::1")).outcome).toBe("OK");
+  });
+
+  test("that succeed are not counted against their source", async () => {
+    await app.createUser("frieda");
+    for (let n = 0; n < 99; n++) await fail(1, `noone${n}`, "192.0.2.5");
+    expect((await login("frieda", PASSWORD, "192.0.2.5")).outcome).toBe("OK");
+    await fail(1, "noone99", "192.0.2.5");
+    expect((await login("noone100", WRONG, "192.0.2.5")).outcome).toBe("RATE_LIMITED");
+  });
+
+  test("are 100 in a row for an account at most, half of them where it has signed in before (rows 14, 16)", async () => {
+    const { id, email } = await app.createUser("greta");
+    const home = "192.0.2.6";
+    expect((await login("greta", PASSWORD, home)).outcome).toBe("OK");
+    for (let n = 0; n < 10; n++) await fail(5, "greta", source(n));
+    const refused = {
+      outcome: "RATE_LIMITED",
+      status: 429,
+      message:
+        "Too many failed attempts. Set a new password with `requestPasswordReset`, or log in from where you have before.",
+      retryAfter: 3600,
+      header: "3600",
+    };
+    expect(await login("greta", PASSWORD, source(10))).toEqual(refused);
+    app.clock.advance(366 * DAY);
+    expect(await login("greta", PASSWORD, source(10))).toEqual(refused);
+
+    // A name that nobody has is refused alike.
+    for (let n = 0; n < 10; n++) await fail(5, "nobody-at-all", source(n));
+    expect(await login("nobody-at-all", PASSWORD, source(10))).toEqual(refused);
+
+    // Only what was signed in from within the last 90 days is known.
+    expect(await login("greta", PASSWORD, home)).toEqual(refused);
+    await resetPassword(id, email);
+    expect((await login("greta", NEW_PASSWORD, home)).outcome).toBe("OK");
+    for (let n = 0; n < 10; n++) await fail(5, "greta", source(n));
+    expect((await login("greta", NEW_PASSWORD, source(11))).outcome).toBe("RATE_LIMITED");
+    expect((await login("greta", NEW_PASSWORD, home)).outcome).toBe("OK");
+    expect((await login("greta", NEW_PASSWORD, source(11))).outcome).toBe("OK");
+
+    // From known sources there are as many, and no more.
+    for (let n = 0; n < 50; n++) {
+      await fail(1, "greta", home);
+      app.clock.advance(1024 * SECOND);
+    }
+    expect(await login("greta", NEW_PASSWORD, home)).toEqual(refused);
+    await resetPassword(id, email);
+    expect((await login("greta", NEW_PASSWORD, home)).outcome).toBe("OK");
+    const limits = (await auditEvents("ATTEMPTS_LIMITED", id)).map(
+      ({ details }) => JSON.parse(details).limit,
+    );
+    expect(limits).toContain("PASSWORD_ACCOUNT");
+    expect(limits).toContain("PASSWORD_ACCOUNT_KNOWN_SOURCE");
+  });
+
+  test("that go on do not lock out an owner who has set a new password (row 16)", async () => {
+    const { id, email } = await app.createUser("gina");
+    const [former, hotel, home] = ["192.0.2.60", "192.0.2.61", "192.0.2.62"];
+    expect((await login("gina", PASSWORD, former)).outcome).toBe("OK");
+    for (let n = 0; n < 10; n++) await fail(5, "gina", source(n));
+    expect((await login("gina", PASSWORD, hotel)).outcome).toBe("RATE_LIMITED");
+    await resetPassword(id, email, hotel);
+    // The guesser is faster than the owner.
+    for (let n = 0; n < 10; n++) await fail(5, "gina", source(n));
+    expect((await login("gina", NEW_PASSWORD, home)).outcome).toBe("RATE_LIMITED");
+    // Who knew the old password may have signed in from there.
+    expect((await login("gina", NEW_PASSWORD, former)).outcome).toBe("RATE_LIMITED");
+    expect((await login("gina", NEW_PASSWORD, hotel)).outcome).toBe("OK");
+  });
+
+  test("are counted by all processes together, and remembered after a restart (row 15)", async () => {
+    await app.createUser("hanna");
+    await fail(3, "hanna", "192.0.2.7");
+    const other = await makeApp({ databaseUrl: app.databaseUrl, clock: app.clock });
+    const send = (password: string) =>
+      other.send(LOGIN, { username: "hanna", password }, { from: "192.0.2.7" });
+    for (let n = 0; n < 2; n++) {
+      expect((await send(WRONG)).errors?.[0]?.extensions?.["code"]).toBe("INVALID_CREDENTIALS");
+    }
+    expect((await send(PASSWORD)).errors?.[0]?.extensions?.["code"]).toBe("RATE_LIMITED");
+    await other.close();
+    expect((await login("hanna", PASSWORD, "192.0.2.7")).outcome).toBe("RATE_LIMITED");
+  });
+
+  test("are not evaded by a header that no trusted proxy sent (rows 17, 72)", async () => {
+    const bare = await makeApp({ databaseUrl: app.databaseUrl, clock: app.clock, env: { TRUST_PROXY: "" } });
+    const proxied = await makeApp({
+      databaseUrl: app.databaseUrl,
+      clock: app.clock,
+      env: { TRUST_PROXY: "loopback,10.0.0.0/8" },
+    });
+    const { id } = await app.createUser("ilse");
+    const addressAt = async (target: App, forwarded: string) => {
+      app.clock.advance(SECOND);
+      await target.send(LOGIN, { username: "ilse", password: PASSWORD }, { from: forwarded });
+      const sessions = target.latchkey.db.selectFrom("sessions").where("user_id", "=", id);
+      const latest = sessions.select("ip_address").orderBy("created_at", "desc");
+      return (await latest.executeTakeFirstOrThrow()).ip_address;
+    };
+    expect(await addressAt(bare, "203.0.113.9")).toBe("127.0.0.1");
+    expect(await addressAt(proxied, "203.0.113.9")).toBe("203.0.113.9");
+    expect(await addressAt(proxied, "203.0.113.8, 203.0.113.9, 10.1.2.3")).toBe("203.0.113.9");
+    expect(await addressAt(proxied, "CANARY<script>")).toBe("127.0.0.1");
+    // A zone means something on the sender's machine only (RFC 4007, 11), and may be anything.
+    expect(await addressAt(proxied, "1::%a:b")).toBe("1::");
+    expect(await addressAt(proxied, "fe80::1%eth0")).toBe("fe80::1");
+    expect(await addressAt(proxied, "203.0.113.9, 1::%a:b, 10.1.2.3")).toBe("1::");
+    expect(await addressAt(proxied, "203.0.113.9, ::ffff:10.1.2.3%x, 10.1.2.3")).toBe("203.0.113.9");
+    for (const garbage of [
+      "1::%",
+      "%",
+      "1.2.3.4%x",
+      "::ffff:1.2.3.4%x",
+      "1::%a:b%c",
+      "1.2.3.4:80",
+      "[1::]:80",
+    ])
+      expect(await addressAt(proxied, garbage)).toEqual(expect.any(String));
+    for (let n = 0; n < 5; n++) {
+      await bare.send(LOGIN, { username: "ilse", password: WRONG }, { from: source(n) });
+    }
+    const { errors } = await bare.send(LOGIN, { username: "ilse", password: PASSWORD }, { from: source(5) });
+    expect(errors?.[0]?.extensions?.["code"]).toBe("RATE_LIMITED");
+    await bare.close();
+    await proxied.close();
+  });
+
+  test("with tokens that are no good are capped for a source, at every place that takes one; good ones get through", async () => {
+    const { id } = await app.createUser("jana");
+    const from = "192.0.2.8";
+    let { refreshToken } = (await app.send(LOGIN, { username: "jana", password: PASSWORD }, { from })).data!
+      .login;
+    const guesses = async () => [
+      await app.send(REFRESH, { refreshToken: "unknown" }, { from }),
+      await app.send(VERIFY_EMAIL, { token: "unknown" }, { from }),
+      await app.send(RESET_PASSWORD, { token: "unknown", newPassword: NEW_PASSWORD }, { from }),
+      await app.send(ACCEPT_INVITATION, { token: "unknown", password: NEW_PASSWORD }, { from }),
+      await app.send(CONFIRM_EMAIL_CHANGE, { token: "unknown" }, { from }),
+    ];
+    for (const { errors } of await guesses()) {
+      expect(errors?.[0]?.extensions?.["code"]).toBe("INVALID_TOKEN");
+    }
+    expect(await countAt("TOKEN_SOURCE", from)).toBe(5);
+    await setCount("TOKEN_SOURCE", from, 295);
+    await guesses();
+    for (const { status, errors } of await guesses()) {
+      expect([status, errors?.[0]?.extensions]).toEqual([429, { code: "RATE_LIMITED", retryAfter: 900 }]);
+    }
+    refreshToken = (await app.send(REFRESH, { refreshToken }, { from })).data!.refreshToken.refreshToken;
+    expect((await app.send(REFRESH, { refreshToken }, { from })).data?.refreshToken.user.id).toBe(id);
+  });
+
+  test("to sign up are capped for a source", async () => {
+    const from = "192.0.2.9";
+    const register = (n: number) =>
+      app.send(
+        REGISTER,
+        { input: { username: `new${n}`, email: `new${n}@example.com`, password: NEW_PASSWORD } },
+        { from },
+      );
+    expect((await register(0)).data?.register.username).toBe("new0");
+    await setCount("REGISTRATION_SOURCE", from, 49);
+    expect((await register(1)).data?.register.username).toBe("new1");
+    const { errors } = await register(2);
+    expect(errors?.[0]?.extensions).toEqual({ code: "RATE_LIMITED", retryAfter: 3600 });
+  });
+
+  /** What was sent to the address since these were looked at last, newest first. */
+  function sentTo(address: string): string[] {
+    const { mails } = app.latchkey.mailer as PrintedMailer;
+    const texts = mails.filter((mail) => mail.to === address && !seen.has(mail)).map(({ text }) => text);
+    for (const mail of mails) seen.add(mail);
+    return texts;
+  }
+  const seen = new WeakSet<object>();
+
+  /** Lets time go by, and what is due be sent. */
+  async function pass(time: number, step = MINUTE) {
+    for (let passed = 0; passed < time; passed += step) {
+      app.clock.advance(step);
+      await app.latchkey.outbox.deliverDue();
+    }
+  }
+
+  const requestReset = (email: string, from: string) => app.send(REQUEST_PASSWORD_RESET, { email }, { from });
+  const requestVerification = (email: string, from: string) =>
+    app.send(REQUEST_EMAIL_VERIFICATION, { email }, { from });
+  const tokenIn = (text: string | undefined) => /token=([\w-]{43})/.exec(text ?? "")?.[1] ?? "";
+
+  test("to have emails sent are capped for a network, whatever the address and whatever was sent (rows 19, 43)", async () => {
+    const { email } = await app.createUser("klara");
+    for (const [address, from] of [
+      [email, "192.0.2.70"],
+      ["nobody@example.org", "192.0.2.71"],
+    ] as const) {
+      for (let n = 0; n < 50; n++) {
+        const request = n % 2 === 0 ? requestReset : requestVerification;
+        expect((await request(address, from)).errors).toBeUndefined();
+        await app.latchkey.outbox.deliverDue();
+      }
+      for (const request of [requestReset, requestVerification]) {
+        const { errors } = await request(address, from);
+        expect(errors?.[0]?.extensions).toEqual({ code: "RATE_LIMITED", retryAfter: 3600 });
+      }
+    }
+    // Nothing that was asked for one kind holds up another.
+    expect(sentTo(email).length).toBe(5);
+  });
+
+  test("to keep the owner out by asking for emails that are never sent do not hold up a reset (rows 16, 43)", async () => {
+    const { email } = await app.createUser("lena");
+    await fail(5, "lena", "192.0.2.72");
+    for (let n = 0; n < 9; n++) await fail(5, "lena", source(n));
+    for (let n = 0; n < 70; n++) {
+      await requestVerification(email, "192.0.2.72");
+      await app.latchkey.outbox.deliverDue();
+      app.clock.advance(SECOND);
+    }
+    const home = "192.0.2.73";
+    expect((await login("lena", PASSWORD, home)).outcome).toBe("RATE_LIMITED");
+    expect((await requestReset(email, home)).data).toEqual({ requestPasswordReset: true });
+    await app.latchkey.outbox.deliverDue();
+    const token = tokenIn(sentTo(email)[0]);
+    expect(
+      (await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD }, { from: home })).data,
+    ).toEqual({
+      resetPassword: true,
+    });
+    expect((await login("lena", NEW_PASSWORD, home)).outcome).toBe("OK");
+  });
+
+  test("to have emails sent hold up neither another kind nor, when nothing was sent, their own (rows 16, 43)", async () => {
+    const email = "lotte@example.com";
+    for (let n = 0; n < 6; n++) {
+      await requestReset(email, source(n));
+      await app.latchkey.outbox.deliverDue();
+    }
+    await app.createUser("lotte");
+    for (let n = 0; n < 6; n++) {
+      const input = { username: `not-lotte-${n}`, email, password: NEW_PASSWORD };
+      await app.send(REGISTER, { input }, { from: source(n) });
+      await app.latchkey.outbox.deliverDue();
+    }
+    expect(sentTo(email).map(tokenIn)).toEqual(Array(5).fill(""));
+    await requestReset(email, "192.0.2.76");
+    await app.latchkey.outbox.deliverDue();
+    expect(sentTo(email).map(tokenIn)).toEqual([expect.stringMatching(/^.{43}$/)]);
+  });
+
+  test("to flood a mailbox from many networks get few emails out, and the owner's reset within 17 minutes (rows 16, 43)", async () => {
+    const { email } = await app.createUser("mona");
+    let n = 0;
+    let sent = 0;
+    // For an hour and a half, three times a minute.
+    for (let minute = 0; minute < 90; minute++) {
+      for (let k = 0; k < 3; k++) expect((await requestReset(email, source(n++))).errors).toBeUndefined();
+      await pass(MINUTE);
+      sent += sentTo(email).length;
+    }
+    // 5, one after each of 1, 2, 4, … seconds, and from then on one in 17 minutes.
+    expect([sent > 10, sent <= 22, sent]).toEqual([true, true, sent]);
+    // However many ask, one waits for each address.
+    const waiting = app.latchkey.db.selectFrom("outbox").selectAll().where("email", "=", email);
+    expect((await waiting.execute()).length).toBeLessThanOrEqual(1);
+
+    await requestReset(email, "192.0.2.74");
+    let text: string | undefined;
+    for (let minute = 0; minute < 18 && text === undefined; minute++) {
+      await requestReset(email, source(n++));
+      await pass(MINUTE);
+      text = sentTo(email)[0];
+    }
+    // The flood goes on while the owner sets the password.
+    for (let k = 0; k < 20; k++) await requestReset(email, source(n++));
+    await app.latchkey.outbox.deliverDue();
+    const reset = { token: tokenIn(text), newPassword: NEW_PASSWORD };
+    expect((await app.send(RESET_PASSWORD, reset, { from: "192.0.2.74" })).data).toEqual({
+      resetPassword: true,
+    });
+    // What was left over for the old password is not sent.
+    expect(await waiting.where("kind", "=", "PASSWORD_RESET").execute()).toEqual([]);
+  });
+
+  test("to sign up with an address, however many, do not close it to its owner (rows 16, 43)", async () => {
+    const email = "nina@example.org";
+    const register = (username: string, from: string) =>
+      app.send(REGISTER, { input: { username, email, password: NEW_PASSWORD } }, { from });
+    for (let n = 0; n < 40; n++) {
+      expect((await register(`squatter-${n}`, source(n))).errors).toBeUndefined();
+      await requestVerification(email, source(n));
+      await pass(SECOND, SECOND);
+    }
+    // 5 of each kind at once, and few more in 40 seconds.
+    expect([sentTo(email).length >= 10, sentTo(email).length <= 20]).toEqual([true, true]);
+    const home = "192.0.2.75";
+    expect((await register("nina", home)).data?.register.username).toBe("nina");
+    expect((await requestVerification(email, home)).data).toEqual({ requestEmailVerification: true });
+    await pass(18 * MINUTE);
+    const tokens = sentTo(email).flatMap((text) =>
+      [...text.matchAll(/token=([\w-]{43})/g)].map(([, token]) => token!),
+    );
+    for (const token of tokens) await app.send(VERIFY_EMAIL, { token }, { from: home });
+    expect((await login(email, NEW_PASSWORD, home)).outcome).toBe("OK");
+  });
+
+  test("to change one's address to another's are few emails, and only their own wait", async () => {
+    const email = "olga@example.org";
+    const changers = ["oskar", "otto"];
+    for (const [n, username] of changers.entries()) {
+      const { id } = await app.createUser(username);
+      for (let k = 0; k < 6; k++) {
+        await app.latchkey.outbox.enqueue(app.latchkey.db, { kind: "EMAIL_CHANGE", email, userId: id });
+        await app.latchkey.outbox.deliverDue();
+      }
+      // All five of the first, then none: one of each waits.
+      expect(sentTo(email).length).toBe(n === 0 ? 5 : 0);
+    }
+    const waiting = app.latchkey.db.selectFrom("outbox").select("user_id").where("email", "=", email);
+    expect((await waiting.execute()).length).toBe(2);
+    await pass(4 * SECOND, SECOND);
+    expect(sentTo(email).length).toBe(2);
+  });
+
+  test("to estimate a password are capped for a source", async () => {
+    const from = "192.0.2.11";
+    const strength = () => app.send(PASSWORD_STRENGTH, { password: "x" }, { from });
+    expect((await strength()).data?.passwordStrength.score).toBe(0);
+    await setCount("PASSWORD_STRENGTH_SOURCE", from, 299);
+    expect((await strength()).data?.passwordStrength.score).toBe(0);
+    expect((await strength()).errors?.[0]?.extensions).toEqual({ code: "RATE_LIMITED", retryAfter: 900 });
+  });
+
+  test("leave nothing of what was typed, and are swept up when they count no more", async () => {
+    await fail(1, "CANARY-a-password-in-the-wrong-field", "192.0.2.12");
+    const { attempts, sources } = await remembered();
+    expect(JSON.stringify(attempts)).not.toMatch(/canary/i);
+    expect(attempts.length).toBeGreaterThan(0);
+    expect(sources.length).toBeGreaterThan(0);
+    app.clock.advance(91 * DAY);
+    await app.latchkey.db.deleteFrom("users").execute();
+    await app.latchkey.jobs.runDue();
+    expect(await remembered()).toEqual({ attempts: [], sources: [] });
+  });
+
+  test("of a name that nobody has start anew 30 days after the first of them", async () => {
+    for (let n = 0; n < 10; n++) await fail(5, "nobody-for-long", source(n));
+    app.clock.advance(30 * DAY - 1);
+    expect((await login("nobody-for-long", WRONG, source(10))).outcome).toBe("RATE_LIMITED");
+    app.clock.advance(1);
+    expect((await login("nobody-for-long", WRONG, source(10))).outcome).toBe("INVALID_CREDENTIALS");
+  });
+
+  test("and known networks of a user who is gone are swept up at once", async () => {
+    const input = { username: "paula", email: "paula@example.org", password: NEW_PASSWORD };
+    await app.send(REGISTER, { input }, { from: "192.0.2.80" });
+    const row = app.latchkey.db.selectFrom("users").select("id").where("username", "=", "paula");
+    const { id: unverified } = await row.executeTakeFirstOrThrow();
+    await fail(1, "paula", "192.0.2.80");
+    expect((await rememberedOf(unverified)).attempts.length).toBeGreaterThan(0);
+    // An address that was never verified is given back after a week.
+    app.clock.advance(8 * DAY);
+    await app.latchkey.jobs.runDue();
+    expect(await rememberedOf(unverified)).toEqual({ attempts: [], sources: [] });
+
+    const { id } = await app.createUser("petra");
+    const from = "192.0.2.81";
+    const token = (await app.send(LOGIN, { username: "petra", password: PASSWORD }, { from })).data!.login
+      .accessToken;
+    await fail(1, "petra", "192.0.2.82");
+    const before = await rememberedOf(id);
+    expect([before.attempts.length > 0, before.sources.map(({ source }) => source)]).toEqual([true, [from]]);
+    const deleted = await app.send(DELETE_ACCOUNT, { password: PASSWORD }, { token, from });
+    expect(deleted.data).toEqual({ deleteAccount: true });
+    await app.latchkey.jobs.runDue();
+    expect(await rememberedOf(id)).toEqual({ attempts: [], sources: [] });
+  });
+
+  test("start anew with a password that the user changes, and only where from is known then (row 16)", async () => {
+    const { id } = await app.createUser("rosa");
+    const [former, home] = ["192.0.2.83", "192.0.2.84"];
+    expect((await login("rosa", PASSWORD, former)).outcome).toBe("OK");
+    const signedIn = await app.send(LOGIN, { username: "rosa", password: PASSWORD }, { from: home });
+    for (let n = 0; n < 10; n++) await fail(5, "rosa", source(n));
+    expect((await login("rosa", PASSWORD, source(10))).outcome).toBe("RATE_LIMITED");
+    const change = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
+    const token = signedIn.data!.login.accessToken;
+    expect((await app.send(CHANGE_PASSWORD, change, { token, from: home })).errors).toBeUndefined();
+    const { attempts, sources } = await rememberedOf(id);
+    expect([attempts, sources.map(({ source }) => source)]).toEqual([[], [home]]);
+    expect((await login("rosa", NEW_PASSWORD, source(10))).outcome).toBe("OK");
+  });
+
+  const rememberedOf = async (id: string) => ({
+    attempts: await app.latchkey.db.selectFrom("attempts").selectAll().where("account", "=", id).execute(),
+    sources: await app.latchkey.db
+      .selectFrom("known_sources")
+      .selectAll()
+      .where("user_id", "=", id)
+      .execute(),
+  });
+
+  const counts = (name: string, from: string) =>
+    app.latchkey.db
+      .selectFrom("attempts")
+      .select("count")
+      .where("name", "=", name)
+      .where("source", "=", from);
+  const countAt = async (name: string, from: string) => (await counts(name, from).executeTakeFirst())?.count;
+
+  /** As if so many had been made. */
+  async function setCount(name: string, from: string, count: number) {
+    const rows = app.latchkey.db.updateTable("attempts").set({ count });
+    await rows.where("name", "=", name).where("source", "=", from).execute();
+  }
+
+  async function remembered() {
+    return {
+      attempts: await app.latchkey.db.selectFrom("attempts").selectAll().execute(),
+      sources: await app.latchkey.db.selectFrom("known_sources").selectAll().execute(),
+    };
+  }
+});

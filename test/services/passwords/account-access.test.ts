@@ -1,0 +1,404 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { PrintedMailer } from "../../../src/email/printed.js";
+import {
+  CREATE_USER,
+  DELETE_USER,
+  DISABLE_USER,
+  ENABLE_USER,
+  SET_USER_ROLES,
+  UPDATE_USER,
+} from "../../support/administration-operations.js";
+import { type Answer, type App, makeApp, PASSWORD } from "../../support/app.js";
+import { DATABASES } from "../../support/databases.js";
+import { mailedToken } from "../../support/emails.js";
+import { hold } from "../../support/held.js";
+import {
+  ACCEPT_INVITATION,
+  CHANGE_PASSWORD,
+  CONFIRM_EMAIL_CHANGE,
+  DELETE_ACCOUNT,
+  LOGIN,
+  ME,
+  REFRESH,
+  REGISTER,
+  REQUEST_EMAIL_CHANGE,
+  REQUEST_EMAIL_VERIFICATION,
+  REQUEST_PASSWORD_RESET,
+  RESET_PASSWORD,
+  UPDATE_PROFILE,
+  VERIFY_EMAIL,
+} from "../../support/operations.js";
+import { auditEventsOf } from "../../support/tables.js";
+
+const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
+const OTHER_PASSWORD = "CANARY-yet-a-third-set-of-words";
+const DAY = 24 * 3_600_000;
+const INVALID_TOKEN = {
+  message: "The token is unknown, used or expired. Ask for a new mail.",
+  extensions: { code: "INVALID_TOKEN" },
+};
+
+describe.each(DATABASES)("what opens an account, on %s", (database) => {
+  let app: App;
+  let users = 0;
+  let admin: { id: string; token: string };
+  beforeAll(async () => {
+    app = await makeApp({ database });
+    const account = {
+      username: "root",
+      email: "root@example.com",
+      fullName: null,
+      roles: ["ADMIN" as const],
+    };
+    const { id } = await app.latchkey.accounts.create(account, PASSWORD);
+    admin = { id, token: (await app.login("root")).accessToken };
+  });
+  afterAll(() => app.close());
+
+  const errorOf = ({ errors }: Answer<unknown>) =>
+    errors?.map(({ message, extensions }) => ({ message, extensions }))[0];
+  const codeOf = (answer: Answer<unknown>) => errorOf(answer)?.extensions?.["code"];
+  const newName = () => `person-${users++}`;
+
+  async function signIn() {
+    const username = newName();
+    const { id, email } = await app.createUser(username);
+    return { id, username, email, token: (await app.login(username)).accessToken };
+  }
+  type Person = Awaited<ReturnType<typeof signIn>>;
+
+  const requestEmailChange = ({ token, username }: Person) =>
+    app.send(
+      REQUEST_EMAIL_CHANGE,
+      { newEmail: `thief-of-${username}@example.com`, currentPassword: PASSWORD },
+      { token },
+    );
+  const mailsTo = (email: string) =>
+    (app.latchkey.mailer as PrintedMailer).mails.filter(({ to }) => to === email);
+
+  /** Each way to a new password, or to no way in at all; how it is done by the owner, or to them. */
+  const ACTS: Record<string, (person: Person) => Promise<unknown>> = {
+    async changePassword({ token }) {
+      const passwords = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
+      return (await app.send(CHANGE_PASSWORD, passwords, { token })).data;
+    },
+    async resetPassword({ email }) {
+      await app.send(REQUEST_PASSWORD_RESET, { email });
+      const token = await mailedToken(app, email);
+      return (await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD })).data;
+    },
+    async "the operator's set-password"({ username }) {
+      await app.latchkey.accounts.setPassword(username, NEW_PASSWORD);
+      return true;
+    },
+    async disableUser({ id }) {
+      const { data } = await app.send(DISABLE_USER, { id }, admin);
+      await app.send(ENABLE_USER, { id }, admin);
+      return data;
+    },
+    async "the operator's disable"({ id, username }) {
+      await app.latchkey.accounts.disable(username);
+      await app.send(ENABLE_USER, { id }, admin);
+      return true;
+    },
+  };
+
+  describe.each(Object.entries(ACTS))("after %s", (name, act) => {
+    test("a token to change the address does nothing", async () => {
+      const person = await signIn();
+      expect((await requestEmailChange(person)).data).toEqual({ requestEmailChange: true });
+      const token = await mailedToken(app, `thief-of-${person.username}@example.com`);
+      expect(await act(person)).toBeTruthy();
+      expect(errorOf(await app.send(CONFIRM_EMAIL_CHANGE, { token }))).toEqual(INVALID_TOKEN);
+      expect(await app.latchkey.accounts.get(person.id)).toMatchObject({ email: person.email });
+    });
+
+    test("a change of the address that still waits to be sent is not sent", async () => {
+      const person = await signIn();
+      const { db, outbox } = app.latchkey;
+      const email = `thief-of-${person.username}@example.com`;
+      const waiting = db.updateTable("outbox").where("user_id", "=", person.id);
+      await db.transaction().execute(async (transaction) => {
+        await outbox.enqueue(transaction, { kind: "EMAIL_CHANGE", email, userId: person.id });
+        const later = { next_attempt_at: app.clock.now() + DAY };
+        await transaction.updateTable("outbox").where("user_id", "=", person.id).set(later).execute();
+      });
+      expect(await act(person)).toBeTruthy();
+      await waiting.set({ next_attempt_at: 0 }).execute();
+      await outbox.deliverDue();
+      expect(mailsTo(email)).toEqual([]);
+    });
+
+    test("an earlier token to reset the password, sent or not, does nothing", async () => {
+      const person = await signIn();
+      await app.send(REQUEST_PASSWORD_RESET, { email: person.email });
+      const token = await mailedToken(app, person.email);
+      if (name === "resetPassword") {
+        expect((await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD })).data).toBeTruthy();
+      } else {
+        expect(await act(person)).toBeTruthy();
+      }
+      const again = await app.send(RESET_PASSWORD, { token, newPassword: OTHER_PASSWORD });
+      expect(errorOf(again)).toEqual(INVALID_TOKEN);
+    });
+
+    test("every session has ended, with one event each", async () => {
+      const person = await signIn();
+      const { accessToken, refreshToken } = await app.login(person.username);
+      const before = await app.latchkey.sessions.list(person.id, { first: 100, after: undefined });
+      expect(await act(person)).toBeTruthy();
+      for (const token of [person.token, accessToken]) {
+        expect(errorOf(await app.send(ME, {}, { token }))?.extensions).toEqual({
+          code: "UNAUTHENTICATED",
+          reason: "SESSION_REVOKED",
+        });
+      }
+      expect(codeOf(await app.send(REFRESH, { refreshToken }))).toBe("INVALID_TOKEN");
+      const events = await auditEventsOf(app.latchkey.db, person.id);
+      const ended = events.flatMap(({ type, sessionId }) => (type === "SESSION_REVOKED" ? [sessionId] : []));
+      expect(ended.sort()).toEqual(before.map(({ id }) => id).sort());
+    });
+
+    test("guesses are counted from the start, and no earlier network is known", async () => {
+      const person = await signIn();
+      const { db } = app.latchkey;
+      const guess = () =>
+        app.send(LOGIN, { username: person.username, password: "wrong" }, { from: "192.0.2.9" });
+      for (let n = 0; n < 5; n++) expect(codeOf(await guess())).toBe("INVALID_CREDENTIALS");
+      expect(codeOf(await guess())).toBe("RATE_LIMITED");
+      await db
+        .insertInto("known_sources")
+        .values({ user_id: person.id, source: "203.0.113.1", expires_at: Number.MAX_SAFE_INTEGER })
+        .execute();
+      expect(await act(person)).toBeTruthy();
+      const known = await db
+        .selectFrom("known_sources")
+        .select("source")
+        .where("user_id", "=", person.id)
+        .execute();
+      const byOwner = name === "changePassword" || name === "resetPassword";
+      expect(known).toEqual(byOwner ? [{ source: "127.0.0.1" }] : []);
+      expect(codeOf(await guess())).toBe("INVALID_CREDENTIALS");
+    });
+  });
+
+  describe("an invitation", () => {
+    async function invite() {
+      const username = newName();
+      const email = `${username}@example.com`;
+      const { data } = await app.send(CREATE_USER, { input: { username, email } }, admin);
+      return { id: data!.createUser.id, username, email, invitation: await mailedToken(app, email) };
+    }
+    const accept = (token: string) => app.send(ACCEPT_INVITATION, { token, password: OTHER_PASSWORD });
+
+    test("sets one password, once", async () => {
+      const { invitation, username } = await invite();
+      expect((await accept(invitation)).data).toEqual({ acceptInvitation: true });
+      expect(errorOf(await accept(invitation))).toEqual(INVALID_TOKEN);
+      expect((await app.login(username, OTHER_PASSWORD)).user.username).toBe(username);
+    });
+
+    test("sets none after the address was verified by another link", async () => {
+      const { invitation, email } = await invite();
+      await app.send(REQUEST_EMAIL_VERIFICATION, { email });
+      const token = await mailedToken(app, email);
+      expect((await app.send(VERIFY_EMAIL, { token })).data).toEqual({ verifyEmail: true });
+      expect(errorOf(await accept(invitation))).toEqual(INVALID_TOKEN);
+      // Not by a token that an older version left, either: an invited user with a password is no longer invited.
+      await app.send(REQUEST_PASSWORD_RESET, { email });
+      const reset = await mailedToken(app, email);
+      expect((await app.send(RESET_PASSWORD, { token: reset, newPassword: NEW_PASSWORD })).data).toBeTruthy();
+      expect(errorOf(await accept(invitation))).toEqual(INVALID_TOKEN);
+    });
+
+    test.each([
+      [
+        "an operator set a password",
+        (username: string) => app.latchkey.accounts.setPassword(username, PASSWORD),
+      ],
+      [
+        "an administrator changed the address",
+        async (_username: string, id: string) => {
+          const email = `changed-${id}@example.com`;
+          expect((await app.send(UPDATE_USER, { id, input: { email } }, admin)).data).toBeTruthy();
+        },
+      ],
+      [
+        "an administrator disabled the account",
+        async (_username: string, id: string) => {
+          await app.send(DISABLE_USER, { id }, admin);
+        },
+      ],
+    ] as const)("sets none after %s", async (_what, change) => {
+      const { id, username, invitation } = await invite();
+      await change(username, id);
+      expect(errorOf(await accept(invitation))).toEqual(INVALID_TOKEN);
+    });
+
+    test("makes no administrator out of who never came: the only real one stays", async () => {
+      const other = await makeApp({ database });
+      try {
+        const account = {
+          username: "real",
+          email: "real@example.com",
+          fullName: null,
+          roles: ["ADMIN" as const],
+        };
+        const { id } = await other.latchkey.accounts.create(account, PASSWORD);
+        const { accessToken: token } = await other.login("real");
+        const input = { username: "invited", email: "invited@example.com", roles: ["ADMIN" as const] };
+        expect((await other.send(CREATE_USER, { input }, { token })).data).toBeTruthy();
+        const last = {
+          message: "This is the last administrator: make another one first.",
+          extensions: { code: "FORBIDDEN" },
+        };
+        for (const answer of [
+          await other.send(DELETE_ACCOUNT, { password: PASSWORD }, { token }),
+          await other.send(SET_USER_ROLES, { id, roles: ["USER"] }, { token }),
+          await other.send(DISABLE_USER, { id }, { token }),
+          await other.send(DELETE_USER, { id }, { token }),
+        ]) {
+          expect(errorOf(answer)).toEqual(last);
+        }
+        const accept = { token: await mailedToken(other, "invited@example.com"), password: OTHER_PASSWORD };
+        expect((await other.send(ACCEPT_INVITATION, accept)).data).toBeTruthy();
+        expect((await other.send(SET_USER_ROLES, { id, roles: ["USER"] }, { token })).data).toBeTruthy();
+      } finally {
+        await other.close();
+      }
+    });
+  });
+
+  test("of two changes of a password at once, with the same old one, the first stays", async () => {
+    const { username, id, token } = await signIn();
+    const change = (newPassword: string) =>
+      app.send(CHANGE_PASSWORD, { currentPassword: PASSWORD, newPassword }, { token });
+    const held = await hold(app, [`update users set updated_at = updated_at where id = '${id}'`]);
+    const answers = [change(NEW_PASSWORD), change(OTHER_PASSWORD)];
+    await held.waited(2);
+    await held.commit();
+    const codes = (await Promise.all(answers)).map(codeOf);
+    // The other's session has ended by then, whatever its password was.
+    expect(codes.toSorted()).toEqual(["UNAUTHENTICATED", undefined]);
+    const [won, lost] =
+      codes[0] === undefined ? [NEW_PASSWORD, OTHER_PASSWORD] : [OTHER_PASSWORD, NEW_PASSWORD];
+    expect((await app.login(username, won)).user.id).toBe(id);
+    expect(codeOf(await app.send(LOGIN, { username, password: lost }))).toBe("INVALID_CREDENTIALS");
+  });
+
+  test.each([
+    [
+      "changePassword",
+      (token: string) =>
+        app.send(CHANGE_PASSWORD, { currentPassword: PASSWORD, newPassword: NEW_PASSWORD }, { token }),
+    ],
+    ["deleteAccount", (token: string) => app.send(DELETE_ACCOUNT, { password: PASSWORD }, { token })],
+    [
+      "requestEmailChange",
+      (token: string) =>
+        app.send(
+          REQUEST_EMAIL_CHANGE,
+          { newEmail: "late@example.com", currentPassword: PASSWORD },
+          { token },
+        ),
+    ],
+  ] as const)("%s is refused when its password was replaced while it was checked", async (_name, send) => {
+    const { id, token } = await signIn();
+    // Another process sets the password and leaves the sessions, as no part of Latchkey does.
+    const held = await hold(app, [
+      `update users set updated_at = updated_at where id = '${id}'`,
+      `update credentials set password_hash = 'another' where user_id = '${id}'`,
+    ]);
+    const answer = send(token);
+    await held.waited();
+    await held.commit();
+    expect(errorOf(await answer)).toEqual({
+      message: "The password is wrong.",
+      extensions: { code: "INVALID_CREDENTIALS" },
+    });
+    expect(await app.latchkey.accounts.get(id)).toMatchObject({ id });
+  });
+
+  test("a change of nothing in the profile is no event", async () => {
+    const { id, token } = await signIn();
+    for (const input of [{}, { fullName: null }]) {
+      expect((await app.send(UPDATE_PROFILE, { input }, { token })).data).toBeTruthy();
+    }
+    const events = await auditEventsOf(app.latchkey.db, id);
+    expect(events.map(({ type }) => type)).not.toContain("PROFILE_UPDATED");
+    await app.send(UPDATE_PROFILE, { input: { fullName: "Changed" } }, { token });
+    expect((await auditEventsOf(app.latchkey.db, id)).at(-1)).toMatchObject({
+      type: "PROFILE_UPDATED",
+      details: { changed: ["fullName"] },
+    });
+  });
+
+  test("a deleted account is nobody's at once, and what it left is removed in batches", async () => {
+    const { id, username, email, token } = await signIn();
+    const { refreshToken } = await app.login(username);
+    await app.send(REQUEST_PASSWORD_RESET, { email });
+    const reset = await mailedToken(app, email);
+    const { db, jobs, accounts } = app.latchkey;
+    const rows = Array.from({ length: 450 }, (_, n) => ({
+      id: `0190a0a0-0000-7000-8000-${String(users * 1000 + n).padStart(12, "0")}`,
+      owner_id: id,
+      title: "t",
+      description: null,
+      created_at: n,
+      updated_at: n,
+    }));
+    await db.insertInto("items").values(rows).execute();
+    expect((await app.send(DELETE_ACCOUNT, { password: PASSWORD }, { token })).data).toBeTruthy();
+
+    const left = async () =>
+      Number(
+        (
+          await db
+            .selectFrom("items")
+            .select((s) => s.fn.countAll().as("n"))
+            .where("owner_id", "=", id)
+            .executeTakeFirstOrThrow()
+        ).n,
+      );
+    // The caller did not wait for them.
+    expect(await left()).toBe(450);
+    expect(errorOf(await app.send(ME, {}, { token }))?.extensions).toEqual({
+      code: "UNAUTHENTICATED",
+      reason: "INVALID_TOKEN",
+    });
+    expect(codeOf(await app.send(REFRESH, { refreshToken }))).toBe("INVALID_TOKEN");
+    expect(codeOf(await app.send(RESET_PASSWORD, { token: reset, newPassword: NEW_PASSWORD }))).toBe(
+      "INVALID_TOKEN",
+    );
+    for (const login of [username, email, id]) {
+      expect(codeOf(await app.send(LOGIN, { username: login, password: PASSWORD }))).toBe(
+        "INVALID_CREDENTIALS",
+      );
+    }
+    for (const who of [id, username])
+      await expect(accounts.get(who)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    for (const answer of [
+      await app.send(UPDATE_USER, { id, input: { fullName: "x" } }, admin),
+      await app.send(ENABLE_USER, { id }, admin),
+      await app.send(DELETE_USER, { id }, admin),
+    ]) {
+      expect(codeOf(answer)).toBe("NOT_FOUND");
+    }
+    for await (const user of accounts.list()) expect(user.id).not.toBe(id);
+    expect((await accounts.page({ first: 1000, after: undefined }, {})).map((user) => user.id)).not.toContain(
+      id,
+    );
+    // Nothing personal waits for the job.
+    const row = await db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+    expect(JSON.stringify(row)).not.toContain(username);
+    // The names are free at once.
+    const again = await app.send(REGISTER, { input: { username, email, password: OTHER_PASSWORD } });
+    expect(again.errors).toBeUndefined();
+
+    app.clock.advance(DAY);
+    await jobs.runDue();
+    expect(await left()).toBe(0);
+    expect(await db.selectFrom("users").selectAll().where("id", "=", id).execute()).toEqual([]);
+    expect(await db.selectFrom("sessions").selectAll().where("user_id", "=", id).execute()).toEqual([]);
+  });
+});

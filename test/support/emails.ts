@@ -1,0 +1,12 @@
+import type { PrintedMailer } from "../../src/email/printed.js";
+import type { App } from "./app.js";
+
+/** The token in the last mail that was sent to an address. */
+export async function mailedToken(app: App, email: string): Promise<string> {
+  await app.latchkey.outbox.deliverDue();
+  const { mails } = app.latchkey.mailer as PrintedMailer;
+  const text = mails.find(({ to }) => to === email)?.text ?? "";
+  const token = /token=([\w-]{43})/.exec(text)?.[1];
+  if (token === undefined) throw new Error(`no token in: ${text}`);
+  return token;
+}
