@@ -8,16 +8,16 @@ export interface PrintedMail extends Mail {
   at: number;
 }
 
+export interface PrintedMailerDeps {
+  clock: Clock;
+  print: (text: string) => void;
+}
+
 /** For development: mails go to the terminal, and the last ones are kept for a page that shows them. */
 export class PrintedMailer implements Mailer {
-  readonly #clock: Clock;
-  readonly #print: (text: string) => void;
   #mails: readonly PrintedMail[] = [];
 
-  constructor(deps: { clock: Clock; print: (text: string) => void }) {
-    this.#clock = deps.clock;
-    this.#print = deps.print;
-  }
+  constructor(private readonly deps: PrintedMailerDeps) {}
 
   /** Newest first. */
   get mails(): readonly PrintedMail[] {
@@ -25,8 +25,8 @@ export class PrintedMailer implements Mailer {
   }
 
   async send(mail: Mail): Promise<void> {
-    this.#mails = [{ ...mail, at: this.#clock.now() }, ...this.#mails].slice(0, KEPT);
-    this.#print(`\nA mail to ${mail.to}: ${mail.subject}\n\n${mail.text.replace(/^(?=.)/gm, "  ")}\n`);
+    this.#mails = [{ ...mail, at: this.deps.clock.now() }, ...this.#mails].slice(0, KEPT);
+    this.deps.print(`\nA mail to ${mail.to}: ${mail.subject}\n\n${mail.text.replace(/^(?=.)/gm, "  ")}\n`);
   }
 
   async close(): Promise<void> {}

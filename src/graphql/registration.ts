@@ -123,24 +123,16 @@ class PasswordStrengthType implements PasswordEstimate {
   suggestions!: string[];
 }
 
+export interface RegistrationResolverDeps {
+  registration: Registration;
+  recovery: PasswordRecovery;
+  mailRequests: MailRequests;
+  policy: PasswordPolicy;
+}
+
 @Resolver()
 export class RegistrationResolver {
-  readonly #registration: Registration;
-  readonly #recovery: PasswordRecovery;
-  readonly #mailRequests: MailRequests;
-  readonly #policy: PasswordPolicy;
-
-  constructor(deps: {
-    registration: Registration;
-    recovery: PasswordRecovery;
-    mailRequests: MailRequests;
-    policy: PasswordPolicy;
-  }) {
-    this.#registration = deps.registration;
-    this.#recovery = deps.recovery;
-    this.#mailRequests = deps.mailRequests;
-    this.#policy = deps.policy;
-  }
+  constructor(private readonly deps: RegistrationResolverDeps) {}
 
   @OncePerRequest()
   @Mutation(() => RegistrationType, {
@@ -149,7 +141,9 @@ export class RegistrationResolver {
   })
   async register(@Ctx() { client }: Context, @Args(() => RegisterArgs) { input }: RegisterArgs) {
     const { username, email, password, fullName = null } = input;
-    const user = await ofInput(this.#registration.register({ username, email, password, fullName }, client));
+    const user = await ofInput(
+      this.deps.registration.register({ username, email, password, fullName }, client),
+    );
     return { username: user.username, email: user.email };
   }
 
@@ -159,7 +153,7 @@ export class RegistrationResolver {
       "Verifies an e-mail address with the token from the mail, and answers true. From then on its owner can log in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async verifyEmail(@Ctx() { client }: Context, @Args(() => TokenArgs) { token }: TokenArgs) {
-    await this.#registration.verifyEmail(token, client);
+    await this.deps.registration.verifyEmail(token, client);
     return true;
   }
 
@@ -169,7 +163,7 @@ export class RegistrationResolver {
       "Sends one email with a link for each account that claims the address and has not verified it, by username. Always answers true. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async requestEmailVerification(@Ctx() { client }: Context, @Args(() => EmailArgs) { email }: EmailArgs) {
-    await this.#mailRequests.request("EMAIL_VERIFICATION", email, client);
+    await this.deps.mailRequests.request("EMAIL_VERIFICATION", email, client);
     return true;
   }
 
@@ -179,7 +173,7 @@ export class RegistrationResolver {
       "Sends a mail to set a new password with, if the address has an account. Always answers true, and changes nothing. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async requestPasswordReset(@Ctx() { client }: Context, @Args(() => EmailArgs) { email }: EmailArgs) {
-    await this.#mailRequests.request("PASSWORD_RESET", email, client);
+    await this.deps.mailRequests.request("PASSWORD_RESET", email, client);
     return true;
   }
 
@@ -192,7 +186,7 @@ export class RegistrationResolver {
     @Ctx() { client }: Context,
     @Args(() => ResetPasswordArgs) { token, newPassword }: ResetPasswordArgs,
   ) {
-    await this.#recovery.reset(token, newPassword, client);
+    await this.deps.recovery.reset(token, newPassword, client);
     return true;
   }
 
@@ -205,7 +199,7 @@ export class RegistrationResolver {
     @Ctx() { client }: Context,
     @Args(() => AcceptInvitationArgs) { token, password }: AcceptInvitationArgs,
   ) {
-    await this.#recovery.acceptInvitation(token, password, client);
+    await this.deps.recovery.acceptInvitation(token, password, client);
     return true;
   }
 
@@ -218,6 +212,6 @@ export class RegistrationResolver {
     @Ctx() { client }: Context,
     @Args(() => PasswordStrengthArgs) { password }: PasswordStrengthArgs,
   ) {
-    return this.#policy.estimate(password, client);
+    return this.deps.policy.estimate(password, client);
   }
 }

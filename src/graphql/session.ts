@@ -79,17 +79,15 @@ class SessionType {
   current!: boolean;
 }
 
+export interface SessionResolverDeps {
+  login: Login;
+  refresh: Refresh;
+  sessions: Sessions;
+}
+
 @Resolver()
 export class SessionResolver {
-  readonly #login: Login;
-  readonly #refresh: Refresh;
-  readonly #sessions: Sessions;
-
-  constructor(deps: { login: Login; refresh: Refresh; sessions: Sessions }) {
-    this.#login = deps.login;
-    this.#refresh = deps.refresh;
-    this.#sessions = deps.sessions;
-  }
+  constructor(private readonly deps: SessionResolverDeps) {}
 
   @OncePerRequest()
   @Mutation(() => TokenType, {
@@ -97,7 +95,7 @@ export class SessionResolver {
       "Signs a user in with a password. Errors: `INVALID_CREDENTIALS`, `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async login(@Ctx() { client }: Context, @Args(() => LoginArgs) { username, password }: LoginArgs) {
-    return toTokenType(await this.#login.login(username, password, client));
+    return toTokenType(await this.deps.login.login(username, password, client));
   }
 
   @OncePerRequest()
@@ -109,7 +107,7 @@ export class SessionResolver {
     @Ctx() { client }: Context,
     @Args(() => RefreshTokenArgs) { refreshToken }: RefreshTokenArgs,
   ) {
-    return toTokenType(await this.#refresh.refresh(refreshToken, client));
+    return toTokenType(await this.deps.refresh.refresh(refreshToken, client));
   }
 
   @Auth()
@@ -117,7 +115,7 @@ export class SessionResolver {
     description: "Ends the session this request belongs to, and answers true. Errors: `UNAUTHENTICATED`.",
   })
   async logout(@Ctx() context: Context) {
-    await this.#sessions.logout(actorOf(context));
+    await this.deps.sessions.logout(actorOf(context));
     return true;
   }
 
@@ -128,7 +126,7 @@ export class SessionResolver {
   })
   async mySessions(@Ctx() context: Context, @Args(() => MySessionsArgs) { first, after }: MySessionsArgs) {
     const { user, sessionId } = signedIn(context);
-    const sessions = await this.#sessions.list(user.id, { first, after: after ?? undefined });
+    const sessions = await this.deps.sessions.list(user.id, { first, after: after ?? undefined });
     return sessions.map((session) => toSessionType(session, sessionId));
   }
 
@@ -138,7 +136,7 @@ export class SessionResolver {
       "Ends one of the signed-in user's sessions, and answers true. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (also for another's session), `BAD_USER_INPUT`.",
   })
   async revokeSession(@Ctx() context: Context, @Args(() => SessionArgs) { id }: SessionArgs) {
-    await this.#sessions.revoke(actorOf(context), id);
+    await this.deps.sessions.revoke(actorOf(context), id);
     return true;
   }
 
@@ -148,7 +146,7 @@ export class SessionResolver {
       "Ends all the signed-in user's sessions but the one this request belongs to, and answers how many. Errors: `UNAUTHENTICATED`.",
   })
   async revokeOtherSessions(@Ctx() context: Context) {
-    return this.#sessions.revokeOthers(actorOf(context));
+    return this.deps.sessions.revokeOthers(actorOf(context));
   }
 }
 

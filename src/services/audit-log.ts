@@ -1,19 +1,19 @@
 import { type AuditEvent, type AuditEventFilter, listAuditEvents } from "../storage/audit.js";
 import type { Database } from "../storage/database.js";
 
+export interface AuditLogDeps {
+  db: Database;
+}
+
 /** Shows what was written down. */
 export class AuditLog {
-  readonly #db: Database;
-
-  constructor(deps: { db: Database }) {
-    this.#db = deps.db;
-  }
+  constructor(private readonly deps: AuditLogDeps) {}
 
   /** Newest first; the page after the event `after`, or the first. */
   async page(
     page: { first: number; after: string | undefined },
     filter: AuditEventFilter,
   ): Promise<AuditEvent[]> {
-    return listAuditEvents(this.#db, page, filter);
+    return listAuditEvents(this.deps.db, page, filter);
   }
 }

@@ -21,20 +21,19 @@ export interface AuditEntry extends ChangedBy {
   details?: Record<string, unknown>;
 }
 
+export interface AuditDeps {
+  clock: Clock;
+  newId: NewId;
+}
+
 /** Writes down what happened, with the transaction that makes it happen. */
 export class Audit {
-  readonly #clock: Clock;
-  readonly #newId: NewId;
-
-  constructor(deps: { clock: Clock; newId: NewId }) {
-    this.#clock = deps.clock;
-    this.#newId = deps.newId;
-  }
+  constructor(private readonly deps: AuditDeps) {}
 
   async record(transaction: Database, type: AuditEventType, entry: AuditEntry): Promise<void> {
     await insertAuditEvent(transaction, {
-      id: this.#newId(),
-      at: this.#clock.now(),
+      id: this.deps.newId(),
+      at: this.deps.clock.now(),
       type,
       actorId: entry.actorId ?? null,
       subjectId: entry.subjectId ?? null,

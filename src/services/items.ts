@@ -20,35 +20,33 @@ interface OwnedItem {
   owner: User;
 }
 
+export interface ItemsDeps {
+  db: Database;
+  clock: Clock;
+  newId: NewId;
+  maxPerUser: number;
+}
+
 /** A user's own items. Another's item answers as one that does not exist. */
 export class Items {
-  readonly #db: Database;
-  readonly #clock: Clock;
-  readonly #newId: NewId;
-  readonly #maxPerUser: number;
-
-  constructor(deps: { db: Database; clock: Clock; newId: NewId; maxPerUser: number }) {
-    this.#db = deps.db;
-    this.#clock = deps.clock;
-    this.#newId = deps.newId;
-    this.#maxPerUser = deps.maxPerUser;
-  }
+  constructor(private readonly deps: ItemsDeps) {}
 
   /** Oldest first; the page after the item `after`, or the first. */
   async list(ownerId: string, page: { first: number; after: string | undefined }): Promise<Item[]> {
-    return listItems(this.#db, ownerId, page);
+    return listItems(this.deps.db, ownerId, page);
   }
 
   /** The oldest items of each of the users, by user. @param firsts how many of whose */
   async listOf(firsts: ReadonlyMap<string, number>): Promise<Map<string, Item[]>> {
-    return listItemsOfOwners(this.#db, firsts);
+    return listItemsOfOwners(this.deps.db, firsts);
   }
 
   /** @throws UNAUTHENTICATED, LIMIT_REACHED */
   async create(actor: Actor, input: { title: string; description: string | null }): Promise<OwnedItem> {
     return this.#write(actor, async (transaction, ownerId, now) => {
-      const item = { id: this.#newId(), ownerId, ...input, createdAt: now, updatedAt: now };
-      if ((await countItems(transaction, ownerId)) >= this.#maxPerUser) throw tooManyItems(this.#maxPerUser);
+      const item = { id: this.deps.newId(), ownerId, ...input, createdAt: now, updatedAt: now };
+      if ((await countItems(transaction, ownerId)) >= this.deps.maxPerUser)
+        throw tooManyItems(this.deps.maxPerUser);
       await insertItem(transaction, item);
       return item;
     });
@@ -56,8 +54,14 @@ export class Items {
 
   /** As the operator, for a user who is not signed in. */
   async createFor(ownerId: string, input: { title: string; description: string | null }): Promise<void> {
-    const now = this.#clock.now();
-    await insertItem(this.#db, { id: this.#newId(), ownerId, ...input, createdAt: now, updatedAt: now });
+    const now = this.deps.clock.now();
+    await insertItem(this.deps.db, {
+      id: this.deps.newId(),
+      ownerId,
+      ...input,
+      createdAt: now,
+      updatedAt: now,
+    });
   }
 
   /** @throws UNAUTHENTICATED, NOT_FOUND */
@@ -71,8 +75,8 @@ export class Items {
 
   /** @throws UNAUTHENTICATED, NOT_FOUND */
   async delete(actor: Actor, id: string): Promise<void> {
-    await inTransaction(this.#db, async (transaction) => {
-      const { user } = await authorize(transaction, actor, { now: this.#clock.now() });
+    await inTransaction(this.deps.db, async (transaction) => {
+      const { user } = await authorize(transaction, actor, { now: this.deps.clock.now() });
       if (!(await deleteItem(transaction, { id, ownerId: user.id }))) noSuchItem();
     });
   }
@@ -81,8 +85,8 @@ export class Items {
     actor: Actor,
     write: (transaction: Database, ownerId: string, now: number) => Promise<Item>,
   ): Promise<OwnedItem> {
-    return inTransaction(this.#db, async (transaction) => {
-      const now = this.#clock.now();
+    return inTransaction(this.deps.db, async (transaction) => {
+      const now = this.deps.clock.now();
       const { user: owner } = await authorize(transaction, actor, { now });
       return { item: await write(transaction, owner.id, now), owner };
     });

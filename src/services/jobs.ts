@@ -13,17 +13,15 @@ export interface Job {
   run(): Promise<void>;
 }
 
+export interface JobsDeps {
+  db: Database;
+  clock: Clock;
+  jobs: readonly Job[];
+}
+
 /** Runs jobs, each in one process at a time. */
 export class Jobs {
-  readonly #db: Database;
-  readonly #clock: Clock;
-  readonly #jobs: readonly Job[];
-
-  constructor(deps: { db: Database; clock: Clock; jobs: readonly Job[] }) {
-    this.#db = deps.db;
-    this.#clock = deps.clock;
-    this.#jobs = deps.jobs;
-  }
+  constructor(private readonly deps: JobsDeps) {}
 
   /**
    * Runs the jobs that are due and that no other process has. One that fails is due again at once, and does not keep
@@ -32,21 +30,22 @@ export class Jobs {
    */
   async runDue(): Promise<void> {
     const failures: unknown[] = [];
-    for (const job of this.#jobs) await this.#runIfDue(job).catch((error: unknown) => failures.push(error));
+    for (const job of this.deps.jobs)
+      await this.#runIfDue(job).catch((error: unknown) => failures.push(error));
     if (failures.length > 1) throw new AggregateError(failures, "several jobs failed");
     if (failures.length === 1) throw failures[0];
   }
 
   async #runIfDue(job: Job): Promise<void> {
-    const now = this.#clock.now();
+    const now = this.deps.clock.now();
     const taken = now + LEASE;
-    if (!(await takeJob(this.#db, job.name, { now, until: taken }))) return;
+    if (!(await takeJob(this.deps.db, job.name, { now, until: taken }))) return;
     let until = 0;
     try {
       await job.run();
-      until = this.#clock.now() + job.interval;
+      until = this.deps.clock.now() + job.interval;
     } finally {
-      await releaseJob(this.#db, job.name, { taken, until });
+      await releaseJob(this.deps.db, job.name, { taken, until });
     }
   }
 

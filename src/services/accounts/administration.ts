@@ -46,43 +46,25 @@ export interface AccountChanges {
   fullName?: string | null | undefined;
 }
 
+export interface AccountsDeps {
+  db: Database;
+  passwords: Passwords;
+  policy: PasswordPolicy;
+  audit: Audit;
+  access: AccountAccess;
+  sessions: Sessions;
+  outbox: Outbox;
+  clock: Clock;
+  newId: NewId;
+}
+
 /**
  * What an operator or an administrator does with others' accounts; without an actor it is the operator, at the machine
  * itself. An administrator is checked again where the change is written: UNAUTHENTICATED, FORBIDDEN. `who` is an id or a username: none can be taken
  * for the other, as an id is longer than any username.
  */
 export class Accounts {
-  readonly #db: Database;
-  readonly #passwords: Passwords;
-  readonly #policy: PasswordPolicy;
-  readonly #audit: Audit;
-  readonly #access: AccountAccess;
-  readonly #sessions: Sessions;
-  readonly #outbox: Outbox;
-  readonly #clock: Clock;
-  readonly #newId: NewId;
-
-  constructor(deps: {
-    db: Database;
-    passwords: Passwords;
-    policy: PasswordPolicy;
-    audit: Audit;
-    access: AccountAccess;
-    sessions: Sessions;
-    outbox: Outbox;
-    clock: Clock;
-    newId: NewId;
-  }) {
-    this.#db = deps.db;
-    this.#passwords = deps.passwords;
-    this.#policy = deps.policy;
-    this.#audit = deps.audit;
-    this.#access = deps.access;
-    this.#sessions = deps.sessions;
-    this.#outbox = deps.outbox;
-    this.#clock = deps.clock;
-    this.#newId = deps.newId;
-  }
+  constructor(private readonly deps: AccountsDeps) {}
 
   /**
    * The operator vouches for the address: it counts as verified.
@@ -90,9 +72,9 @@ export class Accounts {
    */
   async create(account: NewAccount, password: string): Promise<User> {
     const user = this.newUser(account);
-    await this.#policy.check(password, user);
-    const hash = await this.#passwords.hash(password);
-    await inTransaction(this.#db, async (transaction) => {
+    await this.deps.policy.check(password, user);
+    const hash = await this.deps.passwords.hash(password);
+    await inTransaction(this.deps.db, async (transaction) => {
       await this.#insert(transaction, user);
       await setPasswordHash(transaction, user.id, hash, user.createdAt);
     });
@@ -105,21 +87,21 @@ export class Accounts {
    */
   async invite(account: NewAccount, actor: Actor): Promise<User> {
     const user: User = { ...this.newUser(account), emailVerifiedAt: null };
-    await inTransaction(this.#db, async (transaction) => {
+    await inTransaction(this.deps.db, async (transaction) => {
       await authorize(transaction, actor, { now: user.createdAt, role: "ADMIN" });
       if (await findUserByLogin(transaction, user.email)) throw taken("email");
       await this.#insert(transaction, user, actor);
-      await this.#outbox.enqueue(transaction, { kind: "INVITATION", email: user.email, userId: user.id });
+      await this.deps.outbox.enqueue(transaction, { kind: "INVITATION", email: user.email, userId: user.id });
     });
-    this.#outbox.wake();
+    this.deps.outbox.wake();
     return user;
   }
 
   /** A user as `create` would write it, not yet written. @throws BAD_USER_INPUT */
   newUser({ username, email, fullName, roles = [] }: NewAccount): User {
-    const now = this.#clock.now();
+    const now = this.deps.clock.now();
     const user: User = {
-      id: this.#newId(),
+      id: this.deps.newId(),
       username: normalizeLogin(username),
       email: normalizeLogin(email),
       emailVerifiedAt: now,
@@ -134,24 +116,24 @@ export class Accounts {
   }
 
   async isEmpty(): Promise<boolean> {
-    return !(await hasUsers(this.#db));
+    return !(await hasUsers(this.deps.db));
   }
 
   /** All users by username. */
   list(): AsyncGenerator<User> {
-    return listUsers(this.#db);
+    return listUsers(this.deps.db);
   }
 
   /** Oldest first; the page after the user `after`, or the first. */
   async page(page: { first: number; after: string | undefined }, filter: UserFilter): Promise<User[]> {
-    return listUserPage(this.#db, page, filter);
+    return listUserPage(this.deps.db, page, filter);
   }
 
   /** @throws NOT_FOUND */
   async get(who: string): Promise<User> {
     const name = normalizeLogin(who);
     const byId = isId(name);
-    const user = await (byId ? findUserById(this.#db, name) : findUserByUsername(this.#db, name));
+    const user = await (byId ? findUserById(this.deps.db, name) : findUserByUsername(this.deps.db, name));
     return user ?? noSuchUser(byId ? "id" : "username");
   }
 
@@ -173,19 +155,19 @@ export class Accounts {
       const emailChanged = changed.includes("email");
       const emailVerifiedAt = emailChanged ? now : undefined;
       // What was sent to the old address must not open the account any more.
-      if (emailChanged) await this.#access.withdrawTokens(transaction, user);
+      if (emailChanged) await this.deps.access.withdrawTokens(transaction, user);
       for (const notice of noticesOf(user, wanted)) {
-        await this.#outbox.enqueue(transaction, { ...notice, email: user.email });
+        await this.deps.outbox.enqueue(transaction, { ...notice, email: user.email });
       }
       await this.#record(transaction, "USER_UPDATED", user, actor, { changed });
       return updateUser(transaction, user.id, { ...wanted, emailVerifiedAt }, now);
     });
     const updated = await update.catch(async (error: unknown) => {
       if (!isUniqueViolation(error)) throw error;
-      const holder = username === undefined ? undefined : await findUserByUsername(this.#db, username);
+      const holder = username === undefined ? undefined : await findUserByUsername(this.deps.db, username);
       throw taken(holder && holder.id !== (await this.get(who)).id ? "username" : "email");
     });
-    this.#outbox.wake();
+    this.deps.outbox.wake();
     return updated;
   }
 
@@ -197,7 +179,7 @@ export class Accounts {
     return this.#changeAdministrators(who, actor, async (transaction, user, now) => {
       if (user.disabledAt !== null) return user;
       await this.#record(transaction, "USER_DISABLED", user, actor);
-      await this.#access.revoke(transaction, user, changedBy(actor));
+      await this.deps.access.revoke(transaction, user, changedBy(actor));
       return updateUser(transaction, user.id, { disabledAt: now }, now);
     });
   }
@@ -225,7 +207,7 @@ export class Accounts {
   /** Removes the user with everything of theirs. @throws NOT_FOUND; FORBIDDEN for the last administrator */
   async delete(who: string, actor?: Actor): Promise<void> {
     await this.#changeAdministrators(who, actor, async (transaction, user, now) => {
-      await this.#access.revoke(transaction, user, changedBy(actor));
+      await this.deps.access.revoke(transaction, user, changedBy(actor));
       await this.#record(transaction, "ACCOUNT_DELETED", user, actor, { username: user.username });
       await deleteUser(transaction, user.id, now);
       return user;
@@ -235,7 +217,7 @@ export class Accounts {
   /** Ends all sessions of the user. @returns how many @throws NOT_FOUND */
   async revokeSessions(who: string, actor?: Actor): Promise<number> {
     return this.#locked(who, actor, ({ transaction, user }) =>
-      this.#sessions.endAll(transaction, user.id, changedBy(actor)),
+      this.deps.sessions.endAll(transaction, user.id, changedBy(actor)),
     );
   }
 
@@ -245,13 +227,13 @@ export class Accounts {
    */
   async setPassword(who: string, password: string): Promise<void> {
     const user = await this.get(who);
-    await this.#policy.check(password, user);
-    const hash = await this.#passwords.hash(password);
+    await this.deps.policy.check(password, user);
+    const hash = await this.deps.passwords.hash(password);
     await this.#locked(user.id, undefined, async ({ transaction, user }) => {
-      await this.#access.replacePassword(transaction, user, hash, {});
+      await this.deps.access.replacePassword(transaction, user, hash, {});
       await this.#record(transaction, "PASSWORD_CHANGED", user, undefined);
     });
-    this.#outbox.wake();
+    this.deps.outbox.wake();
   }
 
   async #insert(transaction: Database, user: User, actor?: Actor): Promise<void> {
@@ -276,7 +258,7 @@ export class Accounts {
   /** As `#change`, of what may take an administrator away. @throws FORBIDDEN for the last administrator too */
   async #changeAdministrators(who: string, actor: Actor | undefined, change: Change): Promise<User> {
     const { id } = await this.get(who);
-    return inTransaction(this.#db, async (transaction) => {
+    return inTransaction(this.deps.db, async (transaction) => {
       await lockAdministrators(transaction);
       const administrators = await countAdministrators(transaction);
       const { user, now } = await this.#lock(transaction, id, actor);
@@ -293,7 +275,7 @@ export class Accounts {
     work: (locked: { transaction: Database; user: User; now: number }) => Promise<T>,
   ): Promise<T> {
     const { id } = await this.get(who);
-    return inTransaction(this.#db, async (transaction) =>
+    return inTransaction(this.deps.db, async (transaction) =>
       work({ transaction, ...(await this.#lock(transaction, id, actor)) }),
     );
   }
@@ -303,7 +285,7 @@ export class Accounts {
     id: string,
     actor: Actor | undefined,
   ): Promise<{ user: User; now: number }> {
-    const now = this.#clock.now();
+    const now = this.deps.clock.now();
     const subject =
       actor === undefined
         ? await lockUser(transaction, id)
@@ -318,7 +300,7 @@ export class Accounts {
     actor: Actor | undefined,
     details: Record<string, unknown> = {},
   ): Promise<void> {
-    await this.#audit.record(transaction, type, { ...changedBy(actor), subjectId: subject.id, details });
+    await this.deps.audit.record(transaction, type, { ...changedBy(actor), subjectId: subject.id, details });
   }
 }
 

@@ -24,51 +24,25 @@ import { type Actor, authorize } from "../sessions/viewer.js";
 import { expectPassword, type Reauthentication } from "../sign-in/reauthentication.js";
 import { keepAnAdministrator } from "./administrators.js";
 
+export interface OwnAccountDeps {
+  db: Database;
+  clock: Clock;
+  audit: Audit;
+  throttle: Throttle;
+  passwords: Passwords;
+  passwordQueue: PasswordQueue;
+  policy: PasswordPolicy;
+  reauthentication: Reauthentication;
+  access: AccountAccess;
+  sessions: Sessions;
+  tokens: OneTimeTokens;
+  mailRequests: MailRequests;
+  outbox: Outbox;
+}
+
 /** What a signed-in user does with their own account. */
 export class OwnAccount {
-  readonly #db: Database;
-  readonly #clock: Clock;
-  readonly #audit: Audit;
-  readonly #throttle: Throttle;
-  readonly #passwords: Passwords;
-  readonly #passwordQueue: PasswordQueue;
-  readonly #policy: PasswordPolicy;
-  readonly #reauthentication: Reauthentication;
-  readonly #access: AccountAccess;
-  readonly #sessions: Sessions;
-  readonly #tokens: OneTimeTokens;
-  readonly #mailRequests: MailRequests;
-  readonly #outbox: Outbox;
-
-  constructor(deps: {
-    db: Database;
-    clock: Clock;
-    audit: Audit;
-    throttle: Throttle;
-    passwords: Passwords;
-    passwordQueue: PasswordQueue;
-    policy: PasswordPolicy;
-    reauthentication: Reauthentication;
-    access: AccountAccess;
-    sessions: Sessions;
-    tokens: OneTimeTokens;
-    mailRequests: MailRequests;
-    outbox: Outbox;
-  }) {
-    this.#db = deps.db;
-    this.#clock = deps.clock;
-    this.#audit = deps.audit;
-    this.#throttle = deps.throttle;
-    this.#passwords = deps.passwords;
-    this.#passwordQueue = deps.passwordQueue;
-    this.#policy = deps.policy;
-    this.#reauthentication = deps.reauthentication;
-    this.#access = deps.access;
-    this.#sessions = deps.sessions;
-    this.#tokens = deps.tokens;
-    this.#mailRequests = deps.mailRequests;
-    this.#outbox = deps.outbox;
-  }
+  constructor(private readonly deps: OwnAccountDeps) {}
 
   /**
    * Sets another password, ends all sessions, and starts a new one for the caller.
@@ -80,7 +54,7 @@ export class OwnAccount {
     actor: Actor,
     { currentPassword, newPassword }: { currentPassword: string; newPassword: string },
   ): Promise<IssuedToken> {
-    const verified = await this.#reauthentication.check(user, currentPassword, actor.client);
+    const verified = await this.deps.reauthentication.check(user, currentPassword, actor.client);
     if (newPassword === currentPassword) {
       throw invalidInput([
         {
@@ -91,25 +65,25 @@ export class OwnAccount {
       ]);
     }
     const holder = { client: actor.client, account: user.id, known: true };
-    const hash = await this.#passwordQueue.withSlot(holder, async () => {
-      await this.#policy.check(newPassword, user, "newPassword");
-      return this.#passwords.hash(newPassword);
+    const hash = await this.deps.passwordQueue.withSlot(holder, async () => {
+      await this.deps.policy.check(newPassword, user, "newPassword");
+      return this.deps.passwords.hash(newPassword);
     });
-    const started = await inTransaction(this.#db, async (transaction) => {
+    const started = await inTransaction(this.deps.db, async (transaction) => {
       const user = await this.#authorize(transaction, actor, verified);
-      await this.#access.replacePassword(transaction, user, hash, byItself(actor));
+      await this.deps.access.replacePassword(transaction, user, hash, byItself(actor));
       await this.#record(transaction, "PASSWORD_CHANGED", actor);
-      return { user, ...(await this.#sessions.start(transaction, user, actor.client)) };
+      return { user, ...(await this.deps.sessions.start(transaction, user, actor.client)) };
     });
-    this.#outbox.wake();
-    return this.#sessions.issueToken(started.session, started.user, started.refreshToken);
+    this.deps.outbox.wake();
+    return this.deps.sessions.issueToken(started.session, started.user, started.refreshToken);
   }
 
   /** @throws UNAUTHENTICATED, BAD_USER_INPUT */
   async updateProfile(actor: Actor, changes: Pick<UserChanges, "fullName">): Promise<User> {
     checkIdentity(changes);
-    return inTransaction(this.#db, async (transaction) => {
-      const now = this.#clock.now();
+    return inTransaction(this.deps.db, async (transaction) => {
+      const now = this.deps.clock.now();
       const { user } = await authorize(transaction, actor, { now });
       if (changes.fullName === undefined || changes.fullName === user.fullName) return user;
       await this.#record(transaction, "PROFILE_UPDATED", actor, { changed: ["fullName"] });
@@ -129,33 +103,33 @@ export class OwnAccount {
     const email = normalizeLogin(newEmail);
     const violations = emailViolations(email).map((violation) => ({ ...violation, field: "newEmail" }));
     if (violations.length > 0) throw invalidInput(violations);
-    const verified = await this.#reauthentication.check(user, currentPassword, actor.client);
-    await this.#mailRequests.count(actor.client);
-    await inTransaction(this.#db, async (transaction) => {
+    const verified = await this.deps.reauthentication.check(user, currentPassword, actor.client);
+    await this.deps.mailRequests.count(actor.client);
+    await inTransaction(this.deps.db, async (transaction) => {
       const { id: userId } = await this.#authorize(transaction, actor, verified);
       await this.#record(transaction, "EMAIL_CHANGE_REQUESTED", actor);
-      await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGE", email, userId });
+      await this.deps.outbox.enqueue(transaction, { kind: "EMAIL_CHANGE", email, userId });
     });
-    this.#outbox.wake();
+    this.deps.outbox.wake();
   }
 
   /** Puts the new address in the place of the old, which is told. @throws INVALID_TOKEN, RATE_LIMITED */
   async confirmEmailChange(token: string, client: Client): Promise<void> {
-    await this.#throttle.guessToken(client, () => unlessTaken(this.#confirmEmailChange(token, client)));
-    this.#outbox.wake();
+    await this.deps.throttle.guessToken(client, () => unlessTaken(this.#confirmEmailChange(token, client)));
+    this.deps.outbox.wake();
   }
 
   async #confirmEmailChange(token: string, client: Client): Promise<void> {
-    await inTransaction(this.#db, async (transaction) => {
-      const { user, email } = await this.#tokens.consume(transaction, "EMAIL_CHANGE", token);
-      const now = this.#clock.now();
+    await inTransaction(this.deps.db, async (transaction) => {
+      const { user, email } = await this.deps.tokens.consume(transaction, "EMAIL_CHANGE", token);
+      const now = this.deps.clock.now();
       // What was sent to the old address must not open the account any more.
-      await this.#access.withdrawTokens(transaction, user);
+      await this.deps.access.withdrawTokens(transaction, user);
       await updateUser(transaction, user.id, { email, emailVerifiedAt: now }, now);
       const event = { actorId: user.id, subjectId: user.id, client };
-      await this.#audit.record(transaction, "EMAIL_CHANGED", event);
+      await this.deps.audit.record(transaction, "EMAIL_CHANGED", event);
       const facts = { username: user.username, newEmail: email };
-      await this.#outbox.enqueue(transaction, { kind: "EMAIL_CHANGED", email: user.email, facts });
+      await this.deps.outbox.enqueue(transaction, { kind: "EMAIL_CHANGED", email: user.email, facts });
     });
   }
 
@@ -164,23 +138,23 @@ export class OwnAccount {
    * @throws UNAUTHENTICATED; INVALID_CREDENTIALS; FORBIDDEN for the last administrator; RATE_LIMITED; OVERLOADED
    */
   async delete(user: User, actor: Actor, password: string): Promise<void> {
-    const verified = await this.#reauthentication.check(user, password, actor.client);
-    await inTransaction(this.#db, async (transaction) => {
+    const verified = await this.deps.reauthentication.check(user, password, actor.client);
+    await inTransaction(this.deps.db, async (transaction) => {
       await lockAdministrators(transaction);
       const administrators = await countAdministrators(transaction);
       const { id, username, email } = await this.#authorize(transaction, actor, verified);
-      await this.#access.revoke(transaction, { id, email }, byItself(actor));
+      await this.deps.access.revoke(transaction, { id, email }, byItself(actor));
       await this.#record(transaction, "ACCOUNT_DELETED", actor, { username });
-      await this.#outbox.enqueue(transaction, { kind: "ACCOUNT_DELETED", email, facts: { username } });
-      await deleteUser(transaction, id, this.#clock.now());
+      await this.deps.outbox.enqueue(transaction, { kind: "ACCOUNT_DELETED", email, facts: { username } });
+      await deleteUser(transaction, id, this.deps.clock.now());
       await keepAnAdministrator(transaction, administrators);
     });
-    this.#outbox.wake();
+    this.deps.outbox.wake();
   }
 
   /** @param verified the hash that the password was checked against */
   async #authorize(transaction: Database, actor: Actor, verified: string): Promise<User> {
-    const { user } = await authorize(transaction, actor, { now: this.#clock.now() });
+    const { user } = await authorize(transaction, actor, { now: this.deps.clock.now() });
     await expectPassword(transaction, user.id, verified);
     return user;
   }
@@ -191,7 +165,7 @@ export class OwnAccount {
     actor: Actor,
     details: Record<string, unknown> = {},
   ): Promise<void> {
-    await this.#audit.record(transaction, type, { ...byItself(actor), subjectId: actor.userId, details });
+    await this.deps.audit.record(transaction, type, { ...byItself(actor), subjectId: actor.userId, details });
   }
 }
 

@@ -20,58 +20,35 @@ export interface NewRegistration {
   fullName: string | null;
 }
 
+export interface RegistrationDeps {
+  db: Database;
+  clock: Clock;
+  newId: NewId;
+  audit: Audit;
+  throttle: Throttle;
+  passwords: Passwords;
+  passwordQueue: PasswordQueue;
+  policy: PasswordPolicy;
+  tokens: OneTimeTokens;
+  access: AccountAccess;
+  outbox: Outbox;
+  open: boolean;
+}
+
 /**
  * Signing up. Whether an address has an account is told to its owner alone, by mail: anyone can claim an address,
  * and who verifies it first has it.
  */
 export class Registration {
-  readonly #db: Database;
-  readonly #clock: Clock;
-  readonly #newId: NewId;
-  readonly #audit: Audit;
-  readonly #throttle: Throttle;
-  readonly #passwords: Passwords;
-  readonly #passwordQueue: PasswordQueue;
-  readonly #policy: PasswordPolicy;
-  readonly #tokens: OneTimeTokens;
-  readonly #access: AccountAccess;
-  readonly #outbox: Outbox;
-  readonly #open: boolean;
-
-  constructor(deps: {
-    db: Database;
-    clock: Clock;
-    newId: NewId;
-    audit: Audit;
-    throttle: Throttle;
-    passwords: Passwords;
-    passwordQueue: PasswordQueue;
-    policy: PasswordPolicy;
-    tokens: OneTimeTokens;
-    access: AccountAccess;
-    outbox: Outbox;
-    open: boolean;
-  }) {
-    this.#db = deps.db;
-    this.#clock = deps.clock;
-    this.#newId = deps.newId;
-    this.#audit = deps.audit;
-    this.#throttle = deps.throttle;
-    this.#passwords = deps.passwords;
-    this.#passwordQueue = deps.passwordQueue;
-    this.#policy = deps.policy;
-    this.#tokens = deps.tokens;
-    this.#access = deps.access;
-    this.#outbox = deps.outbox;
-    this.#open = deps.open;
-  }
+  constructor(private readonly deps: RegistrationDeps) {}
 
   /** @throws FORBIDDEN when registration is closed; BAD_USER_INPUT; CONFLICT for a taken username; RATE_LIMITED; OVERLOADED */
   async register(input: NewRegistration, client: Client): Promise<User> {
-    if (!this.#open) throw new LatchkeyError("FORBIDDEN", "Registration is closed. Ask an administrator.");
-    const now = this.#clock.now();
+    if (!this.deps.open)
+      throw new LatchkeyError("FORBIDDEN", "Registration is closed. Ask an administrator.");
+    const now = this.deps.clock.now();
     const user: User = {
-      id: this.#newId(),
+      id: this.deps.newId(),
       username: normalizeLogin(input.username),
       email: normalizeLogin(input.email),
       emailVerifiedAt: null,
@@ -83,42 +60,46 @@ export class Registration {
     };
     checkIdentity(user);
     const holder = { client, account: "", known: false };
-    const hash = await this.#passwordQueue.withSlot(holder, async () => {
-      await this.#throttle.count("REGISTRATION", client);
-      await this.#policy.check(input.password, user);
-      return this.#passwords.hash(input.password);
+    const hash = await this.deps.passwordQueue.withSlot(holder, async () => {
+      await this.deps.throttle.count("REGISTRATION", client);
+      await this.deps.policy.check(input.password, user);
+      return this.deps.passwords.hash(input.password);
     });
-    await inTransaction(this.#db, async (transaction) => {
+    await inTransaction(this.deps.db, async (transaction) => {
       if (!(await insertUser(transaction, user))) {
         throw new LatchkeyError("CONFLICT", "This username is already in use.", { field: "username" });
       }
       await setPasswordHash(transaction, user.id, hash, now);
-      await this.#audit.record(transaction, "ACCOUNT_REGISTERED", {
+      await this.deps.audit.record(transaction, "ACCOUNT_REGISTERED", {
         actorId: user.id,
         subjectId: user.id,
         client,
       });
-      await this.#outbox.enqueue(transaction, { kind: "REGISTRATION", email: user.email, userId: user.id });
+      await this.deps.outbox.enqueue(transaction, {
+        kind: "REGISTRATION",
+        email: user.email,
+        userId: user.id,
+      });
     });
-    this.#outbox.wake();
+    this.deps.outbox.wake();
     return user;
   }
 
   /** @throws INVALID_TOKEN, RATE_LIMITED */
   async verifyEmail(token: string, client: Client): Promise<void> {
-    await this.#throttle.guessToken(client, () => unlessTaken(this.#verifyEmail(token, client)));
+    await this.deps.throttle.guessToken(client, () => unlessTaken(this.#verifyEmail(token, client)));
   }
 
   async #verifyEmail(token: string, client: Client): Promise<void> {
-    await inTransaction(this.#db, async (transaction) => {
-      const { user, email } = await this.#tokens.consume(transaction, "EMAIL_VERIFICATION", token);
+    await inTransaction(this.deps.db, async (transaction) => {
+      const { user, email } = await this.deps.tokens.consume(transaction, "EMAIL_VERIFICATION", token);
       if (user.email !== email) throw invalidOneTimeToken();
       // An invitation from before would set a password on an account that is in use.
-      await this.#access.withdrawTokens(transaction, user);
-      const now = this.#clock.now();
+      await this.deps.access.withdrawTokens(transaction, user);
+      const now = this.deps.clock.now();
       await updateUser(transaction, user.id, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
       const event = { actorId: user.id, subjectId: user.id, client };
-      await this.#audit.record(transaction, "EMAIL_VERIFIED", event);
+      await this.deps.audit.record(transaction, "EMAIL_VERIFIED", event);
     });
   }
 }

@@ -32,20 +32,17 @@ export interface ImportReport {
 /** Lines written in one transaction: one flush to disk for many users. */
 const BATCH = 200;
 
+export interface UserImportDeps {
+  db: Database;
+  accounts: Accounts;
+  audit: Audit;
+  /** The highest cost of an imported hash. */
+  bcryptCost: number;
+}
+
 /** Takes over users, with their bcrypt hashes, from another system. */
 export class UserImport {
-  readonly #db: Database;
-  readonly #accounts: Accounts;
-  readonly #audit: Audit;
-  readonly #bcryptCost: number;
-
-  /** @param deps.bcryptCost the highest cost of a hash that is taken over */
-  constructor(deps: { db: Database; accounts: Accounts; audit: Audit; bcryptCost: number }) {
-    this.#db = deps.db;
-    this.#accounts = deps.accounts;
-    this.#audit = deps.audit;
-    this.#bcryptCost = deps.bcryptCost;
-  }
+  constructor(private readonly deps: UserImportDeps) {}
 
   /**
    * Writes the users of all good lines; a bad line is reported and stops nothing else. Running it again
@@ -69,7 +66,7 @@ export class UserImport {
   }
 
   async #writeBatch(batch: ImportLine[], report: ImportReport): Promise<void> {
-    const outcomes = await inTransaction(this.#db, async (transaction) => {
+    const outcomes = await inTransaction(this.deps.db, async (transaction) => {
       const outcomes: ({ line: number; problem: string } | "created" | "existing")[] = [];
       for (const entry of batch) {
         try {
@@ -127,7 +124,7 @@ export class UserImport {
     subjectId: string,
     details: Record<string, unknown>,
   ): Promise<void> {
-    await this.#audit.record(transaction, type, { subjectId, details: { ...details, imported: true } });
+    await this.deps.audit.record(transaction, type, { subjectId, details: { ...details, imported: true } });
   }
 
   #read(record: Record<string, unknown>): Candidate {
@@ -137,11 +134,11 @@ export class UserImport {
       throw invalidInput([{ field: "password_hash", rule: "bcrypt", message }]);
     }
     // Checking it would take longer than for a user who does not exist.
-    if (costOf(passwordHash) > this.#bcryptCost) {
+    if (costOf(passwordHash) > this.deps.bcryptCost) {
       const message = `password_hash costs more than BCRYPT_COST: raise BCRYPT_COST to ${costOf(passwordHash)} to import it`;
       throw invalidInput([{ field: "password_hash", rule: "bcryptCost", message }]);
     }
-    const user = this.#accounts.newUser({
+    const user = this.deps.accounts.newUser({
       username: text(record, "username"),
       email: text(record, "email"),
       fullName: text(record, "full_name") || null,

@@ -5,17 +5,15 @@ import { emailViolations, normalizeLogin } from "../identifiers.js";
 import type { Throttle } from "../limits/rate-limits.js";
 import type { Outbox } from "./outbox.js";
 
+export interface MailRequestsDeps {
+  db: Database;
+  throttle: Throttle;
+  outbox: Outbox;
+}
+
 /** The mails anyone can have sent to an address, and how many of them. */
 export class MailRequests {
-  readonly #db: Database;
-  readonly #throttle: Throttle;
-  readonly #outbox: Outbox;
-
-  constructor(deps: { db: Database; throttle: Throttle; outbox: Outbox }) {
-    this.#db = deps.db;
-    this.#throttle = deps.throttle;
-    this.#outbox = deps.outbox;
-  }
+  constructor(private readonly deps: MailRequestsDeps) {}
 
   /**
    * Notes that somebody asked for a mail. Whether there is anything to send is found out later, out of their sight.
@@ -30,12 +28,12 @@ export class MailRequests {
     const violations = emailViolations(email);
     if (violations.length > 0) throw invalidInput(violations);
     await this.count(client);
-    await this.#outbox.enqueue(this.#db, { kind, email });
-    this.#outbox.wake();
+    await this.deps.outbox.enqueue(this.deps.db, { kind, email });
+    this.deps.outbox.wake();
   }
 
   /** Counts an email that the client asks for, whatever the address. @throws RATE_LIMITED */
   async count(client: Client): Promise<void> {
-    await this.#throttle.count("EMAIL", client);
+    await this.deps.throttle.count("EMAIL", client);
   }
 }

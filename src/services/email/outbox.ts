@@ -73,22 +73,19 @@ export interface OutboxDeps {
  * each by one process at a time, again and again until the mail server has it.
  */
 export class Outbox {
-  readonly #deps: OutboxDeps;
   readonly #sending = new Set<Promise<void>>();
   #pass: Promise<void> = Promise.resolve();
   #nextPass: Promise<void> | undefined;
   #timer: { at: number; handle: NodeJS.Timeout } | undefined;
   #closed = false;
 
-  constructor(deps: OutboxDeps) {
-    this.#deps = deps;
-  }
+  constructor(private readonly deps: OutboxDeps) {}
 
   /** Writes down a mail to be sent. Call `wake` once the transaction is committed. */
   async enqueue(transaction: Database, intent: EmailIntent): Promise<void> {
-    const now = this.#deps.clock.now();
+    const now = this.deps.clock.now();
     await insertOutboxMail(transaction, {
-      id: this.#deps.newId(),
+      id: this.deps.newId(),
       kind: intent.kind,
       email: intent.email,
       userId: ("userId" in intent && intent.userId) || null,
@@ -127,15 +124,15 @@ export class Outbox {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer?.handle);
-    const impatience = setTimeout(() => this.#deps.mailer.close().catch(this.#deps.onError), CLOSING_TIME);
+    const impatience = setTimeout(() => this.deps.mailer.close().catch(this.deps.onError), CLOSING_TIME);
     await this.#pass;
     await Promise.all(this.#sending);
     clearTimeout(impatience);
-    await this.#deps.mailer.close();
+    await this.deps.mailer.close();
   }
 
   async #takeDue(): Promise<void> {
-    const { db, clock } = this.#deps;
+    const { db, clock } = this.deps;
     while (!this.#closed) {
       while (this.#sending.size >= CONCURRENCY) await Promise.race(this.#sending);
       const due = await listDueOutboxMails(db, clock.now(), CONCURRENCY - this.#sending.size);
@@ -151,7 +148,7 @@ export class Outbox {
   }
 
   async #attempt(mail: OutboxMail): Promise<void> {
-    const { db, clock, mailer, compose, limits, onError } = this.#deps;
+    const { db, clock, mailer, compose, limits, onError } = this.deps;
     try {
       const postponedUntil = await limits.admit(mail);
       if (postponedUntil !== undefined) return this.#wakeIn(postponedUntil - clock.now());
@@ -171,7 +168,7 @@ export class Outbox {
   }
 
   async #failed(mail: OutboxMail, error: unknown): Promise<void> {
-    const { db, clock, onFailure } = this.#deps;
+    const { db, clock, onFailure } = this.deps;
     const now = clock.now();
     const dropped =
       error instanceof PermanentMailError
@@ -195,7 +192,7 @@ export class Outbox {
     clearTimeout(this.#timer?.handle);
     const handle = setTimeout(() => {
       this.#timer = undefined;
-      this.deliverDue().catch(this.#deps.onError);
+      this.deliverDue().catch(this.deps.onError);
     }, at - performance.now());
     this.#timer = { at, handle: handle.unref() };
   }

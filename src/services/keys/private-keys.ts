@@ -13,6 +13,13 @@ import { resealPrivateKey, type StoredSigningKey } from "../../storage/signing-k
 
 const PURPOSE = "signing key";
 
+export interface WrongSecretKeyErrorDeps {
+  db: Database;
+  secretKey: () => string;
+  /** The SECRET_KEY before this one; what it encrypted is encrypted again with the current one. */
+  previousSecretKey: string | undefined;
+}
+
 /** A stored private key was sealed under another SECRET_KEY than the one given. */
 export class WrongSecretKeyError extends Error {
   override readonly name = "WrongSecretKeyError";
@@ -20,17 +27,9 @@ export class WrongSecretKeyError extends Error {
 
 /** Makes private keys, and keeps them sealed under SECRET_KEY. */
 export class PrivateKeys {
-  readonly #db: Database;
-  readonly #secretKey: () => string;
-  readonly #previousSecretKey: string | undefined;
   readonly #opened = new Map<string, CryptoKey>();
 
-  /** @param deps.previousSecretKey the SECRET_KEY before this one: what it sealed is sealed anew */
-  constructor(deps: { db: Database; secretKey: () => string; previousSecretKey: string | undefined }) {
-    this.#db = deps.db;
-    this.#secretKey = deps.secretKey;
-    this.#previousSecretKey = deps.previousSecretKey;
-  }
+  constructor(private readonly deps: WrongSecretKeyErrorDeps) {}
 
   /** A new key pair, not yet written. */
   async generate(algorithm: Algorithm, now: number): Promise<StoredSigningKey> {
@@ -69,15 +68,15 @@ export class PrivateKeys {
   }
 
   async #resealFromPrevious(kid: string, sealed: string): Promise<Buffer | undefined> {
-    if (this.#previousSecretKey === undefined) return undefined;
-    const pkcs8 = new Sealer(this.#previousSecretKey, PURPOSE).open(sealed, kid);
+    if (this.deps.previousSecretKey === undefined) return undefined;
+    const pkcs8 = new Sealer(this.deps.previousSecretKey, PURPOSE).open(sealed, kid);
     if (pkcs8 !== undefined) {
-      await resealPrivateKey(this.#db, kid, { from: sealed, to: this.#sealer().seal(pkcs8, kid) });
+      await resealPrivateKey(this.deps.db, kid, { from: sealed, to: this.#sealer().seal(pkcs8, kid) });
     }
     return pkcs8;
   }
 
   #sealer(): Sealer {
-    return new Sealer(this.#secretKey(), PURPOSE);
+    return new Sealer(this.deps.secretKey(), PURPOSE);
   }
 }

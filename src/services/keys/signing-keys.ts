@@ -32,39 +32,24 @@ interface LoadedKeys {
   verificationKeys: Map<string, VerificationKey>;
 }
 
+export interface SigningKeysDeps {
+  db: Database;
+  clock: Clock;
+  audit: Audit;
+  privateKeys: PrivateKeys;
+  algorithm: Exclude<Algorithm, "HS256">;
+  /** In milliseconds. */
+  accessTokenLifetime: number;
+  /** Called when the keys could not be read again; those read before stay in use. */
+  onReloadError: (error: unknown) => void;
+}
+
 /** The key pairs kept in the database: one signs, those before it verify until their last token has expired. */
 export class SigningKeys implements KeyRing {
-  readonly #db: Database;
-  readonly #clock: Clock;
-  readonly #audit: Audit;
-  readonly #privateKeys: PrivateKeys;
-  readonly #algorithm: Algorithm;
-  readonly #accessTokenLifetime: number;
-  readonly #onReloadError: (error: unknown) => void;
   #loaded: LoadedKeys | undefined;
   #loading: Promise<LoadedKeys> | undefined;
 
-  /**
-   * @param deps.accessTokenLifetime in milliseconds
-   * @param deps.onReloadError told when the keys could not be read again: those read before stay in use
-   */
-  constructor(deps: {
-    db: Database;
-    clock: Clock;
-    audit: Audit;
-    privateKeys: PrivateKeys;
-    algorithm: Exclude<Algorithm, "HS256">;
-    accessTokenLifetime: number;
-    onReloadError: (error: unknown) => void;
-  }) {
-    this.#db = deps.db;
-    this.#clock = deps.clock;
-    this.#audit = deps.audit;
-    this.#privateKeys = deps.privateKeys;
-    this.#algorithm = deps.algorithm;
-    this.#accessTokenLifetime = deps.accessTokenLifetime;
-    this.#onReloadError = deps.onReloadError;
-  }
+  constructor(private readonly deps: SigningKeysDeps) {}
 
   /**
    * The key to sign with; the first call of all makes it.
@@ -73,7 +58,7 @@ export class SigningKeys implements KeyRing {
   async signingKey(): Promise<SigningKey> {
     const { stored, verificationKeys } = await this.#keys();
     const signs = this.#signing(stored);
-    return { ...verificationKeys.get(signs.kid)!, sign: await this.#privateKeys.open(signs) };
+    return { ...verificationKeys.get(signs.kid)!, sign: await this.deps.privateKeys.open(signs) };
   }
 
   async verificationKey(kid: string): Promise<VerificationKey | undefined> {
@@ -93,7 +78,7 @@ export class SigningKeys implements KeyRing {
 
   /** All keys that verify, oldest first. */
   async list(): Promise<StoredSigningKey[]> {
-    return (await listSigningKeys(this.#db)).filter((key) => this.#isValid(key));
+    return (await listSigningKeys(this.deps.db)).filter((key) => this.#isValid(key));
   }
 
   /**
@@ -105,8 +90,8 @@ export class SigningKeys implements KeyRing {
    * @throws WrongSecretKeyError when the stored key does not open; nothing is written
    */
   async rotate(): Promise<{ kid: string; signsFrom: number }> {
-    const signsFrom = this.#clock.now() + PUBLISHED_BEFORE;
-    const stored = await listSigningKeys(this.#db);
+    const signsFrom = this.deps.clock.now() + PUBLISHED_BEFORE;
+    const stored = await listSigningKeys(this.deps.db);
     await this.#openSigning(stored);
     const { kid } = await this.#replace(newest(stored));
     if (this.#loaded !== undefined) await this.#reload();
@@ -115,34 +100,34 @@ export class SigningKeys implements KeyRing {
 
   /** Removes a key that does not sign any more, before its last token has expired. @throws NOT_FOUND */
   async retire(kid: string): Promise<void> {
-    await inTransaction(this.#db, async (transaction) => {
-      if (!(await deleteSupersededSigningKey(transaction, kid, this.#clock.now()))) {
+    await inTransaction(this.deps.db, async (transaction) => {
+      if (!(await deleteSupersededSigningKey(transaction, kid, this.deps.clock.now()))) {
         throw new LatchkeyError(
           "NOT_FOUND",
           "There is no such key, or it still signs: rotate, and retire it a minute later.",
         );
       }
-      await this.#audit.record(transaction, "SIGNING_KEY_RETIRED", { details: { kid } });
+      await this.deps.audit.record(transaction, "SIGNING_KEY_RETIRED", { details: { kid } });
     });
     if (this.#loaded !== undefined) await this.#reload();
   }
 
   /** The oldest that has not been superseded yet: the next is only published. */
   #signing(stored: StoredSigningKey[]): StoredSigningKey {
-    const now = this.#clock.now();
+    const now = this.deps.clock.now();
     return stored.find(({ supersededAt }) => supersededAt !== null && supersededAt > now) ?? newest(stored);
   }
 
   #isValid({ expiresAt }: StoredSigningKey): boolean {
-    return expiresAt === null || expiresAt > this.#clock.now();
+    return expiresAt === null || expiresAt > this.deps.clock.now();
   }
 
   async #keys(): Promise<LoadedKeys> {
     if (this.#loaded === undefined) return this.#loadOnce(() => this.#loadFirst());
     // Either way: when the clock was set back, what was read is not taken as read until then.
-    if (Math.abs(this.#clock.now() - this.#loaded.loadedAt) < RELOAD_INTERVAL) return this.#loaded;
+    if (Math.abs(this.deps.clock.now() - this.#loaded.loadedAt) < RELOAD_INTERVAL) return this.#loaded;
     return this.#reload().catch((error: unknown) => {
-      this.#onReloadError(error);
+      this.deps.onReloadError(error);
       return this.#loaded!;
     });
   }
@@ -167,24 +152,24 @@ export class SigningKeys implements KeyRing {
 
   /** Whether a process signs with it, now or later: one whose clock is behind still may. */
   #maySign({ supersededAt }: StoredSigningKey): boolean {
-    return supersededAt === null || supersededAt > this.#clock.now() - CLOCK_TOLERANCE;
+    return supersededAt === null || supersededAt > this.deps.clock.now() - CLOCK_TOLERANCE;
   }
 
   /** All that may still sign must open, before anything is written. @throws WrongSecretKeyError */
   async #openSigning(stored: StoredSigningKey[]): Promise<void> {
-    for (const key of stored) if (this.#maySign(key)) await this.#privateKeys.open(key);
+    for (const key of stored) if (this.#maySign(key)) await this.deps.privateKeys.open(key);
   }
 
   /** At the start: makes the first key, or one of another algorithm when ALGORITHM has changed. */
   async #loadFirst(): Promise<LoadedKeys> {
-    const stored = await listSigningKeys(this.#db);
+    const stored = await listSigningKeys(this.deps.db);
     await this.#openSigning(stored);
-    const algorithm = this.#algorithm;
+    const algorithm = this.deps.algorithm;
     if (stored.length === 0) {
-      const first = await this.#privateKeys.generate(algorithm, this.#clock.now());
-      await inTransaction(this.#db, async (transaction) => {
+      const first = await this.deps.privateKeys.generate(algorithm, this.deps.clock.now());
+      await inTransaction(this.deps.db, async (transaction) => {
         if (!(await insertSigningKey(transaction, first))) return;
-        await this.#audit.record(transaction, "SIGNING_KEY_ROTATED", { details: { kid: first.kid } });
+        await this.deps.audit.record(transaction, "SIGNING_KEY_ROTATED", { details: { kid: first.kid } });
       });
     } else if (newest(stored).algorithm !== algorithm) {
       await this.#replace({ ...newest(stored), algorithm });
@@ -193,17 +178,17 @@ export class SigningKeys implements KeyRing {
   }
 
   async #load(): Promise<LoadedKeys> {
-    let stored = await listSigningKeys(this.#db);
+    let stored = await listSigningKeys(this.deps.db);
     // Before it signs with a key, a process notes for how long that has to verify.
-    const tokenLifetime = this.#accessTokenLifetime;
+    const tokenLifetime = this.deps.accessTokenLifetime;
     const short = stored.filter((key) => this.#maySign(key) && key.tokenLifetime < tokenLifetime);
     if (short.length > 0) {
       await raiseTokenLifetime(
-        this.#db,
+        this.deps.db,
         short.map(({ kid }) => kid),
         tokenLifetime,
       );
-      stored = await listSigningKeys(this.#db);
+      stored = await listSigningKeys(this.deps.db);
     }
     const keys = await Promise.all(
       stored.map(async ({ kid, algorithm, publicJwk }) => ({
@@ -213,20 +198,20 @@ export class SigningKeys implements KeyRing {
       })),
     );
     const verificationKeys = new Map(keys.map((key) => [key.kid, key]));
-    return { loadedAt: this.#clock.now(), stored, verificationKeys };
+    return { loadedAt: this.deps.clock.now(), stored, verificationKeys };
   }
 
   /** Of several processes that replace one key at once, one makes the next, and all get it. */
   async #replace({ kid, algorithm }: Pick<StoredSigningKey, "kid" | "algorithm">): Promise<StoredSigningKey> {
-    const now = this.#clock.now();
-    const next = await this.#privateKeys.generate(algorithm, now);
-    await inTransaction(this.#db, async (transaction) => {
+    const now = this.deps.clock.now();
+    const next = await this.deps.privateKeys.generate(algorithm, now);
+    await inTransaction(this.deps.db, async (transaction) => {
       if (!(await supersedeSigningKey(transaction, kid, now + PUBLISHED_BEFORE))) return;
       await insertSigningKey(transaction, next);
       const details = { kid: next.kid, superseded: kid };
-      await this.#audit.record(transaction, "SIGNING_KEY_ROTATED", { details });
+      await this.deps.audit.record(transaction, "SIGNING_KEY_ROTATED", { details });
     });
-    return newest(await listSigningKeys(this.#db));
+    return newest(await listSigningKeys(this.deps.db));
   }
 }
 

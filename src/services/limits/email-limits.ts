@@ -13,22 +13,20 @@ const LIMITED = new Map([
   ["EMAIL_CHANGE", { sameForAll: false }],
 ]);
 
+export interface EmailLimitsDeps {
+  db: Database;
+  clock: Clock;
+  /** Stands in for the addresses. */
+  names: KeyedHash;
+}
+
 /**
  * How many emails an address gets, each kind for itself. Only what was sent counts, so that a request which sends
  * nothing holds up nobody; and it is looked at when an email is sent, so that no answer tells who has an account. An
  * email beyond the limit is postponed: one goes out after every request, some minutes later at most.
  */
 export class EmailLimits {
-  readonly #db: Database;
-  readonly #clock: Clock;
-  readonly #names: KeyedHash;
-
-  /** @param deps.names stands in for the addresses */
-  constructor(deps: { db: Database; clock: Clock; names: KeyedHash }) {
-    this.#db = deps.db;
-    this.#clock = deps.clock;
-    this.#names = deps.names;
-  }
+  constructor(private readonly deps: EmailLimitsDeps) {}
 
   /**
    * Counts an email that is about to be sent, or postpones it when too many of its kind went to its address.
@@ -37,20 +35,20 @@ export class EmailLimits {
   async admit(mail: OutboxMail): Promise<number | undefined> {
     const limited = LIMITED.get(mail.kind);
     if (limited === undefined) return undefined;
-    const now = this.#clock.now();
-    if ((await countAttempt(this.#db, this.#keyOf(mail), EMAILS_TO_ADDRESS, now)) !== undefined)
+    const now = this.deps.clock.now();
+    if ((await countAttempt(this.deps.db, this.#keyOf(mail), EMAILS_TO_ADDRESS, now)) !== undefined)
       return undefined;
-    const until = (await findNextAttempt(this.#db, [this.#keyOf(mail)], now)) ?? now;
-    await postponeOutboxMail(this.#db, mail, until, limited);
+    const until = (await findNextAttempt(this.deps.db, [this.#keyOf(mail)], now)) ?? now;
+    await postponeOutboxMail(this.deps.db, mail, until, limited);
     return until;
   }
 
   /** Takes back what was counted for an email that was not sent after all. */
   async giveBack(mail: OutboxMail): Promise<void> {
-    if (LIMITED.has(mail.kind)) await uncountAttempt(this.#db, this.#keyOf(mail));
+    if (LIMITED.has(mail.kind)) await uncountAttempt(this.deps.db, this.#keyOf(mail));
   }
 
   #keyOf({ kind, email }: OutboxMail): AttemptKey {
-    return { name: `EMAIL_${kind}`, account: this.#names.of(email), source: "" };
+    return { name: `EMAIL_${kind}`, account: this.deps.names.of(email), source: "" };
   }
 }

@@ -38,6 +38,15 @@ interface Counted {
   reached: boolean;
 }
 
+export interface ThrottleDeps {
+  db: Database;
+  clock: Clock;
+  audit: Audit;
+  metrics: Metrics;
+  /** Stands in for names that no account has: people type passwords into the wrong field. */
+  names: KeyedHash;
+}
+
 /**
  * Limits attempts, in the database: all processes count together, and a restart forgets nothing.
  *
@@ -46,29 +55,16 @@ interface Counted {
  * have counts of their own, emails are held up for minutes at most, and a new password resets all.
  */
 export class Throttle {
-  readonly #db: Database;
-  readonly #clock: Clock;
-  readonly #audit: Audit;
-  readonly #metrics: Metrics;
-  readonly #names: KeyedHash;
-
-  /** @param deps.names stands in for names that nobody has: people type passwords into the wrong field */
-  constructor(deps: { db: Database; clock: Clock; audit: Audit; metrics: Metrics; names: KeyedHash }) {
-    this.#db = deps.db;
-    this.#clock = deps.clock;
-    this.#audit = deps.audit;
-    this.#metrics = deps.metrics;
-    this.#names = deps.names;
-  }
+  constructor(private readonly deps: ThrottleDeps) {}
 
   /**
    * Who tries an account. For a name that nobody has the same is done, and later the same counted.
    * @param target.name what the account was called, normalized
    */
   async identify(client: Client, target: { userId: string | undefined; name: string }): Promise<Attempter> {
-    const account = target.userId ?? this.#names.of(target.name);
+    const account = target.userId ?? this.deps.names.of(target.name);
     const source = networkOf(client);
-    const known = await isKnownSource(this.#db, { userId: account, source, now: this.#clock.now() });
+    const known = await isKnownSource(this.deps.db, { userId: account, source, now: this.deps.clock.now() });
     return { userId: target.userId, account, source, known, client };
   }
 
@@ -120,14 +116,14 @@ export class Throttle {
 
   async #countAll(kind: AttemptKind, attempter: Attempter): Promise<Counted[]> {
     const limits = limitsOf(kind, attempter);
-    const now = this.#clock.now();
+    const now = this.deps.clock.now();
     // Asked first, so that an attempt which one limit refuses is not counted by the others.
     const keys = limits.map(({ key }) => key);
-    const next = await findNextAttempt(this.#db, keys, now);
+    const next = await findNextAttempt(this.deps.db, keys, now);
     if (next !== undefined) throw this.#refused(kind, next - now);
     const counted: Counted[] = [];
     for (const { key, limit } of limits) {
-      const count = await countAttempt(this.#db, key, limit, now);
+      const count = await countAttempt(this.deps.db, key, limit, now);
       // Others were faster; how long it takes is told to the next try.
       if (count === undefined) throw this.#refused(kind, SECOND);
       counted.push({ key, reached: count === limit.attempts });
@@ -136,7 +132,7 @@ export class Throttle {
   }
 
   #refused(kind: AttemptKind, wait: number): LatchkeyError<"RATE_LIMITED"> {
-    this.#metrics.attemptRefused(kind);
+    this.deps.metrics.attemptRefused(kind);
     return rateLimited(wait);
   }
 
@@ -144,7 +140,7 @@ export class Throttle {
     for (const { key, reached } of counted) {
       if (!reached) continue;
       const entry = { subjectId: userId, client, details: { limit: key.name } };
-      await this.#audit.record(this.#db, "ATTEMPTS_LIMITED", entry);
+      await this.deps.audit.record(this.deps.db, "ATTEMPTS_LIMITED", entry);
     }
   }
 
@@ -160,7 +156,11 @@ export class Throttle {
   }
 
   async #remember(transaction: Database, userId: string, source: string): Promise<void> {
-    await rememberSource(transaction, { userId, source, until: this.#clock.now() + KNOWN_SOURCE_LIFETIME });
+    await rememberSource(transaction, {
+      userId,
+      source,
+      until: this.deps.clock.now() + KNOWN_SOURCE_LIFETIME,
+    });
   }
 }
 

@@ -14,22 +14,19 @@ interface Owner {
   email: string;
 }
 
+export interface AccountAccessDeps {
+  clock: Clock;
+  throttle: Throttle;
+  sessions: Sessions;
+  outbox: Outbox;
+}
+
 /**
  * What opens an account, taken back in one place, whoever asks for it. Each method is a part of a transaction that has
  * locked the user.
  */
 export class AccountAccess {
-  readonly #clock: Clock;
-  readonly #throttle: Throttle;
-  readonly #sessions: Sessions;
-  readonly #outbox: Outbox;
-
-  constructor(deps: { clock: Clock; throttle: Throttle; sessions: Sessions; outbox: Outbox }) {
-    this.#clock = deps.clock;
-    this.#throttle = deps.throttle;
-    this.#sessions = deps.sessions;
-    this.#outbox = deps.outbox;
-  }
+  constructor(private readonly deps: AccountAccessDeps) {}
 
   /** Every token that was emailed to the user, and every email that waits to bring one. */
   async withdrawTokens(transaction: Database, user: Owner): Promise<void> {
@@ -44,8 +41,8 @@ export class AccountAccess {
    */
   async revoke(transaction: Database, user: Owner, by: ChangedBy, knownFrom?: Client): Promise<void> {
     await this.withdrawTokens(transaction, user);
-    await this.#throttle.startAnew(transaction, user.id, knownFrom);
-    await this.#sessions.endAll(transaction, user.id, by);
+    await this.deps.throttle.startAnew(transaction, user.id, knownFrom);
+    await this.deps.sessions.endAll(transaction, user.id, by);
   }
 
   /**
@@ -54,10 +51,10 @@ export class AccountAccess {
    */
   async replacePassword(transaction: Database, user: User, hash: string, by: ChangedBy): Promise<void> {
     await this.revoke(transaction, user, by, by.client);
-    await setPasswordHash(transaction, user.id, hash, this.#clock.now());
+    await setPasswordHash(transaction, user.id, hash, this.deps.clock.now());
     const { email, username, emailVerifiedAt } = user;
     // An address that nobody has proven to be theirs is not written to.
     if (emailVerifiedAt === null) return;
-    await this.#outbox.enqueue(transaction, { kind: "PASSWORD_CHANGED", email, facts: { username } });
+    await this.deps.outbox.enqueue(transaction, { kind: "PASSWORD_CHANGED", email, facts: { username } });
   }
 }

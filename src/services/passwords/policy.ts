@@ -16,25 +16,17 @@ export interface PasswordOwner {
   email: string;
 }
 
+export interface PasswordPolicyDeps {
+  throttle: Throttle;
+  passwords: Passwords;
+  passwordQueue: PasswordQueue;
+  /** In Unicode code points. */
+  minLength: number;
+}
+
 /** The rules for a password that is being set. A login is never refused by them: it just fails. */
 export class PasswordPolicy {
-  readonly #throttle: Throttle;
-  readonly #passwords: Passwords;
-  readonly #passwordQueue: PasswordQueue;
-  readonly #minLength: number;
-
-  /** @param deps.minLength in Unicode code points */
-  constructor(deps: {
-    throttle: Throttle;
-    passwords: Passwords;
-    passwordQueue: PasswordQueue;
-    minLength: number;
-  }) {
-    this.#throttle = deps.throttle;
-    this.#passwords = deps.passwords;
-    this.#passwordQueue = deps.passwordQueue;
-    this.#minLength = deps.minLength;
-  }
+  constructor(private readonly deps: PasswordPolicyDeps) {}
 
   /**
    * @param field what the violations call the password
@@ -43,7 +35,7 @@ export class PasswordPolicy {
   async check(password: string, owner: PasswordOwner, field = "password"): Promise<void> {
     const violations = this.#violations(password, field);
     if (violations.length === 0) {
-      const { score } = await this.#passwords.estimate(password, contextOf(owner));
+      const { score } = await this.deps.passwords.estimate(password, contextOf(owner));
       if (score < MIN_SCORE || isMadeOf(password, contextOf(owner))) {
         const message =
           "the password is too easy to guess; take a few words that do not belong together, and none of your names";
@@ -55,9 +47,9 @@ export class PasswordPolicy {
 
   /** How hard a password is to guess, for a form that helps to choose one. @throws RATE_LIMITED, OVERLOADED */
   async estimate(password: string, client: Client): Promise<PasswordEstimate> {
-    return this.#passwordQueue.withSlot({ client, account: "", known: false }, async () => {
-      await this.#throttle.count("PASSWORD_STRENGTH", client);
-      return this.#passwords.estimate(password, contextOf(undefined));
+    return this.deps.passwordQueue.withSlot({ client, account: "", known: false }, async () => {
+      await this.deps.throttle.count("PASSWORD_STRENGTH", client);
+      return this.deps.passwords.estimate(password, contextOf(undefined));
     });
   }
 
@@ -67,10 +59,10 @@ export class PasswordPolicy {
     if (!password.isWellFormed() || password.includes("\0")) {
       broken("wellFormed", "the password must be well-formed Unicode without NUL characters");
     }
-    if ([...password].length < this.#minLength) {
+    if ([...password].length < this.deps.minLength) {
       broken(
         "minLength",
-        `the password must be at least ${this.#minLength} characters; a few words are easiest`,
+        `the password must be at least ${this.deps.minLength} characters; a few words are easiest`,
       );
     }
     if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES) {

@@ -12,53 +12,35 @@ import type { Throttle } from "../limits/rate-limits.js";
 import type { AccountAccess } from "./account-access.js";
 import type { PasswordPolicy } from "./policy.js";
 
+export interface PasswordRecoveryDeps {
+  db: Database;
+  clock: Clock;
+  audit: Audit;
+  throttle: Throttle;
+  passwords: Passwords;
+  passwordQueue: PasswordQueue;
+  policy: PasswordPolicy;
+  tokens: OneTimeTokens;
+  access: AccountAccess;
+  outbox: Outbox;
+}
+
 /** Setting a password with a token from a mail: who has forgotten theirs, and who was invited. */
 export class PasswordRecovery {
-  readonly #db: Database;
-  readonly #clock: Clock;
-  readonly #audit: Audit;
-  readonly #throttle: Throttle;
-  readonly #passwords: Passwords;
-  readonly #passwordQueue: PasswordQueue;
-  readonly #policy: PasswordPolicy;
-  readonly #tokens: OneTimeTokens;
-  readonly #access: AccountAccess;
-  readonly #outbox: Outbox;
-
-  constructor(deps: {
-    db: Database;
-    clock: Clock;
-    audit: Audit;
-    throttle: Throttle;
-    passwords: Passwords;
-    passwordQueue: PasswordQueue;
-    policy: PasswordPolicy;
-    tokens: OneTimeTokens;
-    access: AccountAccess;
-    outbox: Outbox;
-  }) {
-    this.#db = deps.db;
-    this.#clock = deps.clock;
-    this.#audit = deps.audit;
-    this.#throttle = deps.throttle;
-    this.#passwords = deps.passwords;
-    this.#passwordQueue = deps.passwordQueue;
-    this.#policy = deps.policy;
-    this.#tokens = deps.tokens;
-    this.#access = deps.access;
-    this.#outbox = deps.outbox;
-  }
+  constructor(private readonly deps: PasswordRecoveryDeps) {}
 
   /** Sets a new password and ends all sessions; does not sign in. @throws INVALID_TOKEN, BAD_USER_INPUT, RATE_LIMITED, OVERLOADED */
   async reset(token: string, newPassword: string, client: Client): Promise<void> {
     const choice = { password: newPassword, field: "newPassword" };
-    await this.#throttle.guessToken(client, () => this.#setPassword("PASSWORD_RESET", token, choice, client));
+    await this.deps.throttle.guessToken(client, () =>
+      this.#setPassword("PASSWORD_RESET", token, choice, client),
+    );
   }
 
   /** Sets the first password of an invited user, whose address it proves. @throws as reset */
   async acceptInvitation(token: string, password: string, client: Client): Promise<void> {
     const choice = { password, field: "password" };
-    await this.#throttle.guessToken(client, () =>
+    await this.deps.throttle.guessToken(client, () =>
       unlessTaken(this.#setPassword("INVITATION", token, choice, client)),
     );
   }
@@ -70,26 +52,26 @@ export class PasswordRecovery {
     client: Client,
   ): Promise<void> {
     // A password that is refused must not cost the token: it is consumed when all else is well.
-    const owner = await this.#tokens.ownerOf(this.#db, purpose, token);
+    const owner = await this.deps.tokens.ownerOf(this.deps.db, purpose, token);
     const holder = { client, account: owner.id, known: true };
-    const hash = await this.#passwordQueue.withSlot(holder, async () => {
-      await this.#policy.check(password, owner, field);
-      return this.#passwords.hash(password);
+    const hash = await this.deps.passwordQueue.withSlot(holder, async () => {
+      await this.deps.policy.check(password, owner, field);
+      return this.deps.passwords.hash(password);
     });
-    await inTransaction(this.#db, async (transaction) => {
-      const { user, email } = await this.#tokens.consume(transaction, purpose, token);
+    await inTransaction(this.deps.db, async (transaction) => {
+      const { user, email } = await this.deps.tokens.consume(transaction, purpose, token);
       if (user.email !== email || (purpose === "INVITATION" && (await hasPassword(transaction, user.id)))) {
         throw invalidOneTimeToken();
       }
       const by = { actorId: user.id, client };
-      const now = this.#clock.now();
+      const now = this.deps.clock.now();
       const emailVerifiedAt = user.emailVerifiedAt ?? now;
       await updateUser(transaction, user.id, { emailVerifiedAt }, now);
-      await this.#access.replacePassword(transaction, { ...user, emailVerifiedAt }, hash, by);
+      await this.deps.access.replacePassword(transaction, { ...user, emailVerifiedAt }, hash, by);
       const type = purpose === "INVITATION" ? "INVITATION_ACCEPTED" : "PASSWORD_RESET";
-      await this.#audit.record(transaction, type, { ...by, subjectId: user.id });
+      await this.deps.audit.record(transaction, type, { ...by, subjectId: user.id });
     });
-    this.#outbox.wake();
+    this.deps.outbox.wake();
   }
 }
 

@@ -38,34 +38,19 @@ export interface SessionLifetime {
 /** After the limit was lowered there may be any number too many: a sign-in ends so many of them. */
 const MAX_ENDED_PER_START = 20;
 
+export interface SessionsDeps {
+  db: Database;
+  accessTokens: AccessTokens;
+  audit: Audit;
+  clock: Clock;
+  newId: NewId;
+  lifetime: SessionLifetime;
+  /** How many live sessions a user has at most. */ maxPerUser: number;
+}
+
 /** Starts, shows and ends sessions, and tells whose a token is. */
 export class Sessions {
-  readonly #db: Database;
-  readonly #accessTokens: AccessTokens;
-  readonly #audit: Audit;
-  readonly #clock: Clock;
-  readonly #newId: NewId;
-  readonly #lifetime: SessionLifetime;
-  readonly #maxPerUser: number;
-
-  constructor(deps: {
-    db: Database;
-    accessTokens: AccessTokens;
-    audit: Audit;
-    clock: Clock;
-    newId: NewId;
-    lifetime: SessionLifetime;
-    /** How many live sessions a user has at most. */
-    maxPerUser: number;
-  }) {
-    this.#db = deps.db;
-    this.#accessTokens = deps.accessTokens;
-    this.#audit = deps.audit;
-    this.#clock = deps.clock;
-    this.#newId = deps.newId;
-    this.#lifetime = deps.lifetime;
-    this.#maxPerUser = deps.maxPerUser;
-  }
+  constructor(private readonly deps: SessionsDeps) {}
 
   /**
    * Writes a new session and its first refresh token, and ends the least recently used ones that are too many by it.
@@ -76,14 +61,14 @@ export class Sessions {
     user: User,
     client: Client,
   ): Promise<{ session: Session; refreshToken: string }> {
-    const now = this.#clock.now();
+    const now = this.deps.clock.now();
     const session: Session = {
-      id: this.#newId(),
+      id: this.deps.newId(),
       userId: user.id,
       createdAt: now,
       lastUsedAt: now,
-      expiresAt: now + Math.min(this.#lifetime.idle, this.#lifetime.absolute),
-      absoluteExpiresAt: now + this.#lifetime.absolute,
+      expiresAt: now + Math.min(this.deps.lifetime.idle, this.deps.lifetime.absolute),
+      absoluteExpiresAt: now + this.deps.lifetime.absolute,
       endedAt: null,
       ...client,
     };
@@ -100,19 +85,19 @@ export class Sessions {
 
   /** Leaves room for one more session of the user. */
   async #makeRoom(transaction: Database, userId: string, client: Client): Promise<void> {
-    const now = this.#clock.now();
-    const room = { keep: this.#maxPerUser - 1, limit: MAX_ENDED_PER_START };
+    const now = this.deps.clock.now();
+    const room = { keep: this.deps.maxPerUser - 1, limit: MAX_ENDED_PER_START };
     for (const sessionId of await listSupernumerarySessions(transaction, userId, now, room)) {
       await endSessions(transaction, userId, now, { only: sessionId });
       const event = { actorId: userId, subjectId: userId, sessionId, client };
       const details = { reason: "MAX_SESSIONS_PER_USER" };
-      await this.#audit.record(transaction, "SESSION_REVOKED", { ...event, details });
+      await this.deps.audit.record(transaction, "SESSION_REVOKED", { ...event, details });
     }
   }
 
   async issueToken(session: Session, user: User, refreshToken: string): Promise<IssuedToken> {
-    const claims = { sub: user.id, sid: session.id, jti: this.#newId(), roles: user.roles };
-    const { token, ...expiry } = await this.#accessTokens.issue(claims, session.absoluteExpiresAt);
+    const claims = { sub: user.id, sid: session.id, jti: this.deps.newId(), roles: user.roles };
+    const { token, ...expiry } = await this.deps.accessTokens.issue(claims, session.absoluteExpiresAt);
     return { accessToken: token, ...expiry, refreshToken, user };
   }
 
@@ -121,31 +106,31 @@ export class Sessions {
    * a user is felt on the very next request.
    */
   async authenticate(accessToken: string): Promise<Viewer> {
-    const result = await this.#accessTokens.verify(accessToken);
+    const result = await this.deps.accessTokens.verify(accessToken);
     if (!result.valid) return { kind: "anonymous", reason: result.reason };
     return this.#viewerOf(result.claims);
   }
 
   /** What an access token says (RFC 7662), with the roles the user has now; undefined when it would not be let in. */
   async introspect(accessToken: string): Promise<(AccessTokenClaims & { username: string }) | undefined> {
-    const result = await this.#accessTokens.verify(accessToken);
+    const result = await this.deps.accessTokens.verify(accessToken);
     const viewer = result.valid ? await this.#viewerOf(result.claims) : undefined;
     if (!result.valid || viewer?.kind !== "user") return undefined;
     return { ...result.claims, roles: viewer.user.roles, username: viewer.user.username };
   }
 
   async #viewerOf({ sub, sid }: AccessTokenClaims): Promise<Viewer> {
-    return viewerOf(await findSessionWithUser(this.#db, sid), sub, this.#clock.now());
+    return viewerOf(await findSessionWithUser(this.deps.db, sid), sub, this.deps.clock.now());
   }
 
   /** The user's live sessions, newest first; the page after the session `after`, or the first. */
   async list(userId: string, page: { first: number; after: string | undefined }): Promise<Session[]> {
-    return listLiveSessions(this.#db, userId, this.#clock.now(), page);
+    return listLiveSessions(this.deps.db, userId, this.deps.clock.now(), page);
   }
 
   /** Ends the session the user is in; one that has ended stays as it is. */
   async logout(actor: Actor): Promise<void> {
-    await inTransaction(this.#db, async (transaction) => {
+    await inTransaction(this.deps.db, async (transaction) => {
       await lockUser(transaction, actor.userId);
       await this.#end(transaction, "LOGGED_OUT", byItself(actor), { only: actor.sessionId });
     });
@@ -168,8 +153,8 @@ export class Sessions {
   }
 
   async #endOthers(actor: Actor, which: { only?: string; except?: string }): Promise<number> {
-    return inTransaction(this.#db, async (transaction) => {
-      await authorize(transaction, actor, { now: this.#clock.now() });
+    return inTransaction(this.deps.db, async (transaction) => {
+      await authorize(transaction, actor, { now: this.deps.clock.now() });
       return this.#end(transaction, "SESSION_REVOKED", byItself(actor), which);
     });
   }
@@ -180,9 +165,9 @@ export class Sessions {
     { userId, by }: { userId: string; by: ChangedBy },
     which: { only?: string; except?: string } = {},
   ): Promise<number> {
-    const ended = await endSessions(transaction, userId, this.#clock.now(), which);
+    const ended = await endSessions(transaction, userId, this.deps.clock.now(), which);
     for (const sessionId of ended) {
-      await this.#audit.record(transaction, type, { ...by, subjectId: userId, sessionId });
+      await this.deps.audit.record(transaction, type, { ...by, subjectId: userId, sessionId });
     }
     return ended.length;
   }

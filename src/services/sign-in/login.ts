@@ -16,36 +16,20 @@ const REFUSALS = {
   EMAIL_NOT_VERIFIED: "Open the link in the mail we sent you first, or ask for another.",
 };
 
+export interface LoginDeps {
+  db: Database;
+  throttle: Throttle;
+  passwords: Passwords;
+  passwordQueue: PasswordQueue;
+  sessions: Sessions;
+  audit: Audit;
+  clock: Clock;
+  metrics: Metrics;
+}
+
 /** Signing in with a password. */
 export class Login {
-  readonly #db: Database;
-  readonly #throttle: Throttle;
-  readonly #passwords: Passwords;
-  readonly #passwordQueue: PasswordQueue;
-  readonly #sessions: Sessions;
-  readonly #audit: Audit;
-  readonly #clock: Clock;
-  readonly #metrics: Metrics;
-
-  constructor(deps: {
-    db: Database;
-    throttle: Throttle;
-    passwords: Passwords;
-    passwordQueue: PasswordQueue;
-    sessions: Sessions;
-    audit: Audit;
-    clock: Clock;
-    metrics: Metrics;
-  }) {
-    this.#db = deps.db;
-    this.#throttle = deps.throttle;
-    this.#passwords = deps.passwords;
-    this.#passwordQueue = deps.passwordQueue;
-    this.#sessions = deps.sessions;
-    this.#audit = deps.audit;
-    this.#clock = deps.clock;
-    this.#metrics = deps.metrics;
-  }
+  constructor(private readonly deps: LoginDeps) {}
 
   /**
    * Starts a session for the user with this username or e-mail address and password.
@@ -54,15 +38,15 @@ export class Login {
    * @throws RATE_LIMITED too many failed attempts; OVERLOADED too many passwords are being checked
    */
   async login(username: string, password: string, client: Client): Promise<IssuedToken> {
-    return this.#metrics.login(this.#login(username, password, client));
+    return this.deps.metrics.login(this.#login(username, password, client));
   }
 
   async #login(username: string, password: string, client: Client): Promise<IssuedToken> {
     const name = normalizeLogin(username);
-    const candidate = isLogin(name) ? await findUserByLogin(this.#db, name) : undefined;
-    const attempter = await this.#throttle.identify(client, { userId: candidate?.id, name });
-    return this.#passwordQueue.withSlot(attempter, () =>
-      this.#throttle.guessPassword(attempter, async (succeeded) => {
+    const candidate = isLogin(name) ? await findUserByLogin(this.deps.db, name) : undefined;
+    const attempter = await this.deps.throttle.identify(client, { userId: candidate?.id, name });
+    return this.deps.passwordQueue.withSlot(attempter, () =>
+      this.deps.throttle.guessPassword(attempter, async (succeeded) => {
         let token: IssuedToken | undefined;
         // Again, when the password was changed meanwhile, or hashed anew by another login.
         while (token === undefined) token = await this.#tryLogin(candidate, password, succeeded, client);
@@ -78,14 +62,16 @@ export class Login {
     succeeded: Succeeded,
     client: Client,
   ): Promise<IssuedToken | undefined> {
-    const hash = await findPasswordHash(this.#db, candidate?.id ?? "");
-    const right = await this.#passwords.verify(password, hash);
+    const hash = await findPasswordHash(this.deps.db, candidate?.id ?? "");
+    const right = await this.deps.passwords.verify(password, hash);
     if (!right || candidate === undefined || hash === undefined) {
       await this.#refused("INVALID_CREDENTIALS", candidate, client);
       throw new LatchkeyError("INVALID_CREDENTIALS", "The username or the password is wrong.");
     }
-    const newHash = this.#passwords.needsRehash(hash) ? await this.#passwords.hash(password) : undefined;
-    const started = await inTransaction(this.#db, async (transaction) => {
+    const newHash = this.deps.passwords.needsRehash(hash)
+      ? await this.deps.passwords.hash(password)
+      : undefined;
+    const started = await inTransaction(this.deps.db, async (transaction) => {
       const user = await lockUser(transaction, candidate.id);
       // Checking the password took a while: what it was checked against must still hold.
       if (user === undefined || (await findPasswordHash(transaction, user.id)) !== hash) return undefined;
@@ -97,12 +83,12 @@ export class Login {
         await replacePasswordHash(transaction, user.id, {
           from: hash,
           to: newHash,
-          now: this.#clock.now(),
+          now: this.deps.clock.now(),
         });
       }
-      const started = await this.#sessions.start(transaction, user, client);
+      const started = await this.deps.sessions.start(transaction, user, client);
       const event = { actorId: user.id, subjectId: user.id, sessionId: started.session.id, client };
-      await this.#audit.record(transaction, "LOGIN_SUCCEEDED", event);
+      await this.deps.audit.record(transaction, "LOGIN_SUCCEEDED", event);
       await succeeded(transaction);
       return { kind: "started" as const, ...started, user };
     });
@@ -111,11 +97,15 @@ export class Login {
       await this.#refused(started.code, started.user, client);
       throw new LatchkeyError(started.code, REFUSALS[started.code]);
     }
-    return this.#sessions.issueToken(started.session, started.user, started.refreshToken);
+    return this.deps.sessions.issueToken(started.session, started.user, started.refreshToken);
   }
 
   /** Nothing of what was typed is written down: people type passwords into the wrong field. */
   async #refused(reason: ErrorCode, user: User | undefined, client: Client): Promise<void> {
-    await this.#audit.record(this.#db, "LOGIN_FAILED", { subjectId: user?.id, client, details: { reason } });
+    await this.deps.audit.record(this.deps.db, "LOGIN_FAILED", {
+      subjectId: user?.id,
+      client,
+      details: { reason },
+    });
   }
 }

@@ -7,43 +7,33 @@ import type { Audit, Client } from "../audit.js";
 import type { PasswordQueue } from "../limits/password-queue.js";
 import type { Throttle } from "../limits/rate-limits.js";
 
+export interface ReauthenticationDeps {
+  db: Database;
+  throttle: Throttle;
+  passwords: Passwords;
+  passwordQueue: PasswordQueue;
+  audit: Audit;
+}
+
 /** Asks a user who is signed in for the password again, before what cannot be undone. */
 export class Reauthentication {
-  readonly #db: Database;
-  readonly #throttle: Throttle;
-  readonly #passwords: Passwords;
-  readonly #passwordQueue: PasswordQueue;
-  readonly #audit: Audit;
-
-  constructor(deps: {
-    db: Database;
-    throttle: Throttle;
-    passwords: Passwords;
-    passwordQueue: PasswordQueue;
-    audit: Audit;
-  }) {
-    this.#db = deps.db;
-    this.#throttle = deps.throttle;
-    this.#passwords = deps.passwords;
-    this.#passwordQueue = deps.passwordQueue;
-    this.#audit = deps.audit;
-  }
+  constructor(private readonly deps: ReauthenticationDeps) {}
 
   /**
    * @returns the hash that the password was checked against, for `expectPassword`
    * @throws INVALID_CREDENTIALS, which counts as a failed login; RATE_LIMITED; OVERLOADED
    */
   async check(user: User, password: string, client: Client): Promise<string> {
-    const attempter = await this.#throttle.identify(client, { userId: user.id, name: user.username });
-    return this.#passwordQueue.withSlot(attempter, () =>
-      this.#throttle.guessPassword(attempter, async (succeeded) => {
-        const hash = await findPasswordHash(this.#db, user.id);
-        if ((await this.#passwords.verify(password, hash)) && hash !== undefined) {
-          await succeeded(this.#db);
+    const attempter = await this.deps.throttle.identify(client, { userId: user.id, name: user.username });
+    return this.deps.passwordQueue.withSlot(attempter, () =>
+      this.deps.throttle.guessPassword(attempter, async (succeeded) => {
+        const hash = await findPasswordHash(this.deps.db, user.id);
+        if ((await this.deps.passwords.verify(password, hash)) && hash !== undefined) {
+          await succeeded(this.deps.db);
           return hash;
         }
         const details = { reason: "INVALID_CREDENTIALS" };
-        await this.#audit.record(this.#db, "LOGIN_FAILED", { subjectId: user.id, client, details });
+        await this.deps.audit.record(this.deps.db, "LOGIN_FAILED", { subjectId: user.id, client, details });
         throw wrongPassword();
       }),
     );
