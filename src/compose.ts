@@ -48,7 +48,7 @@ import { PrivateKeys } from "./services/keys/private-keys.js";
 import { SigningKeys } from "./services/keys/signing-keys.js";
 import { EmailLimits } from "./services/limits/email-limits.js";
 import { PasswordQueue } from "./services/limits/password-queue.js";
-import { Throttle } from "./services/limits/rate-limits.js";
+import { RateLimits } from "./services/limits/rate-limits.js";
 import { AccountAccess } from "./services/passwords/account-access.js";
 import { PasswordPolicy } from "./services/passwords/policy.js";
 import { PasswordRecovery } from "./services/passwords/recovery.js";
@@ -147,9 +147,9 @@ export function compose(
   const passwords = new Passwords({ cost: config.bcryptCost, metrics });
   const passwordQueue = new PasswordQueue({ passwords, metrics });
   const names = new KeyedHash(secretKey, "attempts");
-  const throttle = new Throttle({ db, clock, audit, metrics, names });
+  const rateLimits = new RateLimits({ db, clock, audit, metrics, names });
   const policy = new PasswordPolicy({
-    throttle,
+    rateLimits,
     passwords,
     passwordQueue,
     minLength: config.passwordMinLength,
@@ -166,8 +166,8 @@ export function compose(
   });
   const grace = config.refreshGraceSeconds * 1000;
   const auditRetention = config.auditRetentionDays * DAY;
-  const refresh = new Refresh({ db, throttle, sessions, audit, clock, lifetime, grace });
-  const login = new Login({ db, throttle, passwords, passwordQueue, sessions, audit, clock, metrics });
+  const refresh = new Refresh({ db, rateLimits, sessions, audit, clock, lifetime, grace });
+  const login = new Login({ db, rateLimits, passwords, passwordQueue, sessions, audit, clock, metrics });
   const items = new Items({ db, clock, newId, maxPerUser: config.maxItemsPerUser });
   const mailer = mailerOf(config, { clock, print });
   const tokens = new OneTimeTokens({ clock });
@@ -181,15 +181,15 @@ export function compose(
     onFailure: ({ error: err, ...mail }) => logger.warn({ err, mail }, "a mail was not sent"),
     onError: logFailure("the outbox failed"),
   });
-  const mailRequests = new MailRequests({ db, throttle, outbox });
-  const access = new AccountAccess({ clock, throttle, sessions, outbox });
+  const mailRequests = new MailRequests({ db, rateLimits, outbox });
+  const access = new AccountAccess({ clock, rateLimits, sessions, outbox });
   const accountDeps = {
     access,
     db,
     clock,
     newId,
     audit,
-    throttle,
+    rateLimits,
     passwords,
     passwordQueue,
     policy,
@@ -202,7 +202,7 @@ export function compose(
   const recovery = new PasswordRecovery(accountDeps);
   const accounts = new Accounts(accountDeps);
   const userImport = new UserImport({ db, accounts, audit, bcryptCost: config.bcryptCost });
-  const reauthentication = new Reauthentication({ db, throttle, passwords, passwordQueue, audit });
+  const reauthentication = new Reauthentication({ db, rateLimits, passwords, passwordQueue, audit });
   const ownAccount = new OwnAccount({ ...accountDeps, reauthentication });
   const cleanupJob = cleanup({ db, clock, grace, auditRetention });
   const jobs = new Jobs({ db, clock, jobs: [cleanupJob, purge({ db }), outbox.job()] });

@@ -1,4 +1,4 @@
-import type { Client } from "../services/audit.js";
+import type { Caller } from "../services/audit.js";
 import type { Sessions } from "../services/sessions/sessions.js";
 import type { Actor, Viewer } from "../services/sessions/viewer.js";
 import type { Loaders } from "./loaders.js";
@@ -6,7 +6,7 @@ import type { Loaders } from "./loaders.js";
 /** What every resolver is given: who asks, from where, and how to read for many at once. */
 export interface Context {
   viewer: Viewer;
-  client: Client;
+  caller: Caller;
   loaders: Loaders;
 }
 
@@ -40,5 +40,5 @@ export function signedIn({ viewer }: Context): Extract<Viewer, { kind: "user" }>
 /** The same, as who asks for a change. */
 export function actorOf(context: Context): Actor {
   const { user, sessionId } = signedIn(context);
-  return { userId: user.id, sessionId, client: context.client };
+  return { userId: user.id, sessionId, caller: context.caller };
 }

@@ -116,10 +116,10 @@ export class AccountResolver {
       "Puts the new address in the place of the old, which is told, with the token from the mail. Answers true. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async confirmEmailChange(
-    @Ctx() { client }: Context,
+    @Ctx() { caller }: Context,
     @Args(() => ConfirmEmailChangeArgs) { token }: ConfirmEmailChangeArgs,
   ) {
-    await this.#ownAccount.confirmEmailChange(token, client);
+    await this.#ownAccount.confirmEmailChange(token, caller);
     return true;
   }
 

@@ -139,10 +139,10 @@ export class RegistrationResolver {
     description:
       "Signs somebody up, and sends a mail to the address: a link to verify it, or word that it has an account. The answer is the same. Errors: `CONFLICT` (the username is taken), `BAD_USER_INPUT`, `FORBIDDEN` (registration is closed), `RATE_LIMITED`, `OVERLOADED`.",
   })
-  async register(@Ctx() { client }: Context, @Args(() => RegisterArgs) { input }: RegisterArgs) {
+  async register(@Ctx() { caller }: Context, @Args(() => RegisterArgs) { input }: RegisterArgs) {
     const { username, email, password, fullName = null } = input;
     const user = await ofInput(
-      this.deps.registration.register({ username, email, password, fullName }, client),
+      this.deps.registration.register({ username, email, password, fullName }, caller),
     );
     return { username: user.username, email: user.email };
   }
@@ -152,8 +152,8 @@ export class RegistrationResolver {
     description:
       "Verifies an e-mail address with the token from the mail, and answers true. From then on its owner can log in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
-  async verifyEmail(@Ctx() { client }: Context, @Args(() => TokenArgs) { token }: TokenArgs) {
-    await this.deps.registration.verifyEmail(token, client);
+  async verifyEmail(@Ctx() { caller }: Context, @Args(() => TokenArgs) { token }: TokenArgs) {
+    await this.deps.registration.verifyEmail(token, caller);
     return true;
   }
 
@@ -162,8 +162,8 @@ export class RegistrationResolver {
     description:
       "Sends one email with a link for each account that claims the address and has not verified it, by username. Always answers true. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
-  async requestEmailVerification(@Ctx() { client }: Context, @Args(() => EmailArgs) { email }: EmailArgs) {
-    await this.deps.mailRequests.request("EMAIL_VERIFICATION", email, client);
+  async requestEmailVerification(@Ctx() { caller }: Context, @Args(() => EmailArgs) { email }: EmailArgs) {
+    await this.deps.mailRequests.request("EMAIL_VERIFICATION", email, caller);
     return true;
   }
 
@@ -172,8 +172,8 @@ export class RegistrationResolver {
     description:
       "Sends a mail to set a new password with, if the address has an account. Always answers true, and changes nothing. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
-  async requestPasswordReset(@Ctx() { client }: Context, @Args(() => EmailArgs) { email }: EmailArgs) {
-    await this.deps.mailRequests.request("PASSWORD_RESET", email, client);
+  async requestPasswordReset(@Ctx() { caller }: Context, @Args(() => EmailArgs) { email }: EmailArgs) {
+    await this.deps.mailRequests.request("PASSWORD_RESET", email, caller);
     return true;
   }
 
@@ -183,10 +183,10 @@ export class RegistrationResolver {
       "Sets a new password with the token from the mail, ends all sessions of the user, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async resetPassword(
-    @Ctx() { client }: Context,
+    @Ctx() { caller }: Context,
     @Args(() => ResetPasswordArgs) { token, newPassword }: ResetPasswordArgs,
   ) {
-    await this.deps.recovery.reset(token, newPassword, client);
+    await this.deps.recovery.reset(token, newPassword, caller);
     return true;
   }
 
@@ -196,10 +196,10 @@ export class RegistrationResolver {
       "Sets the first password of an invited user with the token from the mail, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async acceptInvitation(
-    @Ctx() { client }: Context,
+    @Ctx() { caller }: Context,
     @Args(() => AcceptInvitationArgs) { token, password }: AcceptInvitationArgs,
   ) {
-    await this.deps.recovery.acceptInvitation(token, password, client);
+    await this.deps.recovery.acceptInvitation(token, password, caller);
     return true;
   }
 
@@ -209,9 +209,9 @@ export class RegistrationResolver {
       "How hard a password is to guess, for a form to choose one. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async passwordStrength(
-    @Ctx() { client }: Context,
+    @Ctx() { caller }: Context,
     @Args(() => PasswordStrengthArgs) { password }: PasswordStrengthArgs,
   ) {
-    return this.deps.policy.estimate(password, client);
+    return this.deps.policy.estimate(password, caller);
   }
 }

@@ -94,8 +94,8 @@ export class SessionResolver {
     description:
       "Signs a user in with a password. Errors: `INVALID_CREDENTIALS`, `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
-  async login(@Ctx() { client }: Context, @Args(() => LoginArgs) { username, password }: LoginArgs) {
-    return toTokenType(await this.deps.login.login(username, password, client));
+  async login(@Ctx() { caller }: Context, @Args(() => LoginArgs) { username, password }: LoginArgs) {
+    return toTokenType(await this.deps.login.login(username, password, caller));
   }
 
   @OncePerRequest()
@@ -104,10 +104,10 @@ export class SessionResolver {
       "Gives the next access and refresh token of a session. A refresh token is used once: using it again later ends the session. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async refreshToken(
-    @Ctx() { client }: Context,
+    @Ctx() { caller }: Context,
     @Args(() => RefreshTokenArgs) { refreshToken }: RefreshTokenArgs,
   ) {
-    return toTokenType(await this.deps.refresh.refresh(refreshToken, client));
+    return toTokenType(await this.deps.refresh.refresh(refreshToken, caller));
   }
 
   @Auth()

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from "node:net";
 import type { FastifyRequest } from "fastify";
 import ipaddr from "ipaddr.js";
-import type { Client } from "../services/audit.js";
+import type { Caller } from "../services/audit.js";
 
 const MAX_USER_AGENT = 256;
 
@@ -13,7 +13,7 @@ const NAMED_NETWORKS: Record<string, string[]> = {
 };
 
 /** Where a request comes from, as far as it says. */
-export function clientOf(request: FastifyRequest): Client {
+export function callerOf(request: FastifyRequest): Caller {
   const userAgent = request.headers["user-agent"]?.slice(0, MAX_USER_AGENT) ?? null;
   return { ipAddress: addressOf(request), userAgent };
 }

@@ -3,7 +3,7 @@ import { type AuditEventType, insertAuditEvent } from "../storage/audit.js";
 import type { Database } from "../storage/database.js";
 
 /** Where a request comes from. */
-export interface Client {
+export interface Caller {
   ipAddress: string | null;
   userAgent: string | null;
 }
@@ -11,7 +11,7 @@ export interface Client {
 /** Who made a change: a user, or an operator when there is no id; and from where. */
 export interface ChangedBy {
   actorId?: string | undefined;
-  client?: Client | undefined;
+  caller?: Caller | undefined;
 }
 
 /** What a caller says of an event; what it leaves out is not known or does not apply. */
@@ -38,7 +38,7 @@ export class Audit {
       actorId: entry.actorId ?? null,
       subjectId: entry.subjectId ?? null,
       sessionId: entry.sessionId ?? null,
-      ipAddress: entry.client?.ipAddress ?? null,
+      ipAddress: entry.caller?.ipAddress ?? null,
       details: entry.details ?? {},
     });
   }

@@ -586,8 +586,8 @@ describe.each(DATABASES)("two administrators at once on %s (row 71)", (database)
     const attempts = await Promise.all(
       Array.from({ length: 20 }, async (_, n) => {
         const [by, whom] = n % 2 ? [one, two] : [two, one];
-        const client = { ipAddress: null, userAgent: null };
-        const actor = { userId: by.id, sessionId: String(decodeJwt(by.token)["sid"]), client };
+        const caller = { ipAddress: null, userAgent: null };
+        const actor = { userId: by.id, sessionId: String(decodeJwt(by.token)["sid"]), caller };
         const attempt =
           act === "setRoles"
             ? accounts.setRoles(whom.id, ["USER"], actor)

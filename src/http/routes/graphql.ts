@@ -27,7 +27,7 @@ import { type DescribedContext, describeOperations } from "../apollo/describe-op
 import { DocumentStore } from "../apollo/document-store.js";
 import { landingPagePolicy } from "../apollo/landing-page.js";
 import { insertPersistedDocument, type PersistedDocuments } from "../apollo/persisted-documents.js";
-import { clientOf } from "../caller.js";
+import { callerOf } from "../caller.js";
 
 /** How much of parsed documents is kept, in bytes: some hundreds as clients send them. */
 const KEPT_DOCUMENTS = 16 * 1024 * 1024;
@@ -85,7 +85,7 @@ export async function addGraphQL(
   const handler = fastifyApolloHandler(apollo, {
     context: async (request) => ({
       viewer: request.facts.viewer!,
-      client: clientOf(request),
+      caller: callerOf(request),
       loaders: createLoaders({ items }),
       facts: request.facts,
     }),

@@ -7,7 +7,7 @@ import type { Refresh } from "../../services/sessions/refresh.js";
 import type { IssuedToken, Sessions } from "../../services/sessions/sessions.js";
 import type { Viewer } from "../../services/sessions/viewer.js";
 import type { Login } from "../../services/sign-in/login.js";
-import { clientOf } from "../caller.js";
+import { callerOf } from "../caller.js";
 import { presentsSecret } from "../shared-secret.js";
 
 export interface OAuthOptions {
@@ -90,16 +90,16 @@ export async function addOAuth(server: FastifyInstance, options: OAuthOptions): 
     // RFC 6749, 4.3 and 6.
     scope.post("/token", async (request, reply) => {
       const form = readForm(request);
-      const client = clientOf(request);
+      const caller = callerOf(request);
       // What clients send besides, scope and client_id among it, is of no consequence here.
       switch (required(form, "grant_type")) {
         case "password":
           return sendToken(
             reply,
-            await login.login(required(form, "username"), required(form, "password"), client),
+            await login.login(required(form, "username"), required(form, "password"), caller),
           );
         case "refresh_token":
-          return sendToken(reply, await refresh.refresh(required(form, "refresh_token"), client));
+          return sendToken(reply, await refresh.refresh(required(form, "refresh_token"), caller));
         default:
           throw new OAuthError("unsupported_grant_type", "grant_type must be password or refresh_token.");
       }
@@ -108,9 +108,9 @@ export async function addOAuth(server: FastifyInstance, options: OAuthOptions): 
     // RFC 7009: the answer is the same for a token that is unknown.
     scope.post("/revoke", async (request, reply) => {
       const token = required(readForm(request), "token");
-      const client = clientOf(request);
+      const caller = callerOf(request);
       const session = (await refresh.sessionOf(token)) ?? sessionOf(await sessions.authenticate(token));
-      if (session !== undefined) await sessions.logout({ ...session, client });
+      if (session !== undefined) await sessions.logout({ ...session, caller });
       return reply.code(200).send();
     });
 

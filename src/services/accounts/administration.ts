@@ -316,7 +316,7 @@ type Change = (transaction: Database, user: User, now: number) => Promise<User |
 
 /** The administrator, or the operator when there is no actor. */
 function changedBy(actor: Actor | undefined): ChangedBy {
-  return { actorId: actor?.userId, client: actor?.client };
+  return { actorId: actor?.userId, caller: actor?.caller };
 }
 
 /** Every user has the role USER; the order is always the same. */

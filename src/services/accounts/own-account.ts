@@ -10,13 +10,13 @@ import {
   type UserChanges,
   updateUser,
 } from "../../storage/users.js";
-import type { Audit, ChangedBy, Client } from "../audit.js";
+import type { Audit, Caller, ChangedBy } from "../audit.js";
 import type { MailRequests } from "../email/email-requests.js";
 import { type OneTimeTokens, unlessTaken } from "../email/one-time-tokens.js";
 import type { Outbox } from "../email/outbox.js";
 import { checkIdentity, emailViolations, normalizeLogin } from "../identifiers.js";
 import type { PasswordQueue } from "../limits/password-queue.js";
-import type { Throttle } from "../limits/rate-limits.js";
+import type { RateLimits } from "../limits/rate-limits.js";
 import type { AccountAccess } from "../passwords/account-access.js";
 import type { PasswordPolicy } from "../passwords/policy.js";
 import type { IssuedToken, Sessions } from "../sessions/sessions.js";
@@ -28,7 +28,7 @@ export interface OwnAccountDeps {
   db: Database;
   clock: Clock;
   audit: Audit;
-  throttle: Throttle;
+  rateLimits: RateLimits;
   passwords: Passwords;
   passwordQueue: PasswordQueue;
   policy: PasswordPolicy;
@@ -54,7 +54,7 @@ export class OwnAccount {
     actor: Actor,
     { currentPassword, newPassword }: { currentPassword: string; newPassword: string },
   ): Promise<IssuedToken> {
-    const verified = await this.deps.reauthentication.check(user, currentPassword, actor.client);
+    const verified = await this.deps.reauthentication.check(user, currentPassword, actor.caller);
     if (newPassword === currentPassword) {
       throw invalidInput([
         {
@@ -64,7 +64,7 @@ export class OwnAccount {
         },
       ]);
     }
-    const holder = { client: actor.client, account: user.id, known: true };
+    const holder = { caller: actor.caller, account: user.id, known: true };
     const hash = await this.deps.passwordQueue.withSlot(holder, async () => {
       await this.deps.policy.check(newPassword, user, "newPassword");
       return this.deps.passwords.hash(newPassword);
@@ -73,7 +73,7 @@ export class OwnAccount {
       const user = await this.#authorize(transaction, actor, verified);
       await this.deps.access.replacePassword(transaction, user, hash, byItself(actor));
       await this.#record(transaction, "PASSWORD_CHANGED", actor);
-      return { user, ...(await this.deps.sessions.start(transaction, user, actor.client)) };
+      return { user, ...(await this.deps.sessions.start(transaction, user, actor.caller)) };
     });
     this.deps.outbox.wake();
     return this.deps.sessions.issueToken(started.session, started.user, started.refreshToken);
@@ -103,8 +103,8 @@ export class OwnAccount {
     const email = normalizeLogin(newEmail);
     const violations = emailViolations(email).map((violation) => ({ ...violation, field: "newEmail" }));
     if (violations.length > 0) throw invalidInput(violations);
-    const verified = await this.deps.reauthentication.check(user, currentPassword, actor.client);
-    await this.deps.mailRequests.count(actor.client);
+    const verified = await this.deps.reauthentication.check(user, currentPassword, actor.caller);
+    await this.deps.mailRequests.count(actor.caller);
     await inTransaction(this.deps.db, async (transaction) => {
       const { id: userId } = await this.#authorize(transaction, actor, verified);
       await this.#record(transaction, "EMAIL_CHANGE_REQUESTED", actor);
@@ -114,19 +114,19 @@ export class OwnAccount {
   }
 
   /** Puts the new address in the place of the old, which is told. @throws INVALID_TOKEN, RATE_LIMITED */
-  async confirmEmailChange(token: string, client: Client): Promise<void> {
-    await this.deps.throttle.guessToken(client, () => unlessTaken(this.#confirmEmailChange(token, client)));
+  async confirmEmailChange(token: string, caller: Caller): Promise<void> {
+    await this.deps.rateLimits.guessToken(caller, () => unlessTaken(this.#confirmEmailChange(token, caller)));
     this.deps.outbox.wake();
   }
 
-  async #confirmEmailChange(token: string, client: Client): Promise<void> {
+  async #confirmEmailChange(token: string, caller: Caller): Promise<void> {
     await inTransaction(this.deps.db, async (transaction) => {
       const { user, email } = await this.deps.tokens.consume(transaction, "EMAIL_CHANGE", token);
       const now = this.deps.clock.now();
       // What was sent to the old address must not open the account any more.
       await this.deps.access.withdrawTokens(transaction, user);
       await updateUser(transaction, user.id, { email, emailVerifiedAt: now }, now);
-      const event = { actorId: user.id, subjectId: user.id, client };
+      const event = { actorId: user.id, subjectId: user.id, caller };
       await this.deps.audit.record(transaction, "EMAIL_CHANGED", event);
       const facts = { username: user.username, newEmail: email };
       await this.deps.outbox.enqueue(transaction, { kind: "EMAIL_CHANGED", email: user.email, facts });
@@ -138,7 +138,7 @@ export class OwnAccount {
    * @throws UNAUTHENTICATED; INVALID_CREDENTIALS; FORBIDDEN for the last administrator; RATE_LIMITED; OVERLOADED
    */
   async delete(user: User, actor: Actor, password: string): Promise<void> {
-    const verified = await this.deps.reauthentication.check(user, password, actor.client);
+    const verified = await this.deps.reauthentication.check(user, password, actor.caller);
     await inTransaction(this.deps.db, async (transaction) => {
       await lockAdministrators(transaction);
       const administrators = await countAdministrators(transaction);
@@ -169,6 +169,6 @@ export class OwnAccount {
   }
 }
 
-function byItself({ userId, client }: Actor): ChangedBy {
-  return { actorId: userId, client };
+function byItself({ userId, caller }: Actor): ChangedBy {
+  return { actorId: userId, caller };
 }

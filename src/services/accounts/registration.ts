@@ -4,12 +4,12 @@ import { LatchkeyError } from "../../errors.js";
 import { setPasswordHash } from "../../storage/credentials.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import { insertUser, type User, updateUser } from "../../storage/users.js";
-import type { Audit, Client } from "../audit.js";
+import type { Audit, Caller } from "../audit.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "../email/one-time-tokens.js";
 import type { Outbox } from "../email/outbox.js";
 import { checkIdentity, normalizeLogin } from "../identifiers.js";
 import type { PasswordQueue } from "../limits/password-queue.js";
-import type { Throttle } from "../limits/rate-limits.js";
+import type { RateLimits } from "../limits/rate-limits.js";
 import type { AccountAccess } from "../passwords/account-access.js";
 import type { PasswordPolicy } from "../passwords/policy.js";
 
@@ -25,7 +25,7 @@ export interface RegistrationDeps {
   clock: Clock;
   newId: NewId;
   audit: Audit;
-  throttle: Throttle;
+  rateLimits: RateLimits;
   passwords: Passwords;
   passwordQueue: PasswordQueue;
   policy: PasswordPolicy;
@@ -43,7 +43,7 @@ export class Registration {
   constructor(private readonly deps: RegistrationDeps) {}
 
   /** @throws FORBIDDEN when registration is closed; BAD_USER_INPUT; CONFLICT for a taken username; RATE_LIMITED; OVERLOADED */
-  async register(input: NewRegistration, client: Client): Promise<User> {
+  async register(input: NewRegistration, caller: Caller): Promise<User> {
     if (!this.deps.open)
       throw new LatchkeyError("FORBIDDEN", "Registration is closed. Ask an administrator.");
     const now = this.deps.clock.now();
@@ -59,9 +59,9 @@ export class Registration {
       updatedAt: now,
     };
     checkIdentity(user);
-    const holder = { client, account: "", known: false };
+    const holder = { caller, account: "", known: false };
     const hash = await this.deps.passwordQueue.withSlot(holder, async () => {
-      await this.deps.throttle.count("REGISTRATION", client);
+      await this.deps.rateLimits.count("REGISTRATION", caller);
       await this.deps.policy.check(input.password, user);
       return this.deps.passwords.hash(input.password);
     });
@@ -73,7 +73,7 @@ export class Registration {
       await this.deps.audit.record(transaction, "ACCOUNT_REGISTERED", {
         actorId: user.id,
         subjectId: user.id,
-        client,
+        caller,
       });
       await this.deps.outbox.enqueue(transaction, {
         kind: "REGISTRATION",
@@ -86,11 +86,11 @@ export class Registration {
   }
 
   /** @throws INVALID_TOKEN, RATE_LIMITED */
-  async verifyEmail(token: string, client: Client): Promise<void> {
-    await this.deps.throttle.guessToken(client, () => unlessTaken(this.#verifyEmail(token, client)));
+  async verifyEmail(token: string, caller: Caller): Promise<void> {
+    await this.deps.rateLimits.guessToken(caller, () => unlessTaken(this.#verifyEmail(token, caller)));
   }
 
-  async #verifyEmail(token: string, client: Client): Promise<void> {
+  async #verifyEmail(token: string, caller: Caller): Promise<void> {
     await inTransaction(this.deps.db, async (transaction) => {
       const { user, email } = await this.deps.tokens.consume(transaction, "EMAIL_VERIFICATION", token);
       if (user.email !== email) throw invalidOneTimeToken();
@@ -98,7 +98,7 @@ export class Registration {
       await this.deps.access.withdrawTokens(transaction, user);
       const now = this.deps.clock.now();
       await updateUser(transaction, user.id, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);
-      const event = { actorId: user.id, subjectId: user.id, client };
+      const event = { actorId: user.id, subjectId: user.id, caller };
       await this.deps.audit.record(transaction, "EMAIL_VERIFIED", event);
     });
   }

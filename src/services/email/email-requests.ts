@@ -1,13 +1,13 @@
 import { invalidInput } from "../../errors.js";
 import type { Database } from "../../storage/database.js";
-import type { Client } from "../audit.js";
+import type { Caller } from "../audit.js";
 import { emailViolations, normalizeLogin } from "../identifiers.js";
-import type { Throttle } from "../limits/rate-limits.js";
+import type { RateLimits } from "../limits/rate-limits.js";
 import type { Outbox } from "./outbox.js";
 
 export interface MailRequestsDeps {
   db: Database;
-  throttle: Throttle;
+  rateLimits: RateLimits;
   outbox: Outbox;
 }
 
@@ -22,18 +22,18 @@ export class MailRequests {
   async request(
     kind: "EMAIL_VERIFICATION" | "PASSWORD_RESET",
     address: string,
-    client: Client,
+    caller: Caller,
   ): Promise<void> {
     const email = normalizeLogin(address);
     const violations = emailViolations(email);
     if (violations.length > 0) throw invalidInput(violations);
-    await this.count(client);
+    await this.count(caller);
     await this.deps.outbox.enqueue(this.deps.db, { kind, email });
     this.deps.outbox.wake();
   }
 
   /** Counts an email that the client asks for, whatever the address. @throws RATE_LIMITED */
-  async count(client: Client): Promise<void> {
-    await this.deps.throttle.count("EMAIL", client);
+  async count(caller: Caller): Promise<void> {
+    await this.deps.rateLimits.count("EMAIL", caller);
   }
 }

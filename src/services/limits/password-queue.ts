@@ -1,7 +1,7 @@
 import type { Passwords } from "../../crypto/passwords.js";
 import { LatchkeyError } from "../../errors.js";
 import type { Metrics } from "../../metrics.js";
-import type { Client } from "../audit.js";
+import type { Caller } from "../audit.js";
 import { FairQueue } from "./fair-queue.js";
 import { networkOf } from "./network.js";
 
@@ -17,7 +17,7 @@ const RETRY_AFTER = MAX_WORK_WAITING / SECOND;
 
 /** For whom a password is checked or hashed. */
 export interface SlotHolder {
-  client: Client;
+  caller: Caller;
   /** Who within the network; empty where there is no account yet. */
   account: string;
   /** Whether this network is known to the account, or the request has proved who it is for. */
@@ -72,8 +72,8 @@ export class PasswordQueue {
   }
 
   /** Resolves when the slot of another request has been handed over. */
-  async #turn({ client, account, known }: SlotHolder): Promise<void> {
-    const network = networkOf(client);
+  async #turn({ caller, account, known }: SlotHolder): Promise<void> {
+    const network = networkOf(caller);
     if (this.#isFull()) {
       const displaced = this.#queue.displacedBy([network, account]) ?? this.#newestOther(network, known);
       if (displaced === undefined) throw overloaded();

@@ -12,7 +12,7 @@ import {
 } from "../../storage/attempts.js";
 import type { Database } from "../../storage/database.js";
 import { forgetSources, isKnownSource, rememberSource } from "../../storage/known-networks.js";
-import type { Audit, Client } from "../audit.js";
+import type { Audit, Caller } from "../audit.js";
 import { type AttemptKind, type AttemptTarget, accountKey, limitsOf } from "./attempt-limits.js";
 import { networkOf } from "./network.js";
 
@@ -26,7 +26,7 @@ const RETRY_AFTER_UNTIL_RESET = 3600;
 
 /** Who tries, and what. */
 export interface Attempter extends AttemptTarget {
-  client: Client;
+  caller: Caller;
 }
 
 /** To be called when the password is right, with the transaction that makes it a success: gives back what was counted. */
@@ -38,7 +38,7 @@ interface Counted {
   reached: boolean;
 }
 
-export interface ThrottleDeps {
+export interface RateLimitsDeps {
   db: Database;
   clock: Clock;
   audit: Audit;
@@ -54,18 +54,18 @@ export interface ThrottleDeps {
  * from all networks together. Nobody can lock the owner out for good that way: networks the account has signed in from
  * have counts of their own, emails are held up for minutes at most, and a new password resets all.
  */
-export class Throttle {
-  constructor(private readonly deps: ThrottleDeps) {}
+export class RateLimits {
+  constructor(private readonly deps: RateLimitsDeps) {}
 
   /**
    * Who tries an account. For a name that nobody has the same is done, and later the same counted.
    * @param target.name what the account was called, normalized
    */
-  async identify(client: Client, target: { userId: string | undefined; name: string }): Promise<Attempter> {
+  async identify(caller: Caller, target: { userId: string | undefined; name: string }): Promise<Attempter> {
     const account = target.userId ?? this.deps.names.of(target.name);
-    const source = networkOf(client);
+    const source = networkOf(caller);
     const known = await isKnownSource(this.deps.db, { userId: account, source, now: this.deps.clock.now() });
-    return { userId: target.userId, account, source, known, client };
+    return { userId: target.userId, account, source, known, caller };
   }
 
   /**
@@ -88,30 +88,30 @@ export class Throttle {
    * the same source: nobody guesses 256 bits.
    * @throws RATE_LIMITED in the place of INVALID_TOKEN, and what the attempt throws
    */
-  async guessToken<T>(client: Client, attempt: () => Promise<T>): Promise<T> {
+  async guessToken<T>(caller: Caller, attempt: () => Promise<T>): Promise<T> {
     try {
       return await attempt();
     } catch (error) {
-      if (hasCode(error, "INVALID_TOKEN")) await this.count("TOKEN", client);
+      if (hasCode(error, "INVALID_TOKEN")) await this.count("TOKEN", caller);
       throw error;
     }
   }
 
   /** Counts for the client's network what counts however it ends. @throws RATE_LIMITED */
-  async count(kind: Exclude<AttemptKind, "PASSWORD">, client: Client): Promise<void> {
-    const attempter = { userId: undefined, account: "", source: networkOf(client), known: false, client };
+  async count(kind: Exclude<AttemptKind, "PASSWORD">, caller: Caller): Promise<void> {
+    const attempter = { userId: undefined, account: "", source: networkOf(caller), known: false, caller };
     await this.#recordReached(await this.#countAll(kind, attempter), attempter);
   }
 
   /**
    * After a new password: whoever guessed has to start again, and so has whoever knew the old one. Where the owner set
    * it is the one source known from then on: who goes on guessing must not keep the owner from logging in.
-   * @param client undefined when an operator set it
+   * @param caller undefined when an operator set it
    */
-  async startAnew(transaction: Database, userId: string, client?: Client): Promise<void> {
+  async startAnew(transaction: Database, userId: string, caller?: Caller): Promise<void> {
     await resetAllAttempts(transaction, userId);
     await forgetSources(transaction, userId);
-    if (client !== undefined) await this.#remember(transaction, userId, networkOf(client));
+    if (caller !== undefined) await this.#remember(transaction, userId, networkOf(caller));
   }
 
   async #countAll(kind: AttemptKind, attempter: Attempter): Promise<Counted[]> {
@@ -136,10 +136,10 @@ export class Throttle {
     return rateLimited(wait);
   }
 
-  async #recordReached(counted: readonly Counted[], { userId, client }: Attempter): Promise<void> {
+  async #recordReached(counted: readonly Counted[], { userId, caller }: Attempter): Promise<void> {
     for (const { key, reached } of counted) {
       if (!reached) continue;
-      const entry = { subjectId: userId, client, details: { limit: key.name } };
+      const entry = { subjectId: userId, caller, details: { limit: key.name } };
       await this.deps.audit.record(this.deps.db, "ATTEMPTS_LIMITED", entry);
     }
   }

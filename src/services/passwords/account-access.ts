@@ -4,9 +4,9 @@ import type { Database } from "../../storage/database.js";
 import { deleteOneTimeTokens } from "../../storage/one-time-tokens.js";
 import { deletePendingEmails } from "../../storage/outbox.js";
 import type { User } from "../../storage/users.js";
-import type { ChangedBy, Client } from "../audit.js";
+import type { Caller, ChangedBy } from "../audit.js";
 import type { Outbox } from "../email/outbox.js";
-import type { Throttle } from "../limits/rate-limits.js";
+import type { RateLimits } from "../limits/rate-limits.js";
 import type { Sessions } from "../sessions/sessions.js";
 
 interface Owner {
@@ -16,7 +16,7 @@ interface Owner {
 
 export interface AccountAccessDeps {
   clock: Clock;
-  throttle: Throttle;
+  rateLimits: RateLimits;
   sessions: Sessions;
   outbox: Outbox;
 }
@@ -39,9 +39,9 @@ export class AccountAccess {
    * emails, rate-limit counters and known networks. A disabling and a deletion do it, and every new password.
    * @param knownFrom where the one network is that is known from then on; none is without it
    */
-  async revoke(transaction: Database, user: Owner, by: ChangedBy, knownFrom?: Client): Promise<void> {
+  async revoke(transaction: Database, user: Owner, by: ChangedBy, knownFrom?: Caller): Promise<void> {
     await this.withdrawTokens(transaction, user);
-    await this.deps.throttle.startAnew(transaction, user.id, knownFrom);
+    await this.deps.rateLimits.startAnew(transaction, user.id, knownFrom);
     await this.deps.sessions.endAll(transaction, user.id, by);
   }
 
@@ -50,7 +50,7 @@ export class AccountAccess {
    * then on. Call `outbox.wake` once the transaction is committed.
    */
   async replacePassword(transaction: Database, user: User, hash: string, by: ChangedBy): Promise<void> {
-    await this.revoke(transaction, user, by, by.client);
+    await this.revoke(transaction, user, by, by.caller);
     await setPasswordHash(transaction, user.id, hash, this.deps.clock.now());
     const { email, username, emailVerifiedAt } = user;
     // An address that nobody has proven to be theirs is not written to.

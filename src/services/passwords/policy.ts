@@ -1,8 +1,8 @@
 import { MAX_PASSWORD_BYTES, type PasswordEstimate, type Passwords } from "../../crypto/passwords.js";
 import { invalidInput, type Violation } from "../../errors.js";
-import type { Client } from "../audit.js";
+import type { Caller } from "../audit.js";
 import type { PasswordQueue } from "../limits/password-queue.js";
-import type { Throttle } from "../limits/rate-limits.js";
+import type { RateLimits } from "../limits/rate-limits.js";
 
 /** zxcvbn's score for a password that withstands guessing where attempts are limited. */
 const MIN_SCORE = 3;
@@ -17,7 +17,7 @@ export interface PasswordOwner {
 }
 
 export interface PasswordPolicyDeps {
-  throttle: Throttle;
+  rateLimits: RateLimits;
   passwords: Passwords;
   passwordQueue: PasswordQueue;
   /** In Unicode code points. */
@@ -46,9 +46,9 @@ export class PasswordPolicy {
   }
 
   /** How hard a password is to guess, for a form that helps to choose one. @throws RATE_LIMITED, OVERLOADED */
-  async estimate(password: string, client: Client): Promise<PasswordEstimate> {
-    return this.deps.passwordQueue.withSlot({ client, account: "", known: false }, async () => {
-      await this.deps.throttle.count("PASSWORD_STRENGTH", client);
+  async estimate(password: string, caller: Caller): Promise<PasswordEstimate> {
+    return this.deps.passwordQueue.withSlot({ caller, account: "", known: false }, async () => {
+      await this.deps.rateLimits.count("PASSWORD_STRENGTH", caller);
       return this.deps.passwords.estimate(password, contextOf(undefined));
     });
   }

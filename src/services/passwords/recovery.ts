@@ -4,11 +4,11 @@ import { findPasswordHash } from "../../storage/credentials.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import type { TokenPurpose } from "../../storage/one-time-tokens.js";
 import { updateUser } from "../../storage/users.js";
-import type { Audit, Client } from "../audit.js";
+import type { Audit, Caller } from "../audit.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "../email/one-time-tokens.js";
 import type { Outbox } from "../email/outbox.js";
 import type { PasswordQueue } from "../limits/password-queue.js";
-import type { Throttle } from "../limits/rate-limits.js";
+import type { RateLimits } from "../limits/rate-limits.js";
 import type { AccountAccess } from "./account-access.js";
 import type { PasswordPolicy } from "./policy.js";
 
@@ -16,7 +16,7 @@ export interface PasswordRecoveryDeps {
   db: Database;
   clock: Clock;
   audit: Audit;
-  throttle: Throttle;
+  rateLimits: RateLimits;
   passwords: Passwords;
   passwordQueue: PasswordQueue;
   policy: PasswordPolicy;
@@ -30,18 +30,18 @@ export class PasswordRecovery {
   constructor(private readonly deps: PasswordRecoveryDeps) {}
 
   /** Sets a new password and ends all sessions; does not sign in. @throws INVALID_TOKEN, BAD_USER_INPUT, RATE_LIMITED, OVERLOADED */
-  async reset(token: string, newPassword: string, client: Client): Promise<void> {
+  async reset(token: string, newPassword: string, caller: Caller): Promise<void> {
     const choice = { password: newPassword, field: "newPassword" };
-    await this.deps.throttle.guessToken(client, () =>
-      this.#setPassword("PASSWORD_RESET", token, choice, client),
+    await this.deps.rateLimits.guessToken(caller, () =>
+      this.#setPassword("PASSWORD_RESET", token, choice, caller),
     );
   }
 
   /** Sets the first password of an invited user, whose address it proves. @throws as reset */
-  async acceptInvitation(token: string, password: string, client: Client): Promise<void> {
+  async acceptInvitation(token: string, password: string, caller: Caller): Promise<void> {
     const choice = { password, field: "password" };
-    await this.deps.throttle.guessToken(client, () =>
-      unlessTaken(this.#setPassword("INVITATION", token, choice, client)),
+    await this.deps.rateLimits.guessToken(caller, () =>
+      unlessTaken(this.#setPassword("INVITATION", token, choice, caller)),
     );
   }
 
@@ -49,11 +49,11 @@ export class PasswordRecovery {
     purpose: Extract<TokenPurpose, "PASSWORD_RESET" | "INVITATION">,
     token: string,
     { password, field }: { password: string; field: string },
-    client: Client,
+    caller: Caller,
   ): Promise<void> {
     // A password that is refused must not cost the token: it is consumed when all else is well.
     const owner = await this.deps.tokens.ownerOf(this.deps.db, purpose, token);
-    const holder = { client, account: owner.id, known: true };
+    const holder = { caller, account: owner.id, known: true };
     const hash = await this.deps.passwordQueue.withSlot(holder, async () => {
       await this.deps.policy.check(password, owner, field);
       return this.deps.passwords.hash(password);
@@ -63,7 +63,7 @@ export class PasswordRecovery {
       if (user.email !== email || (purpose === "INVITATION" && (await hasPassword(transaction, user.id)))) {
         throw invalidOneTimeToken();
       }
-      const by = { actorId: user.id, client };
+      const by = { actorId: user.id, caller };
       const now = this.deps.clock.now();
       const emailVerifiedAt = user.emailVerifiedAt ?? now;
       await updateUser(transaction, user.id, { emailVerifiedAt }, now);

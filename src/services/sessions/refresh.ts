@@ -12,8 +12,8 @@ import {
 } from "../../storage/refresh-tokens.js";
 import { endSessions, extendSession, findSessionWithUser, type Session } from "../../storage/sessions.js";
 import type { User } from "../../storage/users.js";
-import type { Audit, Client } from "../audit.js";
-import type { Throttle } from "../limits/rate-limits.js";
+import type { Audit, Caller } from "../audit.js";
+import type { RateLimits } from "../limits/rate-limits.js";
 import type { IssuedToken, SessionLifetime, Sessions } from "./sessions.js";
 import { isLive } from "./viewer.js";
 
@@ -35,7 +35,7 @@ export class Refresh {
   readonly #db: Database;
   readonly #sessions: Sessions;
   readonly #audit: Audit;
-  readonly #throttle: Throttle;
+  readonly #rateLimits: RateLimits;
   readonly #clock: Clock;
   readonly #idle: number;
   readonly #grace: number;
@@ -45,7 +45,7 @@ export class Refresh {
     db: Database;
     sessions: Sessions;
     audit: Audit;
-    throttle: Throttle;
+    rateLimits: RateLimits;
     clock: Clock;
     lifetime: SessionLifetime;
     grace: number;
@@ -53,23 +53,23 @@ export class Refresh {
     this.#db = deps.db;
     this.#sessions = deps.sessions;
     this.#audit = deps.audit;
-    this.#throttle = deps.throttle;
+    this.#rateLimits = deps.rateLimits;
     this.#clock = deps.clock;
     this.#idle = deps.lifetime.idle;
     this.#grace = deps.grace;
   }
 
   /** @throws INVALID_TOKEN when the token is unknown, consumed, or its session is over; RATE_LIMITED */
-  async refresh(refreshToken: string, client: Client): Promise<IssuedToken> {
-    return this.#throttle.guessToken(client, () => this.#refresh(refreshToken, client));
+  async refresh(refreshToken: string, caller: Caller): Promise<IssuedToken> {
+    return this.#rateLimits.guessToken(caller, () => this.#refresh(refreshToken, caller));
   }
 
-  async #refresh(refreshToken: string, client: Client): Promise<IssuedToken> {
+  async #refresh(refreshToken: string, caller: Caller): Promise<IssuedToken> {
     // Asked before a transaction is begun: nonsense must not wait for a lock, or make others wait.
     const sessionId = await this.#sessionIdOf(refreshToken);
     const outcome = sessionId
       ? await inTransaction(this.#db, (transaction) =>
-          this.#rotate(transaction, { refreshToken, sessionId, client }),
+          this.#rotate(transaction, { refreshToken, sessionId, caller }),
         )
       : REFUSED;
     if (outcome.kind === "refused") {
@@ -83,7 +83,7 @@ export class Refresh {
 
   async #rotate(
     transaction: Database,
-    { refreshToken, sessionId, client }: { refreshToken: string; sessionId: string; client: Client },
+    { refreshToken, sessionId, caller }: { refreshToken: string; sessionId: string; caller: Caller },
   ): Promise<Outcome> {
     const now = this.#clock.now();
     const found = await findSessionWithUser(transaction, sessionId);
@@ -105,7 +105,7 @@ export class Refresh {
     const latest = await this.#successorWithinGrace(transaction, refreshToken, now);
     if (latest !== undefined) return { kind: "refreshed", session, user, refreshToken: latest };
     await endSessions(transaction, user.id, now, { only: sessionId });
-    const event = { actorId: user.id, subjectId: user.id, sessionId, client };
+    const event = { actorId: user.id, subjectId: user.id, sessionId, caller };
     await this.#audit.record(transaction, "REFRESH_TOKEN_REUSED", event);
     return REFUSED;
   }

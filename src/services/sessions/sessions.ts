@@ -15,7 +15,7 @@ import {
   type Session,
 } from "../../storage/sessions.js";
 import { lockUser, type User } from "../../storage/users.js";
-import type { Audit, ChangedBy, Client } from "../audit.js";
+import type { Audit, Caller, ChangedBy } from "../audit.js";
 import { type Actor, authorize, type Viewer, viewerOf } from "./viewer.js";
 
 /** What a client gets for signing in, and for refreshing. */
@@ -59,7 +59,7 @@ export class Sessions {
   async start(
     transaction: Database,
     user: User,
-    client: Client,
+    caller: Caller,
   ): Promise<{ session: Session; refreshToken: string }> {
     const now = this.deps.clock.now();
     const session: Session = {
@@ -70,10 +70,10 @@ export class Sessions {
       expiresAt: now + Math.min(this.deps.lifetime.idle, this.deps.lifetime.absolute),
       absoluteExpiresAt: now + this.deps.lifetime.absolute,
       endedAt: null,
-      ...client,
+      ...caller,
     };
     const refreshToken = newOpaqueToken();
-    await this.#makeRoom(transaction, user.id, client);
+    await this.#makeRoom(transaction, user.id, caller);
     await insertSession(transaction, session);
     await insertRefreshToken(transaction, {
       ...hashRefreshToken(refreshToken),
@@ -84,12 +84,12 @@ export class Sessions {
   }
 
   /** Leaves room for one more session of the user. */
-  async #makeRoom(transaction: Database, userId: string, client: Client): Promise<void> {
+  async #makeRoom(transaction: Database, userId: string, caller: Caller): Promise<void> {
     const now = this.deps.clock.now();
     const room = { keep: this.deps.maxPerUser - 1, limit: MAX_ENDED_PER_START };
     for (const sessionId of await listSupernumerarySessions(transaction, userId, now, room)) {
       await endSessions(transaction, userId, now, { only: sessionId });
-      const event = { actorId: userId, subjectId: userId, sessionId, client };
+      const event = { actorId: userId, subjectId: userId, sessionId, caller };
       const details = { reason: "MAX_SESSIONS_PER_USER" };
       await this.deps.audit.record(transaction, "SESSION_REVOKED", { ...event, details });
     }
@@ -173,6 +173,6 @@ export class Sessions {
   }
 }
 
-function byItself({ userId, client }: Actor): { userId: string; by: ChangedBy } {
-  return { userId, by: { actorId: userId, client } };
+function byItself({ userId, caller }: Actor): { userId: string; by: ChangedBy } {
+  return { userId, by: { actorId: userId, caller } };
 }

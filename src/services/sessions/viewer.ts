@@ -2,7 +2,7 @@ import { LatchkeyError, type UnauthenticatedReason } from "../../errors.js";
 import type { Database } from "../../storage/database.js";
 import { findSessionWithUser, type Session } from "../../storage/sessions.js";
 import { lockUsers, type Role, type User } from "../../storage/users.js";
-import type { Client } from "../audit.js";
+import type { Caller } from "../audit.js";
 
 /** Who sends a request: a user with a live session, or nobody and why. */
 export type Viewer =
@@ -13,7 +13,7 @@ export type Viewer =
 export interface Actor {
   userId: string;
   sessionId: string;
-  client: Client;
+  caller: Caller;
 }
 
 const UNAUTHENTICATED_MESSAGES: Record<UnauthenticatedReason, string> = {

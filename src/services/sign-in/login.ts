@@ -5,10 +5,10 @@ import type { Metrics } from "../../metrics.js";
 import { findPasswordHash, replacePasswordHash } from "../../storage/credentials.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import { findUserByLogin, lockUser, type User } from "../../storage/users.js";
-import type { Audit, Client } from "../audit.js";
+import type { Audit, Caller } from "../audit.js";
 import { isLogin, normalizeLogin } from "../identifiers.js";
 import type { PasswordQueue } from "../limits/password-queue.js";
-import type { Succeeded, Throttle } from "../limits/rate-limits.js";
+import type { RateLimits, Succeeded } from "../limits/rate-limits.js";
 import type { IssuedToken, Sessions } from "../sessions/sessions.js";
 
 const REFUSALS = {
@@ -18,7 +18,7 @@ const REFUSALS = {
 
 export interface LoginDeps {
   db: Database;
-  throttle: Throttle;
+  rateLimits: RateLimits;
   passwords: Passwords;
   passwordQueue: PasswordQueue;
   sessions: Sessions;
@@ -37,19 +37,19 @@ export class Login {
    * @throws ACCOUNT_DISABLED, EMAIL_NOT_VERIFIED only to who knows the password
    * @throws RATE_LIMITED too many failed attempts; OVERLOADED too many passwords are being checked
    */
-  async login(username: string, password: string, client: Client): Promise<IssuedToken> {
-    return this.deps.metrics.login(this.#login(username, password, client));
+  async login(username: string, password: string, caller: Caller): Promise<IssuedToken> {
+    return this.deps.metrics.login(this.#login(username, password, caller));
   }
 
-  async #login(username: string, password: string, client: Client): Promise<IssuedToken> {
+  async #login(username: string, password: string, caller: Caller): Promise<IssuedToken> {
     const name = normalizeLogin(username);
     const candidate = isLogin(name) ? await findUserByLogin(this.deps.db, name) : undefined;
-    const attempter = await this.deps.throttle.identify(client, { userId: candidate?.id, name });
+    const attempter = await this.deps.rateLimits.identify(caller, { userId: candidate?.id, name });
     return this.deps.passwordQueue.withSlot(attempter, () =>
-      this.deps.throttle.guessPassword(attempter, async (succeeded) => {
+      this.deps.rateLimits.guessPassword(attempter, async (succeeded) => {
         let token: IssuedToken | undefined;
         // Again, when the password was changed meanwhile, or hashed anew by another login.
-        while (token === undefined) token = await this.#tryLogin(candidate, password, succeeded, client);
+        while (token === undefined) token = await this.#tryLogin(candidate, password, succeeded, caller);
         return token;
       }),
     );
@@ -60,12 +60,12 @@ export class Login {
     candidate: User | undefined,
     password: string,
     succeeded: Succeeded,
-    client: Client,
+    caller: Caller,
   ): Promise<IssuedToken | undefined> {
     const hash = await findPasswordHash(this.deps.db, candidate?.id ?? "");
     const right = await this.deps.passwords.verify(password, hash);
     if (!right || candidate === undefined || hash === undefined) {
-      await this.#refused("INVALID_CREDENTIALS", candidate, client);
+      await this.#refused("INVALID_CREDENTIALS", candidate, caller);
       throw new LatchkeyError("INVALID_CREDENTIALS", "The username or the password is wrong.");
     }
     const newHash = this.deps.passwords.needsRehash(hash)
@@ -86,25 +86,25 @@ export class Login {
           now: this.deps.clock.now(),
         });
       }
-      const started = await this.deps.sessions.start(transaction, user, client);
-      const event = { actorId: user.id, subjectId: user.id, sessionId: started.session.id, client };
+      const started = await this.deps.sessions.start(transaction, user, caller);
+      const event = { actorId: user.id, subjectId: user.id, sessionId: started.session.id, caller };
       await this.deps.audit.record(transaction, "LOGIN_SUCCEEDED", event);
       await succeeded(transaction);
       return { kind: "started" as const, ...started, user };
     });
     if (started === undefined) return undefined;
     if (started.kind === "refused") {
-      await this.#refused(started.code, started.user, client);
+      await this.#refused(started.code, started.user, caller);
       throw new LatchkeyError(started.code, REFUSALS[started.code]);
     }
     return this.deps.sessions.issueToken(started.session, started.user, started.refreshToken);
   }
 
   /** Nothing of what was typed is written down: people type passwords into the wrong field. */
-  async #refused(reason: ErrorCode, user: User | undefined, client: Client): Promise<void> {
+  async #refused(reason: ErrorCode, user: User | undefined, caller: Caller): Promise<void> {
     await this.deps.audit.record(this.deps.db, "LOGIN_FAILED", {
       subjectId: user?.id,
-      client,
+      caller,
       details: { reason },
     });
   }

@@ -3,13 +3,13 @@ import { LatchkeyError } from "../../errors.js";
 import { findPasswordHash } from "../../storage/credentials.js";
 import type { Database } from "../../storage/database.js";
 import type { User } from "../../storage/users.js";
-import type { Audit, Client } from "../audit.js";
+import type { Audit, Caller } from "../audit.js";
 import type { PasswordQueue } from "../limits/password-queue.js";
-import type { Throttle } from "../limits/rate-limits.js";
+import type { RateLimits } from "../limits/rate-limits.js";
 
 export interface ReauthenticationDeps {
   db: Database;
-  throttle: Throttle;
+  rateLimits: RateLimits;
   passwords: Passwords;
   passwordQueue: PasswordQueue;
   audit: Audit;
@@ -23,17 +23,17 @@ export class Reauthentication {
    * @returns the hash that the password was checked against, for `expectPassword`
    * @throws INVALID_CREDENTIALS, which counts as a failed login; RATE_LIMITED; OVERLOADED
    */
-  async check(user: User, password: string, client: Client): Promise<string> {
-    const attempter = await this.deps.throttle.identify(client, { userId: user.id, name: user.username });
+  async check(user: User, password: string, caller: Caller): Promise<string> {
+    const attempter = await this.deps.rateLimits.identify(caller, { userId: user.id, name: user.username });
     return this.deps.passwordQueue.withSlot(attempter, () =>
-      this.deps.throttle.guessPassword(attempter, async (succeeded) => {
+      this.deps.rateLimits.guessPassword(attempter, async (succeeded) => {
         const hash = await findPasswordHash(this.deps.db, user.id);
         if ((await this.deps.passwords.verify(password, hash)) && hash !== undefined) {
           await succeeded(this.deps.db);
           return hash;
         }
         const details = { reason: "INVALID_CREDENTIALS" };
-        await this.deps.audit.record(this.deps.db, "LOGIN_FAILED", { subjectId: user.id, client, details });
+        await this.deps.audit.record(this.deps.db, "LOGIN_FAILED", { subjectId: user.id, caller, details });
         throw wrongPassword();
       }),
     );

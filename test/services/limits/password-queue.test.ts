@@ -60,7 +60,7 @@ describe("the password queue", () => {
   }
 
   const from = (ipAddress: string, account = "", known = false): SlotHolder => ({
-    client: { ipAddress, userAgent: null },
+    caller: { ipAddress, userAgent: null },
     account,
     known,
   });
@@ -205,7 +205,7 @@ describe("a flood", () => {
     answers = [];
     const released = Promise.withResolvers<void>();
     release = released.resolve;
-    const holder = { client: { ipAddress: null, userAgent: null }, account: "", known: false };
+    const holder = { caller: { ipAddress: null, userAgent: null }, account: "", known: false };
     for (let n = 0; n < SLOTS; n++) void app.latchkey.passwordQueue.withSlot(holder, () => released.promise);
     const requests = Array.from({ length: CONNECTIONS }, async (_, n) =>
       answers.push((await send(n)).status),
