@@ -7,7 +7,7 @@ import { setTimeout } from "node:timers/promises";
 import { median, startServer } from "./server.ts";
 
 const SAMPLES = 100;
-/** Longer than the mail of one request takes after its answer, so that it does not slow the next. */
+/** Longer than the email of one request takes after its answer, so that it does not slow the next. */
 const PAUSE = 350;
 const CODES = ["OK", "INVALID_CREDENTIALS"];
 

@@ -22,7 +22,7 @@ import { RegistrationResolver } from "./graphql/registration.js";
 import { createSchema } from "./graphql/schema.js";
 import { SessionResolver } from "./graphql/session.js";
 import { readPersistedDocuments } from "./http/apollo/persisted-documents.js";
-import { addMails } from "./http/routes/emails.js";
+import { addEmails } from "./http/routes/emails.js";
 import { addForwardAuth } from "./http/routes/forward-auth.js";
 import { addGraphQL } from "./http/routes/graphql.js";
 import { addHealth } from "./http/routes/health.js";
@@ -38,8 +38,8 @@ import { Audit } from "./services/audit.js";
 import { AuditLog } from "./services/audit-log.js";
 import { cleanup } from "./services/cleanup.js";
 import { DatabaseHealth } from "./services/database-health.js";
-import { accountMails } from "./services/email/account-emails.js";
-import { MailRequests } from "./services/email/email-requests.js";
+import { accountEmails } from "./services/email/account-emails.js";
+import { EmailRequests } from "./services/email/email-requests.js";
 import { OneTimeTokens } from "./services/email/one-time-tokens.js";
 import { Outbox } from "./services/email/outbox.js";
 import { Items } from "./services/items.js";
@@ -94,7 +94,7 @@ export interface Latchkey {
 
 /**
  * Builds the parts and joins them. Nothing is read or written before they are used.
- * @param deps.print where mails go in development when there is no mail server
+ * @param deps.print where emails go in development when there is no mail server
  */
 export function compose(
   config: Config,
@@ -176,12 +176,12 @@ export function compose(
     clock,
     newId,
     mailer,
-    compose: accountMails({ db, tokens, secretKey, appUrl: config.appUrl }),
+    compose: accountEmails({ db, tokens, secretKey, appUrl: config.appUrl }),
     limits: new EmailLimits({ db, clock, names }),
-    onFailure: ({ error: err, ...mail }) => logger.warn({ err, mail }, "a mail was not sent"),
+    onFailure: ({ error: err, ...email }) => logger.warn({ err, email }, "an email was not sent"),
     onError: logFailure("the outbox failed"),
   });
-  const mailRequests = new MailRequests({ db, rateLimits, outbox });
+  const emailRequests = new EmailRequests({ db, rateLimits, outbox });
   const access = new AccountAccess({ clock, rateLimits, sessions, outbox });
   const accountDeps = {
     access,
@@ -195,7 +195,7 @@ export function compose(
     policy,
     sessions,
     tokens,
-    mailRequests,
+    emailRequests,
     outbox,
   };
   const registration = new Registration({ ...accountDeps, open: config.openRegistration });
@@ -209,7 +209,7 @@ export function compose(
   const schema = createSchema([
     new SessionResolver({ login, refresh, sessions }),
     new AccountResolver(ownAccount),
-    new RegistrationResolver({ registration, recovery, mailRequests, policy }),
+    new RegistrationResolver({ registration, recovery, emailRequests, policy }),
     new AdminResolver(accounts),
     new AuditLogResolver(new AuditLog({ db })),
     new ItemResolver(items),
@@ -288,13 +288,13 @@ export async function composeServer(
   await addHealth(server, { health });
   if (config.metricsToken !== undefined || !config.production)
     await addMetrics(server, { metrics, token: config.metricsToken });
-  if (mailer instanceof PrintedMailer) await addMails(server, { mailer, publicUrl: config.publicUrl });
+  if (mailer instanceof PrintedMailer) await addEmails(server, { mailer, publicUrl: config.publicUrl });
   return server;
 }
 
 function mailerOf(config: Config, deps: { clock: Clock; print: (text: string) => void }): Mailer {
-  const { smtpUrl, mailFrom, production } = config;
-  if (smtpUrl !== undefined) return new SmtpMailer({ url: smtpUrl, from: mailFrom });
+  const { smtpUrl, emailFrom, production } = config;
+  if (smtpUrl !== undefined) return new SmtpMailer({ url: smtpUrl, from: emailFrom });
   return production ? new NoMailer() : new PrintedMailer(deps);
 }
 

@@ -58,11 +58,11 @@ export interface Config {
   readonly maxItemsPerUser: number;
   /** Whether anyone may register. */
   readonly openRegistration: boolean;
-  /** What the links in mails start with. Without a trailing slash. */
+  /** What the links in emails start with. Without a trailing slash. */
   readonly appUrl: string;
-  /** Undefined: mails are printed instead of sent, in development only. */
+  /** Undefined: emails are printed instead of sent, in development only. */
   readonly smtpUrl: string | undefined;
-  readonly mailFrom: string;
+  readonly emailFrom: string;
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
@@ -191,10 +191,10 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       "smtp://USER:PASSWORD@HOST:PORT or smtps://…",
       (value) => (/^smtps?:$/.test(URL.parse(value)?.protocol ?? "") ? value : undefined),
     ),
-    mailFrom: read(
-      "MAIL_FROM",
+    emailFrom: read(
+      "EMAIL_FROM",
       "Latchkey <latchkey@localhost>",
-      "an e-mail address, or NAME <ADDRESS>",
+      "an email address, or NAME <ADDRESS>",
       (value) => (/^[^\r\n<>]*<?[^\s<>@]+@[^\s<>@]+>?$/.test(value) ? value : undefined),
     ),
     logLevel: oneOf("LOG_LEVEL", "info", LOG_LEVELS),
@@ -208,7 +208,9 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     );
   }
   if (production && config.openRegistration && config.smtpUrl === undefined) {
-    problems.push("SMTP_URL must be set in production, or REGISTRATION=closed: who registers is sent a mail");
+    problems.push(
+      "SMTP_URL must be set in production, or REGISTRATION=closed: who registers is sent an email",
+    );
   }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return Object.freeze(config);

@@ -26,7 +26,7 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   // A wrong SECRET_KEY stops the start here, not the first login.
   await latchkey.keys.signingKey();
   const stopJobs = latchkey.jobs.start(JOB_PERIOD, latchkey.logFailure("a job failed"));
-  // Mails that were left when the last process stopped.
+  // Emails that were left when the last process stopped.
   latchkey.outbox.wake();
   const server = await composeServer(config, latchkey, { logger });
 

@@ -19,7 +19,7 @@ const NOT_JSON = "This line is not a JSON object.";
 const NOT_UTF8 = "This line is not UTF-8.";
 const BAD_HASH =
   "Invalid input: password_hash must be a bcrypt hash ($2a$, $2b$ or $2y$) of a cost from 4 to 15.";
-const BAD_EMAIL = "Invalid input: email must be an e-mail address.";
+const BAD_EMAIL = "Invalid input: email must be an email address.";
 const USERNAME_TAKEN = "This username belongs to another user.";
 const EMAIL_TAKEN = "This email belongs to another user.";
 
@@ -198,7 +198,7 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
     expect(await waiting.execute()).toEqual([{ kind: "PASSWORD_CHANGED", email: "dora@example.com" }]);
     await jobs.runDue();
     const sent = () =>
-      (mailer as PrintedMailer).mails
+      (mailer as PrintedMailer).emails
         .filter(({ to }) => to !== "bob@example.com")
         .map(({ to, subject }) => [to, subject]);
     for (const deadline = Date.now() + 5000; sent().length === 0 && Date.now() < deadline; )

@@ -60,7 +60,7 @@ describe("the configuration", () => {
       openRegistration: true,
       appUrl: "http://localhost:3000",
       smtpUrl: undefined,
-      mailFrom: "Latchkey <latchkey@localhost>",
+      emailFrom: "Latchkey <latchkey@localhost>",
       corsOrigins: [],
       trustedProxies: [],
       hstsMaxAge: 31_536_000,
@@ -99,7 +99,7 @@ describe("the configuration", () => {
       REGISTRATION: "open",
       APP_URL: "https://app.example.com/",
       SMTP_URL: "smtps://user:password@smtp.example.com:465",
-      MAIL_FROM: "Example <no-reply@example.com>",
+      EMAIL_FROM: "Example <no-reply@example.com>",
       CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
       TRUST_PROXY: "loopback, 10.0.0.0/8,2001:db8::1",
       HSTS_MAX_AGE: "0",
@@ -133,7 +133,7 @@ describe("the configuration", () => {
       openRegistration: true,
       appUrl: "https://app.example.com",
       smtpUrl: "smtps://user:password@smtp.example.com:465",
-      mailFrom: "Example <no-reply@example.com>",
+      emailFrom: "Example <no-reply@example.com>",
       corsOrigins: ["https://app.example.com", "http://localhost:3000"],
       trustedProxies: ["loopback", "10.0.0.0/8", "2001:db8::1"],
       hstsMaxAge: 0,
@@ -198,7 +198,7 @@ describe("the configuration", () => {
     ["REGISTRATION", "yes", "REGISTRATION must be one of open, closed"],
     ["APP_URL", "app.example.com", "APP_URL must be an http(s) URL without query or fragment"],
     ["SMTP_URL", "smtp.example.com", "SMTP_URL must be smtp://USER:PASSWORD@HOST:PORT or smtps://…"],
-    ["MAIL_FROM", "nobody", "MAIL_FROM must be an e-mail address, or NAME <ADDRESS>"],
+    ["EMAIL_FROM", "nobody", "EMAIL_FROM must be an email address, or NAME <ADDRESS>"],
     [
       "TRUST_PROXY",
       "true",
@@ -249,7 +249,7 @@ describe("the configuration", () => {
 
   test("refuses production with open registration but without a mail server", () => {
     expect(problemsOf({ ...PRODUCTION, REGISTRATION: "open" })).toEqual([
-      "SMTP_URL must be set in production, or REGISTRATION=closed: who registers is sent a mail",
+      "SMTP_URL must be set in production, or REGISTRATION=closed: who registers is sent an email",
     ]);
     expect(loadConfig(PRODUCTION).openRegistration).toBe(false);
   });

@@ -6,7 +6,7 @@ import type { TokenPurpose } from "../src/storage/one-time-tokens.js";
 import { CREATE_USER } from "./support/administration-operations.js";
 import { type Answer, type App, makeApp, PASSWORD } from "./support/app.js";
 import { DATABASES } from "./support/databases.js";
-import { mailedToken } from "./support/emails.js";
+import { emailedToken } from "./support/emails.js";
 import {
   ACCEPT_INVITATION,
   CONFIRM_EMAIL_CHANGE,
@@ -124,12 +124,12 @@ async function signIn(app: App) {
 }
 
 /** A purpose that is added to the type has to be added here. */
-const MAILED: Record<TokenPurpose, Kind> = {
+const EMAILED: Record<TokenPurpose, Kind> = {
   EMAIL_VERIFICATION: {
     async issue(app) {
       const [username, email] = [`new-${users++}`, `new-${users}@example.com`];
       await app.send(REGISTER, { input: { username, email, password: PASSWORD } });
-      return mailedToken(app, email);
+      return emailedToken(app, email);
     },
     goodAt: ["verifyEmail"],
   },
@@ -137,7 +137,7 @@ const MAILED: Record<TokenPurpose, Kind> = {
     async issue(app) {
       const { email } = await signIn(app);
       await app.send(REQUEST_PASSWORD_RESET, { email });
-      return mailedToken(app, email);
+      return emailedToken(app, email);
     },
     goodAt: ["resetPassword"],
   },
@@ -146,7 +146,7 @@ const MAILED: Record<TokenPurpose, Kind> = {
       const [username, email] = [`invited-${users++}`, `invited-${users}@example.com`];
       const { accessToken: token } = await app.login("admin");
       await app.send(CREATE_USER, { input: { username, email } }, { token });
-      return mailedToken(app, email);
+      return emailedToken(app, email);
     },
     goodAt: ["acceptInvitation"],
   },
@@ -155,14 +155,14 @@ const MAILED: Record<TokenPurpose, Kind> = {
       const { accessToken: token, email } = await signIn(app);
       const newEmail = `changed-${email}`;
       await app.send(REQUEST_EMAIL_CHANGE, { newEmail, currentPassword: PASSWORD }, { token });
-      return mailedToken(app, newEmail);
+      return emailedToken(app, newEmail);
     },
     goodAt: ["confirmEmailChange"],
   },
 };
 
 const KINDS: Record<string, Kind> = {
-  ...MAILED,
+  ...EMAILED,
   "an access token": {
     issue: async (app) => (await signIn(app)).accessToken,
     goodAt: ["the bearer of me", "/introspect", "/revoke"],
@@ -191,9 +191,9 @@ const KINDS: Record<string, Kind> = {
     goodAt: ["/revoke"],
     except: { refreshToken: "not tried", "/token": "not tried" },
   },
-  "a spent token of a mail": {
+  "a spent token of an email": {
     async issue(app) {
-      const token = await MAILED.EMAIL_VERIFICATION.issue(app);
+      const token = await EMAILED.EMAIL_VERIFICATION.issue(app);
       await app.send(VERIFY_EMAIL, { token });
       return token;
     },

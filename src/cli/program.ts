@@ -34,7 +34,7 @@ const user = program.command("user").description("manage users");
 user
   .command("create <username>")
   .description("make a user; the password is asked for, or read from standard input")
-  .requiredOption("--email <address>", "the user's e-mail address, which counts as verified")
+  .requiredOption("--email <address>", "the user's email address, which counts as verified")
   .option("--full-name <name>", "the name to show to people")
   .option("--admin", "let the user administer all users")
   .action((username: string, options: { email: string; fullName?: string; admin?: true }) =>

@@ -1,9 +1,9 @@
-import { type Mailer, PermanentMailError } from "./mailer.js";
+import { type Mailer, PermanentEmailError } from "./mailer.js";
 
 /** For production without a mail server: nothing is sent, and a token is never printed there. */
 export class NoMailer implements Mailer {
   async send(): Promise<void> {
-    throw new PermanentMailError("the mail was not sent: SMTP_URL is not set");
+    throw new PermanentEmailError("the email was not sent: SMTP_URL is not set");
   }
 
   async close(): Promise<void> {}

@@ -1,9 +1,9 @@
 import type { Clock } from "../clock.js";
-import type { Mail, Mailer } from "./mailer.js";
+import type { Email, Mailer } from "./mailer.js";
 
 const KEPT = 50;
 
-export interface PrintedMail extends Mail {
+export interface PrintedEmail extends Email {
   /** When it was printed, epoch milliseconds. */
   at: number;
 }
@@ -13,20 +13,22 @@ export interface PrintedMailerDeps {
   print: (text: string) => void;
 }
 
-/** For development: mails go to the terminal, and the last ones are kept for a page that shows them. */
+/** For development: emails go to the terminal, and the last ones are kept for a page that shows them. */
 export class PrintedMailer implements Mailer {
-  #mails: readonly PrintedMail[] = [];
+  #emails: readonly PrintedEmail[] = [];
 
   constructor(private readonly deps: PrintedMailerDeps) {}
 
   /** Newest first. */
-  get mails(): readonly PrintedMail[] {
-    return this.#mails;
+  get emails(): readonly PrintedEmail[] {
+    return this.#emails;
   }
 
-  async send(mail: Mail): Promise<void> {
-    this.#mails = [{ ...mail, at: this.deps.clock.now() }, ...this.#mails].slice(0, KEPT);
-    this.deps.print(`\nA mail to ${mail.to}: ${mail.subject}\n\n${mail.text.replace(/^(?=.)/gm, "  ")}\n`);
+  async send(message: Email): Promise<void> {
+    this.#emails = [{ ...message, at: this.deps.clock.now() }, ...this.#emails].slice(0, KEPT);
+    this.deps.print(
+      `\nAn email to ${message.to}: ${message.subject}\n\n${message.text.replace(/^(?=.)/gm, "  ")}\n`,
+    );
   }
 
   async close(): Promise<void> {}

@@ -1,10 +1,10 @@
 import { createTransport } from "nodemailer";
-import { type Mail, MailError, type Mailer, PermanentMailError } from "./mailer.js";
+import { type Email, EmailError, type Mailer, PermanentEmailError } from "./mailer.js";
 
 const CONNECTION_TIMEOUT = 10_000;
 const GREETING_TIMEOUT = 10_000;
 const SOCKET_TIMEOUT = 20_000;
-/** For a mail altogether: a server that says a little now and then never meets the timeouts above. */
+/** For an email altogether: a server that says a little now and then never meets the timeouts above. */
 const SEND_TIMEOUT = 40_000;
 const MAX_CONNECTIONS = 5;
 
@@ -16,7 +16,7 @@ interface SmtpFailure {
   permanent?: boolean;
 }
 
-/** Sends mails through a mail server. */
+/** Sends emails through a mail server. */
 export class SmtpMailer implements Mailer {
   readonly #transport: ReturnType<typeof createSmtpTransport>;
   readonly #from: string;
@@ -30,8 +30,9 @@ export class SmtpMailer implements Mailer {
     this.#from = from;
   }
 
-  async send({ to, subject, text, html }: Mail): Promise<void> {
-    if (/[\r\n\0]/.test(to + subject)) throw new PermanentMailError("a mail's header has a line break in it");
+  async send({ to, subject, text, html }: Email): Promise<void> {
+    if (/[\r\n\0]/.test(to + subject))
+      throw new PermanentEmailError("an email's header has a line break in it");
     try {
       await this.#transport.sendMail({
         from: this.#from,
@@ -45,7 +46,7 @@ export class SmtpMailer implements Mailer {
         signal: AbortSignal.timeout(SEND_TIMEOUT),
       });
     } catch (error) {
-      throw toMailError(error as SmtpFailure);
+      throw toEmailError(error as SmtpFailure);
     }
   }
 
@@ -59,7 +60,7 @@ function createSmtpTransport(url: string) {
     url,
     pool: true,
     maxConnections: MAX_CONNECTIONS,
-    // Enough for a connection that the server has dropped between two mails; the outbox does the rest.
+    // Enough for a connection that the server has dropped between two emails; the outbox does the rest.
     maxRequeues: 1,
     connectionTimeout: CONNECTION_TIMEOUT,
     greetingTimeout: GREETING_TIMEOUT,
@@ -70,10 +71,10 @@ function createSmtpTransport(url: string) {
 }
 
 /** Says where it failed and how, in words of ours: the server's own often repeat the address. */
-function toMailError({ code, command, responseCode, permanent }: SmtpFailure): MailError {
+function toEmailError({ code, command, responseCode, permanent }: SmtpFailure): EmailError {
   const answer = responseCode === undefined ? (code ?? "no answer") : `${responseCode}`;
-  const message = `the mail was not sent: ${command ?? "SMTP"}: ${answer}`;
+  const message = `the email was not sent: ${command ?? "SMTP"}: ${answer}`;
   // A 5xx before the recipient is about us (the password, the sender) and ends when the operator mends it.
-  const aboutThisMail = command === "RCPT TO" || command === "DATA";
-  return permanent && aboutThisMail ? new PermanentMailError(message) : new MailError(message);
+  const aboutThisEmail = command === "RCPT TO" || command === "DATA";
+  return permanent && aboutThisEmail ? new PermanentEmailError(message) : new EmailError(message);
 }

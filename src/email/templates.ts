@@ -1,8 +1,8 @@
 import { escapeHtml } from "./escape-html.js";
-import type { Mail } from "./mailer.js";
+import type { Email } from "./mailer.js";
 
 /** What an email says, to whomever it goes. */
-export type Letter = Omit<Mail, "to">;
+export type Letter = Omit<Email, "to">;
 
 /** What all emails need to know. */
 export interface LetterFacts {
@@ -136,7 +136,7 @@ export function accountDeleted({ username }: { username: string }): Letter {
   ]);
 }
 
-/** Mail programs differ in which of them ends a link: Apple's go on over a zero-width space. Neither is seen. */
+/** Email clients differ in which of them ends a link: Apple's go on over a zero-width space. Neither is seen. */
 const BREAK = "\u2060\u200b";
 
 /**

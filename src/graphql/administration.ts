@@ -14,7 +14,7 @@ const UserConnection = connectionTypeOf("User", UserType);
 class UsersArgs extends PageArgs {
   @Field(() => String, {
     nullable: true,
-    description: "Only those with this in their username, e-mail address or full name, in any case.",
+    description: "Only those with this in their username, email address or full name, in any case.",
   })
   @IsOptional()
   @IsText(1, 320)
@@ -44,7 +44,7 @@ class CreateUserInput {
   @IsText(1, 100)
   username!: string;
 
-  @Field(() => String, { description: "The e-mail address, to which an invitation is sent." })
+  @Field(() => String, { description: "The email address, to which an invitation is sent." })
   @IsText(1, 320)
   email!: string;
 
@@ -74,7 +74,7 @@ class UpdateUserInput {
 
   @Field(() => String, {
     nullable: true,
-    description: "Another e-mail address, which you know to be the user's: it counts as verified; not null.",
+    description: "Another email address, which you know to be the user's: it counts as verified; not null.",
   })
   @ValidateIf((_, email) => email !== undefined)
   @IsText(1, 320)

@@ -4,7 +4,7 @@ import { Directive } from "type-graphql";
 const NAME = "oncePerRequest";
 
 /**
- * Declares a root field that takes a password, a token or an address to send a mail to: a request runs one of
+ * Declares a root field that takes a password, a token or an address to send an email to: a request runs one of
  * them at most, or aliases would make a hundred guesses of one. The document limits enforce it, and the schema
  * shows it.
  */

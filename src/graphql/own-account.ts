@@ -46,7 +46,7 @@ class RequestEmailChangeArgs {
 
 @ArgsType()
 class ConfirmEmailChangeArgs {
-  @Field(() => String, { description: "The token from the link in the mail." })
+  @Field(() => String, { description: "The token from the link in the email." })
   @IsText(1, 200)
   token!: string;
 }
@@ -113,7 +113,7 @@ export class AccountResolver {
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Puts the new address in the place of the old, which is told, with the token from the mail. Answers true. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Puts the new address in the place of the old, which is told, with the token from the email. Answers true. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async confirmEmailChange(
     @Ctx() { caller }: Context,

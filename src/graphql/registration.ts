@@ -14,7 +14,7 @@ import {
 } from "type-graphql";
 import type { PasswordEstimate } from "../crypto/passwords.js";
 import type { Registration } from "../services/accounts/registration.js";
-import type { MailRequests } from "../services/email/email-requests.js";
+import type { EmailRequests } from "../services/email/email-requests.js";
 import type { PasswordPolicy } from "../services/passwords/policy.js";
 import type { PasswordRecovery } from "../services/passwords/recovery.js";
 import type { Context } from "./context.js";
@@ -38,7 +38,7 @@ class RegisterInput {
   @IsText(1, 100)
   username!: string;
 
-  @Field(() => String, { description: "The e-mail address, to which a link is sent." })
+  @Field(() => String, { description: "The email address, to which a link is sent." })
   @IsText(...EMAIL)
   email!: string;
 
@@ -63,14 +63,14 @@ class RegisterArgs {
 
 @ArgsType()
 class EmailArgs {
-  @Field(() => String, { description: "The e-mail address to send to, if it has an account." })
+  @Field(() => String, { description: "The email address to send to, if it has an account." })
   @IsText(...EMAIL)
   email!: string;
 }
 
 @ArgsType()
 class TokenArgs {
-  @Field(() => String, { description: "The token from the link in the mail." })
+  @Field(() => String, { description: "The token from the link in the email." })
   @IsText(...TOKEN)
   token!: string;
 }
@@ -96,13 +96,13 @@ class PasswordStrengthArgs {
   password!: string;
 }
 
-@ObjectType("Registration", { description: "A sign-up that waits for the link in the mail to be opened." })
+@ObjectType("Registration", { description: "A sign-up that waits for the link in the email to be opened." })
 class RegistrationType {
   @Field(() => String, { description: "The name to log in with, in lower case." })
   @MaxText(USERNAME)
   username!: string;
 
-  @Field(() => GraphQLEmailAddress, { description: "Where the mail was sent to." })
+  @Field(() => GraphQLEmailAddress, { description: "Where the email was sent to." })
   email!: string;
 }
 
@@ -126,7 +126,7 @@ class PasswordStrengthType implements PasswordEstimate {
 export interface RegistrationResolverDeps {
   registration: Registration;
   recovery: PasswordRecovery;
-  mailRequests: MailRequests;
+  emailRequests: EmailRequests;
   policy: PasswordPolicy;
 }
 
@@ -137,7 +137,7 @@ export class RegistrationResolver {
   @OncePerRequest()
   @Mutation(() => RegistrationType, {
     description:
-      "Signs somebody up, and sends a mail to the address: a link to verify it, or word that it has an account. The answer is the same. Errors: `CONFLICT` (the username is taken), `BAD_USER_INPUT`, `FORBIDDEN` (registration is closed), `RATE_LIMITED`, `OVERLOADED`.",
+      "Signs somebody up, and sends an email to the address: a link to verify it, or word that it has an account. The answer is the same. Errors: `CONFLICT` (the username is taken), `BAD_USER_INPUT`, `FORBIDDEN` (registration is closed), `RATE_LIMITED`, `OVERLOADED`.",
   })
   async register(@Ctx() { caller }: Context, @Args(() => RegisterArgs) { input }: RegisterArgs) {
     const { username, email, password, fullName = null } = input;
@@ -150,7 +150,7 @@ export class RegistrationResolver {
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Verifies an e-mail address with the token from the mail, and answers true. From then on its owner can log in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Verifies an email address with the token from the email, and answers true. From then on its owner can log in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async verifyEmail(@Ctx() { caller }: Context, @Args(() => TokenArgs) { token }: TokenArgs) {
     await this.deps.registration.verifyEmail(token, caller);
@@ -163,24 +163,24 @@ export class RegistrationResolver {
       "Sends one email with a link for each account that claims the address and has not verified it, by username. Always answers true. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async requestEmailVerification(@Ctx() { caller }: Context, @Args(() => EmailArgs) { email }: EmailArgs) {
-    await this.deps.mailRequests.request("EMAIL_VERIFICATION", email, caller);
+    await this.deps.emailRequests.request("EMAIL_VERIFICATION", email, caller);
     return true;
   }
 
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Sends a mail to set a new password with, if the address has an account. Always answers true, and changes nothing. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Sends an email to set a new password with, if the address has an account. Always answers true, and changes nothing. Errors: `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async requestPasswordReset(@Ctx() { caller }: Context, @Args(() => EmailArgs) { email }: EmailArgs) {
-    await this.deps.mailRequests.request("PASSWORD_RESET", email, caller);
+    await this.deps.emailRequests.request("PASSWORD_RESET", email, caller);
     return true;
   }
 
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Sets a new password with the token from the mail, ends all sessions of the user, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
+      "Sets a new password with the token from the email, ends all sessions of the user, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async resetPassword(
     @Ctx() { caller }: Context,
@@ -193,7 +193,7 @@ export class RegistrationResolver {
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Sets the first password of an invited user with the token from the mail, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
+      "Sets the first password of an invited user with the token from the email, and answers true. It does not sign in. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async acceptInvitation(
     @Ctx() { caller }: Context,

@@ -14,7 +14,7 @@ import { IsId, IsText } from "./validation.js";
 
 @ArgsType()
 class LoginArgs {
-  @Field(() => String, { description: "The username or the e-mail address, in any case." })
+  @Field(() => String, { description: "The username or the email address, in any case." })
   @IsText(1, 320)
   username!: string;
 

@@ -26,10 +26,10 @@ export class UserType {
   @MaxText(USERNAME)
   username!: string;
 
-  @Field(() => GraphQLEmailAddress, { description: "The e-mail address, which one can log in with too." })
+  @Field(() => GraphQLEmailAddress, { description: "The email address, which one can log in with too." })
   email!: string;
 
-  @Field(() => Boolean, { description: "Whether the e-mail address is known to be the user's." })
+  @Field(() => Boolean, { description: "Whether the email address is known to be the user's." })
   emailVerified!: boolean;
 
   @Field(() => String, { nullable: true, description: "The name to show to people." })

@@ -3,7 +3,7 @@ import { CLOCK_TOLERANCE, type Clock } from "../clock.js";
 import { deleteAttemptsExpiredBefore } from "../storage/attempts.js";
 import { deleteAuditEventsBefore } from "../storage/audit.js";
 import type { Database } from "../storage/database.js";
-import { deleteSourcesExpiredBefore } from "../storage/known-networks.js";
+import { deleteKnownNetworksExpiredBefore } from "../storage/known-networks.js";
 import { deleteOneTimeTokensExpiredBefore } from "../storage/one-time-tokens.js";
 import { deleteConsumedTokens } from "../storage/refresh-tokens.js";
 import { deleteSessionsEndedBefore } from "../storage/sessions.js";
@@ -50,7 +50,7 @@ export function cleanup({
       await inBatches((limit) => deleteUnverifiedUsersBefore(db, now - RETENTION, limit));
       await deleteSigningKeysExpiredBefore(db, over);
       await inBatches((limit) => deleteAttemptsExpiredBefore(db, over, limit));
-      await inBatches((limit) => deleteSourcesExpiredBefore(db, over, limit));
+      await inBatches((limit) => deleteKnownNetworksExpiredBefore(db, over, limit));
       await inBatches((limit) => deleteAuditEventsBefore(db, now - auditRetention, limit));
     },
   };

@@ -57,7 +57,7 @@ function usernameViolations(username: string): Violation[] {
 /** @param email already normalized */
 export function emailViolations(email: string): Violation[] {
   if (PLAIN_EMAIL.test(email) && isEmail(email)) return [];
-  return [{ field: "email", rule: "email", message: "email must be an e-mail address" }];
+  return [{ field: "email", rule: "email", message: "email must be an email address" }];
 }
 
 /** A display name, free but for its length and control characters */

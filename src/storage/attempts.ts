@@ -9,13 +9,13 @@ const DOUBLINGS = 10;
 /** The end of a window that does not end by itself. Epoch milliseconds. */
 const NEVER = Date.parse("9999-12-31T00:00:00Z");
 
-/** What attempts are counted under: a limit's name, with an account, a source, or an account from a source. */
+/** What attempts are counted under: a limit's name, with an account, a network, or an account from a network. */
 export interface AttemptKey {
   name: string;
   /** Empty for all accounts. */
   account: string;
-  /** Empty for all sources. */
-  source: string;
+  /** Empty for all networks. */
+  network: string;
 }
 
 export interface AttemptLimit {
@@ -34,7 +34,7 @@ export interface AttemptLimit {
  */
 export async function countAttempt(
   db: Database,
-  { name, account, source }: AttemptKey,
+  { name, account, network }: AttemptKey,
   { attempts, window, backOff = false }: AttemptLimit,
   now: number,
 ): Promise<number | undefined> {
@@ -47,10 +47,10 @@ export async function countAttempt(
   const wait = sql`${sql.lit(FIRST_WAIT)} << case when ${over} > ${sql.lit(DOUBLINGS)} then ${sql.lit(DOUBLINGS)} else ${over} end`;
   const row = await db
     .insertInto("attempts")
-    .values({ name, account, source, count: 1, next_at: 0, expires_at: end })
+    .values({ name, account, network, count: 1, next_at: 0, expires_at: end })
     .onConflict((conflict) =>
       conflict
-        .columns(["name", "account", "source"])
+        .columns(["name", "account", "network"])
         .doUpdateSet({
           count,
           expires_at: expiresAt,
@@ -121,13 +121,13 @@ export async function deleteAttemptsExpiredBefore(
         ),
       ]),
     ]);
-  const over = db.selectFrom("attempts").select(["name", "account", "source"]).where(isOver).limit(limit);
+  const over = db.selectFrom("attempts").select(["name", "account", "network"]).where(isOver).limit(limit);
   const result = await db
     .deleteFrom("attempts")
     // What is counted again meanwhile stays: see deleteSessionsEndedBefore.
     .where(isOver)
     .where(({ eb, refTuple }) =>
-      eb(refTuple("name", "account", "source"), "in", over.$asTuple("name", "account", "source")),
+      eb(refTuple("name", "account", "network"), "in", over.$asTuple("name", "account", "network")),
     )
     .executeTakeFirst();
   return Number(result.numDeletedRows);

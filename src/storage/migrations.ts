@@ -250,4 +250,12 @@ export const migrations: Record<string, Migration> = {
       await db.schema.alterTable("outbox").addColumn("encrypted_tokens", "text").execute();
     },
   },
+  "0011_networks": {
+    async up(db) {
+      await db.schema.alterTable("known_sources").renameTo("known_networks").execute();
+      await db.schema.alterTable("known_networks").renameColumn("source", "network").execute();
+      await db.schema.alterTable("attempts").renameColumn("source", "network").execute();
+      await sql`update attempts set name = replace(name, '_SOURCE', '_NETWORK')`.execute(db);
+    },
+  },
 };

@@ -2,7 +2,7 @@ import type { Database } from "./database.js";
 
 export type TokenPurpose = "EMAIL_VERIFICATION" | "PASSWORD_RESET" | "INVITATION" | "EMAIL_CHANGE";
 
-/** A token that was sent by mail, as it is kept: its hash only. */
+/** A token that was sent by email, as it is kept: its hash only. */
 export interface OneTimeToken {
   tokenHash: string;
   userId: string;

@@ -2,8 +2,8 @@ import type { Selectable } from "kysely";
 import type { Database } from "./database.js";
 import type { OutboxRow } from "./tables.js";
 
-/** A mail to be sent: what it is about, not yet what it says. */
-export interface OutboxMail {
+/** An email to be sent: what it is about, not yet what it says. */
+export interface OutboxEmail {
   id: string;
   kind: string;
   email: string;
@@ -16,7 +16,7 @@ export interface OutboxMail {
   attempts: number;
 }
 
-function toOutboxMail(row: Selectable<OutboxRow>): OutboxMail {
+function toOutboxEmail(row: Selectable<OutboxRow>): OutboxEmail {
   return {
     id: row.id,
     kind: row.kind,
@@ -29,25 +29,25 @@ function toOutboxMail(row: Selectable<OutboxRow>): OutboxMail {
   };
 }
 
-export async function insertOutboxMail(db: Database, mail: OutboxMail): Promise<void> {
+export async function insertOutboxEmail(db: Database, message: OutboxEmail): Promise<void> {
   await db
     .insertInto("outbox")
     .values({
-      id: mail.id,
-      kind: mail.kind,
-      email: mail.email,
-      user_id: mail.userId,
-      facts: JSON.stringify(mail.facts),
+      id: message.id,
+      kind: message.kind,
+      email: message.email,
+      user_id: message.userId,
+      facts: JSON.stringify(message.facts),
       encrypted_tokens: null,
-      created_at: mail.createdAt,
-      next_attempt_at: mail.nextAttemptAt,
-      attempts: mail.attempts,
+      created_at: message.createdAt,
+      next_attempt_at: message.nextAttemptAt,
+      attempts: message.attempts,
     })
     .execute();
 }
 
 /** Those to be sent now, the one that has waited longest first. */
-export async function listDueOutboxMails(db: Database, now: number, limit: number): Promise<OutboxMail[]> {
+export async function listDueOutboxEmails(db: Database, now: number, limit: number): Promise<OutboxEmail[]> {
   const rows = await db
     .selectFrom("outbox")
     .selectAll()
@@ -56,10 +56,10 @@ export async function listDueOutboxMails(db: Database, now: number, limit: numbe
     .orderBy("id")
     .limit(limit)
     .execute();
-  return rows.map(toOutboxMail);
+  return rows.map(toOutboxEmail);
 }
 
-/** When the next mail is to be sent, epoch milliseconds; undefined when there is none at all. */
+/** When the next email is to be sent, epoch milliseconds; undefined when there is none at all. */
 export async function findNextOutboxAttempt(db: Database): Promise<number | undefined> {
   const row = await db
     .selectFrom("outbox")
@@ -71,12 +71,12 @@ export async function findNextOutboxAttempt(db: Database): Promise<number | unde
 }
 
 /**
- * Takes a mail that is due, and counts the attempt. Until a time it is then nobody else's.
+ * Takes an email that is due, and counts the attempt. Until a time it is then nobody else's.
  * @returns whether it is ours: of any number of callers at once, one gets true
  */
-export async function takeOutboxMail(
+export async function takeOutboxEmail(
   db: Database,
-  { id, nextAttemptAt }: OutboxMail,
+  { id, nextAttemptAt }: OutboxEmail,
   until: number,
 ): Promise<boolean> {
   const result = await db
@@ -88,19 +88,19 @@ export async function takeOutboxMail(
   return result.numUpdatedRows === 1n;
 }
 
-export async function rescheduleOutboxMail(db: Database, id: string, nextAttemptAt: number): Promise<void> {
+export async function rescheduleOutboxEmail(db: Database, id: string, nextAttemptAt: number): Promise<void> {
   await db.updateTable("outbox").set({ next_attempt_at: nextAttemptAt }).where("id", "=", id).execute();
 }
 
 /**
- * Puts off a mail that was taken, and does not count the attempt. It is dropped instead when an earlier one of its kind
+ * Puts off an email that was taken, and does not count the attempt. It is dropped instead when an earlier one of its kind
  * goes to the address by then: so each request is followed by an email, and no number of requests makes many wait.
- * @param mail as it was before it was taken
+ * @param email as it was before it was taken
  * @param sameForAll whether such emails say the same, whichever user they are about
  */
-export async function postponeOutboxMail(
+export async function postponeOutboxEmail(
   db: Database,
-  { id, kind, email, userId, attempts }: OutboxMail,
+  { id, kind, email, userId, attempts }: OutboxEmail,
   until: number,
   { sameForAll }: { sameForAll: boolean },
 ): Promise<void> {
@@ -113,11 +113,11 @@ export async function postponeOutboxMail(
     .where("next_attempt_at", "<=", until)
     .limit(1);
   if (!sameForAll) earlier = earlier.where("user_id", "=", userId);
-  if ((await earlier.executeTakeFirst()) !== undefined) return deleteOutboxMail(db, id);
+  if ((await earlier.executeTakeFirst()) !== undefined) return deleteOutboxEmail(db, id);
   await db.updateTable("outbox").set({ next_attempt_at: until, attempts }).where("id", "=", id).execute();
 }
 
-export async function deleteOutboxMail(db: Database, id: string): Promise<void> {
+export async function deleteOutboxEmail(db: Database, id: string): Promise<void> {
   await db.deleteFrom("outbox").where("id", "=", id).execute();
 }
 

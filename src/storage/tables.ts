@@ -12,7 +12,7 @@ export interface Tables {
   outbox: OutboxRow;
   locks: { name: string };
   attempts: AttemptRow;
-  known_sources: KnownSourceRow;
+  known_networks: KnownNetworkRow;
 }
 
 export interface UserRow {
@@ -119,7 +119,7 @@ export interface OneTimeTokenRow {
   used_at: number | null;
 }
 
-/** A mail to be sent: what it is about, not yet what it says, so that no token is in it. */
+/** An email to be sent: what it is about, not yet what it says, so that no token is in it. */
 export interface OutboxRow {
   id: string;
   kind: string;
@@ -142,7 +142,7 @@ export interface AttemptRow {
   /** A user's id, or what stands for a name that nobody has; empty for all. */
   account: string;
   /** An IP address, or the /64 of one of IPv6; empty for all. */
-  source: string;
+  network: string;
   count: number;
   /** Until then more are refused. */
   next_at: number;
@@ -151,8 +151,8 @@ export interface AttemptRow {
 }
 
 /** Where a user has signed in from. */
-export interface KnownSourceRow {
+export interface KnownNetworkRow {
   user_id: string;
-  source: string;
+  network: string;
   expires_at: number;
 }

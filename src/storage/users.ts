@@ -32,7 +32,7 @@ export function toUser(row: Selectable<UserRow>): User {
   };
 }
 
-/** @returns false when the username or the e-mail address is taken, and nothing was written */
+/** @returns false when the username or the email address is taken, and nothing was written */
 export async function insertUser(db: Database, user: User): Promise<boolean> {
   const result = await db
     .insertInto("users")
@@ -88,7 +88,7 @@ export async function findUserByUsername(db: Database, username: string): Promis
   return row && toUser(row);
 }
 
-/** @param login a username or a verified e-mail address, in lower case */
+/** @param login a username or a verified email address, in lower case */
 export async function findUserByLogin(db: Database, login: string): Promise<User | undefined> {
   // A username has no @ in it, so at most one user matches.
   const row = await selectUsers(db)
@@ -120,7 +120,7 @@ export async function* listUsers(db: Database, pageSize = 500): AsyncGenerator<U
 
 /** Which users: all that fit everything that is not left undefined. */
 export interface UserFilter {
-  /** A part of the username, the e-mail address or the full name, in any case. */
+  /** A part of the username, the email address or the full name, in any case. */
   search?: string | undefined;
   disabled?: boolean | undefined;
 }

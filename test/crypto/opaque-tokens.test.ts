@@ -4,7 +4,7 @@ import { hashOpaqueToken, newOpaqueToken } from "../../src/crypto/opaque-tokens.
 import { CREATE_USER } from "../support/administration-operations.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
-import { mailedToken } from "../support/emails.js";
+import { emailedToken } from "../support/emails.js";
 import { REFRESH, REGISTER, REQUEST_EMAIL_CHANGE, REQUEST_PASSWORD_RESET } from "../support/operations.js";
 
 describe("opaque tokens (row 36)", () => {
@@ -81,10 +81,10 @@ async function issueEveryKind(app: App): Promise<string[]> {
   return [
     refreshToken,
     next.data!.refreshToken.refreshToken,
-    await mailedToken(app, email),
-    await mailedToken(app, newEmail),
-    await mailedToken(app, "bob@example.com"),
-    await mailedToken(app, invited.email),
+    await emailedToken(app, email),
+    await emailedToken(app, newEmail),
+    await emailedToken(app, "bob@example.com"),
+    await emailedToken(app, invited.email),
   ];
 }
 

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { MailError, PermanentMailError } from "../../src/email/mailer.js";
+import { EmailError, PermanentEmailError } from "../../src/email/mailer.js";
 import { SmtpMailer } from "../../src/email/smtp.js";
 import { type MailServer, startMailServer } from "../support/mail-server.js";
 
@@ -37,7 +37,7 @@ describe("the SMTP mailer", () => {
     { subject: "Hello\nBcc: mallory@example.com" },
     { subject: "Hello\rBcc: mallory@example.com" },
   ])("refuses a line break in a header: %j", async (part) => {
-    await expect(mailer.send({ ...MAIL, ...part })).rejects.toThrow(PermanentMailError);
+    await expect(mailer.send({ ...MAIL, ...part })).rejects.toThrow(PermanentEmailError);
     expect(server.received).toEqual([]);
   });
 
@@ -67,8 +67,8 @@ describe("the SMTP mailer", () => {
     const waiting = new SmtpMailer({ url: `smtp://127.0.0.1:${port}`, from: "shop@example.com" });
     const started = performance.now();
     const failure = await waiting.send(MAIL).catch((error) => error);
-    expect(failure).toBeInstanceOf(MailError);
-    expect(failure).not.toBeInstanceOf(PermanentMailError);
+    expect(failure).toBeInstanceOf(EmailError);
+    expect(failure).not.toBeInstanceOf(PermanentEmailError);
     expect(performance.now() - started).toBeLessThan(12_000);
     await waiting.close();
     silent.close();

@@ -45,7 +45,7 @@ const LETTERS = {
 /** A text as a reader sees it. */
 const visible = (text: string) => text.replace(/\p{Default_Ignorable_Code_Point}/gu, "");
 
-describe("the mails", () => {
+describe("the emails", () => {
   test.each([
     [verifyEmail, "/verify-email", "24 hours"],
     [resetPassword, "/reset-password", "10 minutes"],
@@ -93,7 +93,7 @@ describe("the mails", () => {
     }
   });
 
-  // Mail programs make links of hosts without a scheme, of addresses and of telephone numbers.
+  // Email clients make links of hosts without a scheme, of addresses and of telephone numbers.
   test.each(Object.entries(LETTERS))("%s makes no link of what somebody chose", (_name, make) => {
     for (const username of [
       "www.evil.example",

@@ -81,8 +81,8 @@ describe("when the clock steps (row 66)", () => {
   test("a reset token works once, whatever the clock does in between", async () => {
     await app.send(REQUEST_PASSWORD_RESET, { email: "alice@example.com" });
     await app.latchkey.outbox.deliverDue();
-    const { mails } = app.latchkey.mailer as PrintedMailer;
-    const token = /token=([\w-]{43})/.exec(mails[0]!.text)![1]!;
+    const { emails } = app.latchkey.mailer as PrintedMailer;
+    const token = /token=([\w-]{43})/.exec(emails[0]!.text)![1]!;
     const reset = async () => outcomeOf(await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD }));
     app.clock.advance(HOUR);
     expect(await reset()).toBe("INVALID_TOKEN");

@@ -23,7 +23,7 @@ import { auditEventsOf } from "../support/tables.js";
 const ROUNDS = 6;
 /** How long after something was acknowledged the process is killed, in milliseconds: the same in every run. */
 const MOMENTS = fc.sample(fc.integer({ min: 0, max: 300 }), { seed: 71, numRuns: ROUNDS });
-/** As makeApp() is called too, so that each takes the other's tokens; open registration; mails stay where they are. */
+/** As makeApp() is called too, so that each takes the other's tokens; open registration; emails stay where they are. */
 const ENV = {
   PUBLIC_URL: "http://localhost:4000",
   REGISTRATION: "open",
@@ -158,17 +158,17 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
   }, 120_000);
 });
 
-/** The user with a password, an event and a mail to be sent, or none of it. */
+/** The user with a password, an event and an email to be sent, or none of it. */
 async function expectWholeRegistration(app: App, { username, acknowledged }: Attempt): Promise<void> {
   const { db } = app.latchkey;
   const user = await db.selectFrom("users").selectAll().where("username", "=", username).executeTakeFirst();
   if (acknowledged) expect({ username, user }).toMatchObject({ user: { username } });
-  const mails = await db
+  const emails = await db
     .selectFrom("outbox")
     .select("kind")
     .where("email", "=", `${username}@example.com`)
     .execute();
-  expect(mails).toEqual(user ? [{ kind: "REGISTRATION" }] : []);
+  expect(emails).toEqual(user ? [{ kind: "REGISTRATION" }] : []);
   if (user === undefined) return;
   expect(await findPasswordHash(db, user.id)).toBeDefined();
   expect(await auditEventsOf(db, user.id)).toMatchObject([{ type: "ACCOUNT_REGISTERED" }]);
@@ -210,13 +210,13 @@ async function expectWholeChange(
   expect(ended).toEqual(changed ? (type === "PASSWORD_CHANGED" ? [true, false] : [true]) : [false]);
   const events = await auditEventsOf(db, user.id);
   expect(events.filter((event) => event.type === type)).toHaveLength(changed ? 1 : 0);
-  const mails = await db
+  const emails = await db
     .selectFrom("outbox")
     .select("kind")
     .where("email", "=", user.email)
     .where("kind", "=", "PASSWORD_CHANGED")
     .execute();
-  expect(mails).toHaveLength(changed ? 1 : 0);
+  expect(emails).toHaveLength(changed ? 1 : 0);
   const tokens = await db
     .selectFrom("one_time_tokens")
     .select("used_at")

@@ -102,9 +102,9 @@ describe("when PostgreSQL fails (row 66)", () => {
     let refreshToken = bob.refreshToken;
     let accounts = 0;
     const outcomes: Outcome[] = [];
-    // What fails half-way is counted as an attempt: each is from a source of its own.
-    let sources = 0;
-    const from = () => `203.0.113.${sources++ % 250}`;
+    // What fails half-way is counted as an attempt: each is from a network of its own.
+    let networks = 0;
+    const from = () => `203.0.113.${networks++ % 250}`;
     async function client(what: string, send: () => ReturnType<Server["send"]>, pause: number) {
       while (!stopped) {
         const startedAt = performance.now();

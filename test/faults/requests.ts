@@ -46,7 +46,7 @@ const PATHS = [
     "/.well-known/jwks.json",
     "/.well-known/oauth-authorization-server",
   ],
-  ...["/mails", "/metrics", "/healthz", "/readyz", "/", "/graphql/", "/graphql?query={me{id}}", "/GraphQL"],
+  ...["/emails", "/metrics", "/healthz", "/readyz", "/", "/graphql/", "/graphql?query={me{id}}", "/GraphQL"],
   ...["/%", "/%00", "//graphql", "/graphql/../token", "/.well-known/%2e%2e/token", `/${"a".repeat(3000)}`],
 ];
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE", "PROPFIND"];

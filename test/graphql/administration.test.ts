@@ -140,8 +140,8 @@ describe.each(DATABASES)("administration on %s", (database) => {
         roles: ["USER", "ADMIN"],
       });
       const { db } = app.latchkey;
-      const mails = db.selectFrom("outbox").select(["kind", "email"]).where("user_id", "=", id);
-      expect(await mails.execute()).toEqual([{ kind: "INVITATION", email: "invited@example.com" }]);
+      const emails = db.selectFrom("outbox").select(["kind", "email"]).where("user_id", "=", id);
+      expect(await emails.execute()).toEqual([{ kind: "INVITATION", email: "invited@example.com" }]);
       const hashes = db.selectFrom("credentials").select("user_id").where("user_id", "=", id);
       expect(await hashes.execute()).toEqual([]);
       const login = await app.send(LOGIN, { username: "invited", password: PASSWORD });
@@ -157,14 +157,14 @@ describe.each(DATABASES)("administration on %s", (database) => {
 
     test.each([
       ["a taken username", { username: "ALICE", email: "new@example.com" }, "username"],
-      ["a duplicate e-mail", { username: "newcomer", email: "Alice@example.com" }, "email"],
+      ["a duplicate email", { username: "newcomer", email: "Alice@example.com" }, "email"],
     ])("answers CONFLICT for %s, and writes nothing", async (_what, input, field) => {
       const { db } = app.latchkey;
       const { status, errors } = await app.send(CREATE_USER, { input }, admin);
       expect(status).toBe(200);
       expect(errors).toEqual(taken(field));
-      const mails = db.selectFrom("outbox").selectAll().where("email", "=", input.email.toLowerCase());
-      expect(await mails.execute()).toEqual([]);
+      const emails = db.selectFrom("outbox").selectAll().where("email", "=", input.email.toLowerCase());
+      expect(await emails.execute()).toEqual([]);
       expect((await app.send(USERS, { search: "newcomer" }, admin)).data?.users.nodes).toEqual([]);
     });
 
@@ -214,8 +214,8 @@ describe.each(DATABASES)("administration on %s", (database) => {
       const input = { username: "maryann", email: "maryann@example.com", fullName: "Mary Ann" };
       await app.send(UPDATE_USER, { id: mary.id, input }, admin);
       await app.latchkey.outbox.deliverDue();
-      const mailsToMary = () =>
-        (app.latchkey.mailer as PrintedMailer).mails
+      const emailsToMary = () =>
+        (app.latchkey.mailer as PrintedMailer).emails
           .filter(({ to }) => to.startsWith("mary"))
           .map(({ to, subject, text }) => [to, subject, text])
           .sort();
@@ -229,10 +229,10 @@ describe.each(DATABASES)("administration on %s", (database) => {
         ],
         ["mary@example.com", "Your username was changed", expect.stringContaining("It is now maryann:")],
       ];
-      expect(mailsToMary()).toEqual(told);
+      expect(emailsToMary()).toEqual(told);
       await app.send(UPDATE_USER, { id: mary.id, input: { fullName: null } }, admin);
       await app.latchkey.outbox.deliverDue();
-      expect(mailsToMary()).toEqual(told);
+      expect(emailsToMary()).toEqual(told);
       await app.send(DELETE_USER, { id: mary.id }, admin);
     });
 

@@ -39,14 +39,14 @@ describe.each(DATABASES)("accounts on %s", (database) => {
   const violationOf = ({ errors }: Answer<unknown>) =>
     (errors?.[0]?.extensions?.["violations"] as { field: string; rule: string; message: string }[])?.[0];
 
-  /** The mails that went to an address since the last call, oldest first. */
-  async function mailsTo(email: string) {
+  /** The emails that went to an address since the last call, oldest first. */
+  async function emailsTo(email: string) {
     await app.latchkey.outbox.deliverDue();
-    const { mails } = app.latchkey.mailer as PrintedMailer;
-    return mails.filter(({ to }) => to === email).reverse();
+    const { emails } = app.latchkey.mailer as PrintedMailer;
+    return emails.filter(({ to }) => to === email).reverse();
   }
   async function tokenFrom(email: string): Promise<string> {
-    const text = (await mailsTo(email)).at(-1)?.text ?? "";
+    const text = (await emailsTo(email)).at(-1)?.text ?? "";
     return /token=([\w-]{43})/.exec(text)?.[1] ?? `no token in: ${text}`;
   }
   async function signIn() {
@@ -72,7 +72,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       const early = await login("newcomer");
       expect(early.status).toBe(403);
       expect(early.errors?.[0]).toMatchObject({
-        message: "Open the link in the mail we sent you first, or ask for another.",
+        message: "Open the link in the email we sent you first, or ask for another.",
         extensions: { code: "EMAIL_NOT_VERIFIED" },
       });
       expect(codeOf(await login("newcomer", "wrong"))).toBe("INVALID_CREDENTIALS");
@@ -110,7 +110,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
         const answer = await register("foreign", email);
         expect(codeOf(answer)).toBe("BAD_USER_INPUT");
         expect(answer.errors?.[0]?.extensions?.["violations"]).toEqual([
-          { field: "input.email", rule: "email", message: "email must be an e-mail address" },
+          { field: "input.email", rule: "email", message: "email must be an email address" },
         ]);
       },
     );
@@ -132,9 +132,9 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect(taken.text.replace("second", "x").replace(owner.email, "y")).toBe(
         free.text.replace("first", "x").replace("free@example.com", "y"),
       );
-      const mail = (await mailsTo(owner.email)).at(-1);
-      expect(mail?.subject).toBe("You already have an account");
-      expect(mail?.text).not.toMatch(/token=/);
+      const message = (await emailsTo(owner.email)).at(-1);
+      expect(message?.subject).toBe("You already have an account");
+      expect(message?.text).not.toMatch(/token=/);
       // Neither does what can be tried with the new account.
       expect(codeOf(await login("second"))).toBe("EMAIL_NOT_VERIFIED");
       expect(codeOf(await login("first"))).toBe("EMAIL_NOT_VERIFIED");
@@ -166,7 +166,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect(codeOf(await app.send(VERIFY_EMAIL, { token: first }))).toBe("INVALID_TOKEN");
       app.clock.advance(24 * HOUR - 1000);
       expect((await app.send(VERIFY_EMAIL, { token: second })).data).toEqual({ verifyEmail: true });
-      expect(await mailsTo("nobody@example.com")).toEqual([]);
+      expect(await emailsTo("nobody@example.com")).toEqual([]);
     });
 
     test.each([
@@ -235,13 +235,13 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect(codeOf(await app.send(REFRESH, { refreshToken }))).toBe("INVALID_TOKEN");
       expect(codeOf(await login(username))).toBe("INVALID_CREDENTIALS");
       expect((await app.login(username, NEW_PASSWORD)).user.username).toBe(username);
-      expect((await mailsTo(email)).at(-1)?.subject).toMatch(/password was changed/i);
+      expect((await emailsTo(email)).at(-1)?.subject).toMatch(/password was changed/i);
       expect((await app.login(bystander.username)).user.email).toBe(bystander.email);
       expect((await app.send(ME, {}, { token: bystander.accessToken })).status).toBe(200);
       const again = await reset(token);
       expect(again.status).toBe(200);
       expect(again.errors?.[0]).toMatchObject({
-        message: "The token is unknown, used or expired. Ask for a new mail.",
+        message: "The token is unknown, used or expired. Ask for a new email.",
         extensions: { code: "INVALID_TOKEN" },
       });
     });
@@ -250,7 +250,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       const { email } = await signIn();
       const [known, unknown] = [await ask(email), await ask("stranger@example.com")];
       expect([unknown.status, unknown.text]).toEqual([known.status, known.text]);
-      expect(await mailsTo("stranger@example.com")).toEqual([]);
+      expect(await emailsTo("stranger@example.com")).toEqual([]);
     });
 
     test("the link works for ten minutes, to the second, and only the latest (row 42)", async () => {
@@ -318,7 +318,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       const body = { query: print(REQUEST_PASSWORD_RESET), variables: { email } };
       expect(await raw(app.address, rawGraphQL(body, headers))).toMatch(/^HTTP\/1\.1 200 /);
       await app.latchkey.outbox.deliverDue();
-      const text = (await mailsTo(email)).at(-1)!.text;
+      const text = (await emailsTo(email)).at(-1)!.text;
       expect(text).toContain("http://localhost:3000/reset-password?token=");
       expect(text).not.toContain("evil.example");
     });
@@ -340,7 +340,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect((await app.send(REFRESH, { refreshToken: fresh.refreshToken })).data).toBeTruthy();
       expect(codeOf(await login(username))).toBe("INVALID_CREDENTIALS");
       await app.login(username, NEW_PASSWORD);
-      expect((await mailsTo(email)).at(-1)?.subject).toMatch(/password was changed/i);
+      expect((await emailsTo(email)).at(-1)?.subject).toMatch(/password was changed/i);
     });
 
     test("changePassword refuses a wrong current password, which counts as a failed login, and the same again (row 9)", async () => {
@@ -386,7 +386,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect(codeOf(privileged)).toBe("BAD_USER_INPUT");
     });
 
-    test("an e-mail address is changed by a link sent to the new one, and the old one is told (row 46)", async () => {
+    test("an email address is changed by a link sent to the new one, and the old one is told (row 46)", async () => {
       const { accessToken, username, email } = await signIn();
       const newEmail = `changed-${email}`;
       const ask = (currentPassword: string) =>
@@ -402,7 +402,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
         emailVerified: true,
       });
       expect(codeOf(await login(email))).toBe("INVALID_CREDENTIALS");
-      expect((await mailsTo(email)).at(-1)?.subject).toMatch(/email address/i);
+      expect((await emailsTo(email)).at(-1)?.subject).toMatch(/email address/i);
     });
 
     test("an address that has an account cannot be taken, and is not told of", async () => {
@@ -410,7 +410,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       const ask = { newEmail: bob.email, currentPassword: PASSWORD };
       const { data } = await app.send(REQUEST_EMAIL_CHANGE, ask, { token: alice.accessToken });
       expect(data).toEqual({ requestEmailChange: true });
-      expect(await mailsTo(bob.email)).toEqual([]);
+      expect(await emailsTo(bob.email)).toEqual([]);
     });
 
     test("deleteAccount removes the account and all that belongs to it; the audit log keeps who and when", async () => {
@@ -440,7 +440,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
         actorId: user.id,
         details: { username },
       });
-      expect(await mailsTo(email)).toHaveLength(1);
+      expect(await emailsTo(email)).toHaveLength(1);
       // The name and the address are free again.
       expect((await register(username, email)).data).toBeTruthy();
     });

@@ -19,7 +19,7 @@ const PATHS = [
   "/healthz",
   "/readyz",
   "/metrics",
-  "/mails",
+  "/emails",
   "/forward-auth",
   "/nothing",
 ];
@@ -171,7 +171,7 @@ describe("the pages of development", () => {
   });
 
   test("no page but the landing page lets a script run", async () => {
-    const { headers } = await app.request("/mails");
+    const { headers } = await app.request("/emails");
     expect(headers.get("content-security-policy")).toBe(
       "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     );

@@ -278,7 +278,7 @@ describe("in development", () => {
     ["/revoke", "POST", { error: "invalid_request", error_description: "Send POST." }],
     ["/introspect", "POST", { error: "invalid_request", error_description: "Send POST." }],
     ["/healthz", "GET, HEAD", { error: "Send GET or HEAD." }],
-    ["/mails", "GET, HEAD", { error: "Send GET or HEAD." }],
+    ["/emails", "GET, HEAD", { error: "Send GET or HEAD." }],
     ["/.well-known/jwks.json", "GET, HEAD", { error: "Send GET or HEAD." }],
   ])("%s allows %s alone", async (path, allow, expected) => {
     const { status, headers, text } = await app.request(path, { method: "PUT", body: "x" });

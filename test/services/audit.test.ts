@@ -11,7 +11,7 @@ import {
   UPDATE_USER,
 } from "../support/administration-operations.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
-import { mailedToken } from "../support/emails.js";
+import { emailedToken } from "../support/emails.js";
 import {
   ACCEPT_INVITATION,
   CHANGE_PASSWORD,
@@ -59,12 +59,12 @@ const ACTIONS: Record<AuditEventType, () => Promise<unknown>> = {
     idaId = (await send(CREATE_USER, { input }, await as("admin"))).data!.createUser.id;
   },
   INVITATION_ACCEPTED: async () =>
-    send(ACCEPT_INVITATION, { token: await mailedToken(app, "ida@example.com"), password: PASSWORD }),
+    send(ACCEPT_INVITATION, { token: await emailedToken(app, "ida@example.com"), password: PASSWORD }),
   ACCOUNT_REGISTERED: async () => {
     await send(REGISTER, { input: { username: "carol", email: "carol@example.com", password: PASSWORD } });
     carolId = (await app.latchkey.accounts.get("carol")).id;
   },
-  EMAIL_VERIFIED: async () => send(VERIFY_EMAIL, { token: await mailedToken(app, "carol@example.com") }),
+  EMAIL_VERIFIED: async () => send(VERIFY_EMAIL, { token: await emailedToken(app, "carol@example.com") }),
   LOGIN_SUCCEEDED: () => signIn("carol"),
   LOGIN_FAILED: () => send(LOGIN, { username: "carol", password: "wrong" }),
   ATTEMPTS_LIMITED: async () => {
@@ -84,11 +84,12 @@ const ACTIONS: Record<AuditEventType, () => Promise<unknown>> = {
   PROFILE_UPDATED: async () => send(UPDATE_PROFILE, { input: { fullName: "Carol" } }, await as("carol")),
   EMAIL_CHANGE_REQUESTED: async () =>
     send(REQUEST_EMAIL_CHANGE, { newEmail: "new@example.com", currentPassword: PASSWORD }, await as("carol")),
-  EMAIL_CHANGED: async () => send(CONFIRM_EMAIL_CHANGE, { token: await mailedToken(app, "new@example.com") }),
+  EMAIL_CHANGED: async () =>
+    send(CONFIRM_EMAIL_CHANGE, { token: await emailedToken(app, "new@example.com") }),
   PASSWORD_CHANGED: async () => send(CHANGE_PASSWORD, passwords, await as("carol")),
   PASSWORD_RESET: async () => {
     await send(REQUEST_PASSWORD_RESET, { email: "new@example.com" });
-    await send(RESET_PASSWORD, { token: await mailedToken(app, "new@example.com"), newPassword: PASSWORD });
+    await send(RESET_PASSWORD, { token: await emailedToken(app, "new@example.com"), newPassword: PASSWORD });
   },
   USER_UPDATED: async () =>
     send(UPDATE_USER, { id: carolId, input: { fullName: "Caroline" } }, await as("admin")),

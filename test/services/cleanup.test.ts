@@ -12,7 +12,7 @@ import type { Tables } from "../../src/storage/tables.js";
 import { CREATE_USER } from "../support/administration-operations.js";
 import { type App, FrozenClock, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
-import { mailedToken } from "../support/emails.js";
+import { emailedToken } from "../support/emails.js";
 import { holdLock } from "../support/locks.js";
 import { ACCEPT_INVITATION, REFRESH } from "../support/operations.js";
 import { auditEventsOf } from "../support/tables.js";
@@ -46,7 +46,7 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
       sessions: await count("sessions"),
       refresh_tokens: await count("refresh_tokens"),
       one_time_tokens: await count("one_time_tokens"),
-      known_sources: await count("known_sources"),
+      known_networks: await count("known_networks"),
       attempts: await count("attempts"),
       audit_events: await count("audit_events"),
     };
@@ -93,7 +93,7 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
     // The mail server was away for a while.
     app.clock.advance(2 * HOUR);
     await outbox.deliverDue();
-    const token = await mailedToken(app, "ida@example.com");
+    const token = await emailedToken(app, "ida@example.com");
     await invite("never");
     await outbox.deliverDue();
     const names = async () =>
@@ -184,7 +184,7 @@ describe("while another transaction changes what is over, on postgres (row 71)",
     ],
     ["a one-time token that is valid again", "one_time_tokens", "expires_at = $1 where token_hash = 'old1'"],
     ["an attempt that is counted", "attempts", "expires_at = $1 where account = 'old1'"],
-    ["a network that is signed in from", "known_sources", "expires_at = $1 where source = 'old1'"],
+    ["a network that is signed in from", "known_networks", "expires_at = $1 where network = 'old1'"],
   ];
 
   test.each(CHANGES)("%s stays", async (_what, table, change) => {
@@ -224,8 +224,8 @@ async function fill(
       select ${id}, ${id}, ${owner}, ${time}, ${time} from numbers`,
     sql`into one_time_tokens (token_hash, user_id, purpose, email, expires_at) ${numbers}
       select ${id}, ${owner}, 'INVITATION', ${id}, ${until} from numbers`,
-    sql`into known_sources (user_id, source, expires_at) ${numbers} select ${owner}, ${id}, ${until} from numbers`,
-    sql`into attempts (name, account, source, count, next_at, expires_at) ${numbers}
+    sql`into known_networks (user_id, network, expires_at) ${numbers} select ${owner}, ${id}, ${until} from numbers`,
+    sql`into attempts (name, account, network, count, next_at, expires_at) ${numbers}
       select 'login', ${id}, '', 1, 0, ${until} from numbers`,
     sql`into audit_events (id, at, type, details) ${numbers}
       select ${eventId} || (100000000000 + i), ${time}, 'LOGIN_FAILED', '{}' from numbers`,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
-import { mailedToken } from "../support/emails.js";
+import { emailedToken } from "../support/emails.js";
 import { hold } from "../support/held.js";
 import {
   ACCEPT_INVITATION,
@@ -77,7 +77,7 @@ const WRITES: Record<string, (of: Person) => Promise<() => Promise<{ errors?: un
   deleteUser: byAdministrator(({ id }) => `deleteUser(id: "${id}")`),
   async resetPassword({ email }) {
     await app.send(REQUEST_PASSWORD_RESET, { email });
-    const token = await mailedToken(app, email);
+    const token = await emailedToken(app, email);
     return () => app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD });
   },
   async verifyEmail({ id, email }) {
@@ -87,13 +87,13 @@ const WRITES: Record<string, (of: Person) => Promise<() => Promise<{ errors?: un
       .where("id", "=", id)
       .execute();
     await app.send(REQUEST_EMAIL_VERIFICATION, { email });
-    const token = await mailedToken(app, email);
+    const token = await emailedToken(app, email);
     return () => app.send(VERIFY_EMAIL, { token });
   },
   async confirmEmailChange({ token: accessToken, id }) {
     const newEmail = `confirm-${id}@example.com`;
     await app.send(REQUEST_EMAIL_CHANGE, { newEmail, currentPassword: PASSWORD }, { token: accessToken });
-    const token = await mailedToken(app, newEmail);
+    const token = await emailedToken(app, newEmail);
     return () => app.send(CONFIRM_EMAIL_CHANGE, { token });
   },
   async acceptInvitation({ id, email }) {
@@ -101,7 +101,7 @@ const WRITES: Record<string, (of: Person) => Promise<() => Promise<{ errors?: un
     await db.updateTable("users").set({ email_verified_at: null }).where("id", "=", id).execute();
     await db.deleteFrom("credentials").where("user_id", "=", id).execute();
     await outbox.enqueue(db, { kind: "INVITATION", email, userId: id });
-    const token = await mailedToken(app, email);
+    const token = await emailedToken(app, email);
     return () => app.send(ACCEPT_INVITATION, { token, password: NEW_PASSWORD });
   },
   async "the sending of a token"({ id, email }) {

@@ -1,11 +1,11 @@
 import type { PrintedMailer } from "../../src/email/printed.js";
 import type { App } from "./app.js";
 
-/** The token in the last mail that was sent to an address. */
-export async function mailedToken(app: App, email: string): Promise<string> {
+/** The token in the last email that was sent to an address. */
+export async function emailedToken(app: App, email: string): Promise<string> {
   await app.latchkey.outbox.deliverDue();
-  const { mails } = app.latchkey.mailer as PrintedMailer;
-  const text = mails.find(({ to }) => to === email)?.text ?? "";
+  const { emails } = app.latchkey.mailer as PrintedMailer;
+  const text = emails.find(({ to }) => to === email)?.text ?? "";
   const token = /token=([\w-]{43})/.exec(text)?.[1];
   if (token === undefined) throw new Error(`no token in: ${text}`);
   return token;

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { SMTPServer, type SMTPServerOptions } from "smtp-server";
 
-export interface ReceivedMail {
+export interface ReceivedEmail {
   envelope: { from: string; to: string[] };
   headers: Record<string, string>;
   text: string;
@@ -15,7 +15,7 @@ export type MailServer = Awaited<ReturnType<typeof startMailServer>>;
 /** What the server does at a step of the conversation; what it throws it answers with. */
 export interface Behaviour {
   recipient?: (address: string) => Promise<void> | void;
-  data?: (mail: ReceivedMail) => Promise<void> | void;
+  data?: (message: ReceivedEmail) => Promise<void> | void;
 }
 
 /** An answer of the server: `throw refusal(550)`. It repeats the address, as real ones do. */
@@ -28,7 +28,7 @@ export async function startMailServer(
   behaviour: Behaviour = {},
   { port = 0, ...options }: SMTPServerOptions & { port?: number } = {},
 ) {
-  const received: ReceivedMail[] = [];
+  const received: ReceivedEmail[] = [];
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ["STARTTLS"],
@@ -39,15 +39,15 @@ export async function startMailServer(
     onData(stream, { envelope }, callback) {
       answer(async () => {
         const { mailFrom, rcptTo } = envelope;
-        const mail = {
+        const message = {
           envelope: {
             from: mailFrom === false ? "" : mailFrom.address,
             to: rcptTo.map(({ address }) => address),
           },
           ...parse(await text(stream)),
         };
-        await behaviour.data?.(mail);
-        received.push(mail);
+        await behaviour.data?.(message);
+        received.push(message);
       }, callback);
     },
     ...options,
@@ -70,7 +70,7 @@ function answer(step: () => Promise<void>, callback: (error?: Error | null) => v
 }
 
 /** As much of MIME as a text with an HTML alternative needs. */
-function parse(source: string): Pick<ReceivedMail, "headers" | "text" | "html"> {
+function parse(source: string): Pick<ReceivedEmail, "headers" | "text" | "html"> {
   const { headers, body } = split(source);
   const boundary = /boundary="([^"]+)"/.exec(headers["content-type"] ?? "")?.[1];
   const parts = body

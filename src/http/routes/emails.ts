@@ -1,9 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import ipaddr from "ipaddr.js";
 import { escapeHtml } from "../../email/escape-html.js";
-import type { PrintedMail, PrintedMailer } from "../../email/printed.js";
+import type { PrintedEmail, PrintedMailer } from "../../email/printed.js";
 
-// The frames inherit it, and mails bring their styles in attributes.
+// The frames inherit it, and emails bring their styles in attributes.
 const CONTENT_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -18,19 +18,19 @@ summary { cursor: pointer; color: #777; font-size: .875rem }
 iframe { width: 100%; height: 30rem; margin-top: .75rem; border: 0; border-radius: 6px; background: #fff; color-scheme: light }
 `;
 
-/** For development: the page that shows the mails which were printed instead of sent. */
-export async function addMails(
+/** For development: the page that shows the emails which were printed instead of sent. */
+export async function addEmails(
   server: FastifyInstance,
   { mailer, publicUrl }: { mailer: PrintedMailer; publicUrl: string },
 ): Promise<void> {
-  server.get("/mails", { config: { cors: false } }, async ({ headers }, reply) => {
+  server.get("/emails", { config: { cors: false } }, async ({ headers }, reply) => {
     if (!isOurs(headers.host, publicUrl)) {
       return reply.code(421).send({ error: "Open this page at localhost, or at PUBLIC_URL." });
     }
     return reply
       .header("content-security-policy", CONTENT_POLICY)
       .type("text/html; charset=utf-8")
-      .send(page(mailer.mails));
+      .send(page(mailer.emails));
   });
 }
 
@@ -45,32 +45,32 @@ function isOurs(host: string | undefined, publicUrl: string): boolean {
   );
 }
 
-function page(mails: readonly PrintedMail[]): string {
+function page(emails: readonly PrintedEmail[]): string {
   const none = "<p>None yet. Register, or ask for a new password, and load this page again.</p>";
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>Mails - Latchkey</title>
+<title>Emails - Latchkey</title>
 <style>${STYLE}</style>
 </head>
 <body>
-<h1>Mails</h1>
+<h1>Emails</h1>
 <p>SMTP_URL is not set: these were printed instead of sent. The last ones are kept until the next start.</p>
-${mails.length === 0 ? none : mails.map(article).join("\n")}
+${emails.length === 0 ? none : emails.map(article).join("\n")}
 </body>
 </html>
 `;
 }
 
-function article({ at, to, subject, text, html }: PrintedMail): string {
+function article({ at, to, subject, text, html }: PrintedEmail): string {
   const time = new Date(at).toISOString();
   return `<article>
 <h2>${escapeHtml(subject)}</h2>
 <p class="head">to ${escapeHtml(to)} · <time datetime="${time}">${time}</time></p>
 <pre>${withLinks(text)}</pre>
-<details><summary>as HTML</summary><iframe sandbox title="The mail as HTML" srcdoc="${escapeHtml(html)}"></iframe></details>
+<details><summary>as HTML</summary><iframe sandbox title="The email as HTML" srcdoc="${escapeHtml(html)}"></iframe></details>
 </article>`;
 }
 

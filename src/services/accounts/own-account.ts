@@ -11,7 +11,7 @@ import {
   updateUser,
 } from "../../storage/users.js";
 import type { Audit, Caller, ChangedBy } from "../audit.js";
-import type { MailRequests } from "../email/email-requests.js";
+import type { EmailRequests } from "../email/email-requests.js";
 import { type OneTimeTokens, unlessTaken } from "../email/one-time-tokens.js";
 import type { Outbox } from "../email/outbox.js";
 import { checkIdentity, emailViolations, normalizeLogin } from "../identifiers.js";
@@ -36,7 +36,7 @@ export interface OwnAccountDeps {
   access: AccountAccess;
   sessions: Sessions;
   tokens: OneTimeTokens;
-  mailRequests: MailRequests;
+  emailRequests: EmailRequests;
   outbox: Outbox;
 }
 
@@ -92,7 +92,7 @@ export class OwnAccount {
   }
 
   /**
-   * Sends a mail to the new address, if it is free: whether it is, is not told.
+   * Sends an email to the new address, if it is free: whether it is, is not told.
    * @throws UNAUTHENTICATED, INVALID_CREDENTIALS, BAD_USER_INPUT, RATE_LIMITED, OVERLOADED
    */
   async requestEmailChange(
@@ -104,7 +104,7 @@ export class OwnAccount {
     const violations = emailViolations(email).map((violation) => ({ ...violation, field: "newEmail" }));
     if (violations.length > 0) throw invalidInput(violations);
     const verified = await this.deps.reauthentication.check(user, currentPassword, actor.caller);
-    await this.deps.mailRequests.count(actor.caller);
+    await this.deps.emailRequests.count(actor.caller);
     await inTransaction(this.deps.db, async (transaction) => {
       const { id: userId } = await this.#authorize(transaction, actor, verified);
       await this.#record(transaction, "EMAIL_CHANGE_REQUESTED", actor);

@@ -36,7 +36,7 @@ export interface RegistrationDeps {
 }
 
 /**
- * Signing up. Whether an address has an account is told to its owner alone, by mail: anyone can claim an address,
+ * Signing up. Whether an address has an account is told to its owner alone, by email: anyone can claim an address,
  * and who verifies it first has it.
  */
 export class Registration {

@@ -1,5 +1,5 @@
 import { Sealer } from "../../crypto/encryption.js";
-import type { Mail } from "../../email/mailer.js";
+import type { Email } from "../../email/mailer.js";
 import {
   accountDeleted,
   alreadyRegistered,
@@ -14,7 +14,7 @@ import {
 } from "../../email/templates.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import type { TokenPurpose } from "../../storage/one-time-tokens.js";
-import { findOutboxTokens, type OutboxMail, setOutboxTokens } from "../../storage/outbox.js";
+import { findOutboxTokens, type OutboxEmail, setOutboxTokens } from "../../storage/outbox.js";
 import {
   findUserById,
   findUserByLogin,
@@ -23,7 +23,7 @@ import {
   type User,
 } from "../../storage/users.js";
 import type { IssuedOneTimeToken, OneTimeTokens } from "./one-time-tokens.js";
-import type { ComposeMail, Notice, RequestKind } from "./outbox.js";
+import type { ComposeEmail, Notice, RequestKind } from "./outbox.js";
 
 /** Accounts on one address that an email brings links for; more were not registered by people. */
 const MAX_CLAIMS = 20;
@@ -40,7 +40,7 @@ interface Claim {
  * Writes the emails about accounts when they are sent. What is true then decides whether an email brings a token, which
  * exists from then on, and which all tries of the email share: a mail server may have accepted one and not said so.
  */
-export function accountMails({
+export function accountEmails({
   db,
   tokens,
   secretKey,
@@ -50,13 +50,13 @@ export function accountMails({
   tokens: OneTimeTokens;
   secretKey: () => string;
   appUrl: string;
-}): ComposeMail {
+}): ComposeEmail {
   /**
    * A token for each of the users whom it is still for.
    * @param stillFor asked of a user who is locked
    */
   async function tokensFor(
-    { id, email }: OutboxMail,
+    { id, email }: OutboxEmail,
     purpose: TokenPurpose,
     users: readonly User[],
     stillFor: (user: User, transaction: Database) => boolean | Promise<boolean>,
@@ -88,8 +88,8 @@ export function accountMails({
     });
   }
 
-  async function requested(mail: OutboxMail & { kind: RequestKind }): Promise<Letter | undefined> {
-    const { kind, email, userId } = mail;
+  async function requested(message: OutboxEmail & { kind: RequestKind }): Promise<Letter | undefined> {
+    const { kind, email, userId } = message;
     const user = userId === null ? undefined : await findUserById(db, userId);
     const users = user ? [user] : [];
     const holder = await findUserByLogin(db, email);
@@ -98,22 +98,22 @@ export function accountMails({
     switch (kind) {
       case "REGISTRATION": {
         if (holder !== undefined) return alreadyRegistered({ appUrl, username: holder.username });
-        const claims = await tokensFor(mail, "EMAIL_VERIFICATION", users, isUnverified);
+        const claims = await tokensFor(message, "EMAIL_VERIFICATION", users, isUnverified);
         return claims.length > 0 ? verifyEmail({ appUrl, claims }) : undefined;
       }
       case "EMAIL_VERIFICATION": {
         const unverified = holder ? [] : await listUnverifiedUsersByEmail(db, email, MAX_CLAIMS);
-        const claims = await tokensFor(mail, "EMAIL_VERIFICATION", unverified, isUnverified);
+        const claims = await tokensFor(message, "EMAIL_VERIFICATION", unverified, isUnverified);
         return claims.length > 0 ? verifyEmail({ appUrl, claims }) : undefined;
       }
       case "PASSWORD_RESET": {
         const holds = (user: User) => user.emailVerifiedAt !== null && user.email === email;
-        const [claim] = await tokensFor(mail, "PASSWORD_RESET", holder ? [holder] : [], holds);
+        const [claim] = await tokensFor(message, "PASSWORD_RESET", holder ? [holder] : [], holds);
         return claim && resetPassword({ appUrl, ...claim });
       }
       case "INVITATION": {
         const [claim] = await tokensFor(
-          mail,
+          message,
           "INVITATION",
           users,
           async (user, transaction) => isUnverified(user) && (await isFree(transaction)),
@@ -121,7 +121,7 @@ export function accountMails({
         return claim && invitation({ appUrl, ...claim });
       }
       case "EMAIL_CHANGE": {
-        const [claim] = await tokensFor(mail, "EMAIL_CHANGE", users, (_user, transaction) =>
+        const [claim] = await tokensFor(message, "EMAIL_CHANGE", users, (_user, transaction) =>
           isFree(transaction),
         );
         return claim && confirmEmailChange({ appUrl, ...claim });
@@ -131,8 +131,8 @@ export function accountMails({
     }
   }
 
-  function letterFor(mail: OutboxMail): Letter | undefined | Promise<Letter | undefined> {
-    const notice = mail as unknown as Notice;
+  function letterFor(message: OutboxEmail): Letter | undefined | Promise<Letter | undefined> {
+    const notice = message as unknown as Notice;
     switch (notice.kind) {
       case "EMAIL_CHANGED":
         return emailChanged({ appUrl, ...notice.facts });
@@ -143,13 +143,13 @@ export function accountMails({
       case "ACCOUNT_DELETED":
         return accountDeleted(notice.facts);
       default:
-        return requested(mail as OutboxMail & { kind: RequestKind });
+        return requested(message as OutboxEmail & { kind: RequestKind });
     }
   }
 
-  return async (mail): Promise<Mail | undefined> => {
-    const letter = await letterFor(mail);
-    return letter && { to: mail.email, ...letter };
+  return async (message): Promise<Email | undefined> => {
+    const letter = await letterFor(message);
+    return letter && { to: message.email, ...letter };
   };
 }
 

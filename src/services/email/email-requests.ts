@@ -5,18 +5,18 @@ import { emailViolations, normalizeLogin } from "../identifiers.js";
 import type { RateLimits } from "../limits/rate-limits.js";
 import type { Outbox } from "./outbox.js";
 
-export interface MailRequestsDeps {
+export interface EmailRequestsDeps {
   db: Database;
   rateLimits: RateLimits;
   outbox: Outbox;
 }
 
-/** The mails anyone can have sent to an address, and how many of them. */
-export class MailRequests {
-  constructor(private readonly deps: MailRequestsDeps) {}
+/** The emails anyone can have sent to an address, and how many of them. */
+export class EmailRequests {
+  constructor(private readonly deps: EmailRequestsDeps) {}
 
   /**
-   * Notes that somebody asked for a mail. Whether there is anything to send is found out later, out of their sight.
+   * Notes that somebody asked for an email. Whether there is anything to send is found out later, out of their sight.
    * @throws BAD_USER_INPUT, RATE_LIMITED
    */
   async request(

@@ -28,7 +28,7 @@ export interface IssuedOneTimeToken {
   expiresAt: number;
 }
 
-/** Tokens that are sent by mail and work once, for one purpose. */
+/** Tokens that are sent by email and work once, for one purpose. */
 export class OneTimeTokens {
   readonly #clock: Clock;
 
@@ -97,10 +97,10 @@ export class OneTimeTokens {
 }
 
 export function invalidOneTimeToken(): LatchkeyError<"INVALID_TOKEN"> {
-  return new LatchkeyError("INVALID_TOKEN", "The token is unknown, used or expired. Ask for a new mail.");
+  return new LatchkeyError("INVALID_TOKEN", "The token is unknown, used or expired. Ask for a new email.");
 }
 
-/** Awaits what verifies an address. @throws INVALID_TOKEN when another account has verified it since the mail was sent */
+/** Awaits what verifies an address. @throws INVALID_TOKEN when another account has verified it since the email was sent */
 export async function unlessTaken(verifying: Promise<void>): Promise<void> {
   try {
     await verifying;

@@ -1,23 +1,23 @@
 import type { Clock, NewId } from "../../clock.js";
-import { type Mail, type Mailer, PermanentMailError } from "../../email/mailer.js";
+import { type Email, type Mailer, PermanentEmailError } from "../../email/mailer.js";
 import type { Database } from "../../storage/database.js";
 import {
-  deleteOutboxMail,
+  deleteOutboxEmail,
   findNextOutboxAttempt,
-  insertOutboxMail,
-  listDueOutboxMails,
-  type OutboxMail,
-  rescheduleOutboxMail,
-  takeOutboxMail,
+  insertOutboxEmail,
+  listDueOutboxEmails,
+  type OutboxEmail,
+  rescheduleOutboxEmail,
+  takeOutboxEmail,
 } from "../../storage/outbox.js";
 import type { Job } from "../jobs.js";
 import type { EmailLimits } from "../limits/email-limits.js";
 
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
-/** Mails sent at once: a server that takes its time with one leaves room for the others. */
+/** Emails sent at once: a server that takes its time with one leaves room for the others. */
 const CONCURRENCY = 5;
-/** For so long a mail belongs to who took it. Longer than any attempt, and what a process that dies costs it. */
+/** For so long an email belongs to who took it. Longer than any attempt, and what a process that dies costs it. */
 const HOLD = 60 * SECOND;
 const FIRST_BACK_OFF = 30 * SECOND;
 const LONGEST_BACK_OFF = HOUR;
@@ -44,11 +44,11 @@ export type Notice =
 /** An email as the transaction that causes it leaves it: neither a word nor a token of it is there yet. */
 export type EmailIntent = { email: string } & ({ kind: RequestKind; userId?: string | undefined } | Notice);
 
-/** Makes the mail, at each attempt, outside a transaction; undefined when there is nothing to send. */
-export type ComposeMail = (mail: OutboxMail) => Promise<Mail | undefined>;
+/** Makes the email, at each attempt, outside a transaction; undefined when there is nothing to send. */
+export type ComposeEmail = (message: OutboxEmail) => Promise<Email | undefined>;
 
-/** That a mail was not sent, without a word of it or whom it was for. */
-export interface MailFailure {
+/** That an email was not sent, without a word of it or whom it was for. */
+export interface EmailFailure {
   id: string;
   kind: string;
   /** REFUSED by the mail server and GIVEN_UP after days are dropped; a DELAYED one is tried again. */
@@ -61,15 +61,15 @@ export interface OutboxDeps {
   clock: Clock;
   newId: NewId;
   mailer: Mailer;
-  compose: ComposeMail;
+  compose: ComposeEmail;
   limits: EmailLimits;
-  onFailure: (failure: MailFailure) => void;
+  onFailure: (failure: EmailFailure) => void;
   /** Told when the database failed: what is in it is tried again later. */
   onError: (error: unknown) => void;
 }
 
 /**
- * The mails to be sent. They are written down with the transaction that causes them and sent afterwards:
+ * The emails to be sent. They are written down with the transaction that causes them and sent afterwards:
  * each by one process at a time, again and again until the mail server has it.
  */
 export class Outbox {
@@ -81,10 +81,10 @@ export class Outbox {
 
   constructor(private readonly deps: OutboxDeps) {}
 
-  /** Writes down a mail to be sent. Call `wake` once the transaction is committed. */
+  /** Writes down an email to be sent. Call `wake` once the transaction is committed. */
   async enqueue(transaction: Database, intent: EmailIntent): Promise<void> {
     const now = this.deps.clock.now();
-    await insertOutboxMail(transaction, {
+    await insertOutboxEmail(transaction, {
       id: this.deps.newId(),
       kind: intent.kind,
       email: intent.email,
@@ -101,9 +101,9 @@ export class Outbox {
     this.#wakeIn(WAKE_DELAY + Math.random() * WAKE_JITTER);
   }
 
-  /** Tries to send every mail that is due; resolves when each has been tried. */
+  /** Tries to send every email that is due; resolves when each has been tried. */
   async deliverDue(): Promise<void> {
-    // What is under way may have looked before the caller's mail was there.
+    // What is under way may have looked before the caller's email was there.
     this.#nextPass ??= this.#pass.then(() => {
       this.#nextPass = undefined;
       const pass = this.#takeDue();
@@ -120,7 +120,7 @@ export class Outbox {
     return { name: "outbox", interval: 0, run: async () => this.wake() };
   }
 
-  /** Takes up no more mails, and closes the mailer. What was being sent and has not ended is sent later. */
+  /** Takes up no more emails, and closes the mailer. What was being sent and has not ended is sent later. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer?.handle);
@@ -135,11 +135,11 @@ export class Outbox {
     const { db, clock } = this.deps;
     while (!this.#closed) {
       while (this.#sending.size >= CONCURRENCY) await Promise.race(this.#sending);
-      const due = await listDueOutboxMails(db, clock.now(), CONCURRENCY - this.#sending.size);
+      const due = await listDueOutboxEmails(db, clock.now(), CONCURRENCY - this.#sending.size);
       if (due.length === 0) break;
-      for (const mail of due) {
-        if (this.#closed || !(await takeOutboxMail(db, mail, clock.now() + HOLD))) continue;
-        const sent: Promise<void> = this.#attempt(mail).finally(() => this.#sending.delete(sent));
+      for (const message of due) {
+        if (this.#closed || !(await takeOutboxEmail(db, message, clock.now() + HOLD))) continue;
+        const sent: Promise<void> = this.#attempt(message).finally(() => this.#sending.delete(sent));
         this.#sending.add(sent);
       }
     }
@@ -147,43 +147,43 @@ export class Outbox {
     if (next !== undefined) this.#wakeIn(next - clock.now());
   }
 
-  async #attempt(mail: OutboxMail): Promise<void> {
+  async #attempt(message: OutboxEmail): Promise<void> {
     const { db, clock, mailer, compose, limits, onError } = this.deps;
     try {
-      const postponedUntil = await limits.admit(mail);
+      const postponedUntil = await limits.admit(message);
       if (postponedUntil !== undefined) return this.#wakeIn(postponedUntil - clock.now());
-      let composed: Mail | undefined;
+      let composed: Email | undefined;
       try {
-        composed = await compose(mail);
+        composed = await compose(message);
         if (composed !== undefined) await mailer.send(composed);
       } catch (error) {
-        await limits.giveBack(mail);
-        return await this.#failed(mail, error);
+        await limits.giveBack(message);
+        return await this.#failed(message, error);
       }
-      if (composed === undefined) await limits.giveBack(mail);
-      await deleteOutboxMail(db, mail.id);
+      if (composed === undefined) await limits.giveBack(message);
+      await deleteOutboxEmail(db, message.id);
     } catch (error) {
       onError(error);
     }
   }
 
-  async #failed(mail: OutboxMail, error: unknown): Promise<void> {
+  async #failed(message: OutboxEmail, error: unknown): Promise<void> {
     const { db, clock, onFailure } = this.deps;
     const now = clock.now();
     const dropped =
-      error instanceof PermanentMailError
+      error instanceof PermanentEmailError
         ? "REFUSED"
-        : now - mail.createdAt >= GIVEN_UP_AFTER
+        : now - message.createdAt >= GIVEN_UP_AFTER
           ? "GIVEN_UP"
           : undefined;
-    const backOff = Math.min(FIRST_BACK_OFF * 2 ** mail.attempts, LONGEST_BACK_OFF);
+    const backOff = Math.min(FIRST_BACK_OFF * 2 ** message.attempts, LONGEST_BACK_OFF);
     if (dropped === undefined) {
-      await rescheduleOutboxMail(db, mail.id, now + backOff);
+      await rescheduleOutboxEmail(db, message.id, now + backOff);
       this.#wakeIn(backOff);
     } else {
-      await deleteOutboxMail(db, mail.id);
+      await deleteOutboxEmail(db, message.id);
     }
-    onFailure({ id: mail.id, kind: mail.kind, outcome: dropped ?? "DELAYED", error });
+    onFailure({ id: message.id, kind: message.kind, outcome: dropped ?? "DELAYED", error });
   }
 
   #wakeIn(delay: number): void {

@@ -8,27 +8,27 @@ const DAY = 24 * HOUR;
 const UNKNOWN_NAME_WINDOW = 30 * DAY;
 
 interface Limits {
-  /** Of an account from one source. */
+  /** Of an account from one network. */
   pair?: AttemptLimit;
-  /** Of a source. */
-  source: AttemptLimit;
-  /** Of an account: as much again for the sources it has signed in from. */
+  /** Of a network. */
+  network: AttemptLimit;
+  /** Of an account: as much again for the networks it has signed in from. */
   account?: AttemptLimit;
 }
 
 const LIMITS = {
-  // NIST SP 800-63B-4, 3.2.2: no more than 100 failures in a row, here half of them from sources that are known.
+  // NIST SP 800-63B-4, 3.2.2: no more than 100 failures in a row, here half of them from networks that are known.
   PASSWORD: {
     pair: { attempts: 5, window: DAY, backOff: true },
-    source: { attempts: 100, window: 15 * MINUTE },
+    network: { attempts: 100, window: 15 * MINUTE },
     account: { attempts: 50, window: Number.POSITIVE_INFINITY },
   },
   // Refresh tokens and tokens from emails that are no good.
-  TOKEN: { source: { attempts: 300, window: 15 * MINUTE } },
-  REGISTRATION: { source: { attempts: 50, window: HOUR } },
+  TOKEN: { network: { attempts: 300, window: 15 * MINUTE } },
+  REGISTRATION: { network: { attempts: 50, window: HOUR } },
   // Requests that send an email, whatever the address.
-  EMAIL: { source: { attempts: 50, window: HOUR } },
-  PASSWORD_STRENGTH: { source: { attempts: 300, window: 15 * MINUTE } },
+  EMAIL: { network: { attempts: 50, window: HOUR } },
+  PASSWORD_STRENGTH: { network: { attempts: 300, window: 15 * MINUTE } },
 } satisfies Record<string, Limits>;
 
 /**
@@ -45,7 +45,7 @@ export interface AttemptTarget {
   userId: string | undefined;
   /** The user's id, or what stands for a name that nobody has; empty where no account is tried. */
   account: string;
-  source: string;
+  network: string;
   /** Whether the user has signed in from there before. */
   known: boolean;
 }
@@ -53,13 +53,13 @@ export interface AttemptTarget {
 /** The limits that hold for an attempt, and what each counts it under. */
 export function limitsOf(
   kind: AttemptKind,
-  { userId, account, source, known }: AttemptTarget,
+  { userId, account, network, known }: AttemptTarget,
 ): { key: AttemptKey; limit: AttemptLimit }[] {
   const limits: Limits = LIMITS[kind];
   const found = [];
-  if (limits.pair) found.push({ key: { name: `${kind}_PAIR`, account, source }, limit: limits.pair });
-  // A user from a known source is not held back for what others do there.
-  if (!known) found.push({ key: { name: `${kind}_SOURCE`, account: "", source }, limit: limits.source });
+  if (limits.pair) found.push({ key: { name: `${kind}_PAIR`, account, network }, limit: limits.pair });
+  // A user from a known network is not held back for what others do there.
+  if (!known) found.push({ key: { name: `${kind}_NETWORK`, account: "", network }, limit: limits.network });
   if (limits.account) {
     const { window } = limits.account;
     const limit = {
@@ -71,10 +71,10 @@ export function limitsOf(
   return found;
 }
 
-/** What an account's attempts are counted under, from all sources that are known, or from all others. */
+/** What an account's attempts are counted under, from all networks that are known, or from all others. */
 export function accountKey(
   kind: AttemptKind,
   { account, known }: Pick<AttemptTarget, "account" | "known">,
 ): AttemptKey {
-  return { name: `${kind}_ACCOUNT${known ? "_KNOWN_SOURCE" : ""}`, account, source: "" };
+  return { name: `${kind}_ACCOUNT${known ? "_KNOWN_NETWORK" : ""}`, account, network: "" };
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../../clock.js";
 import type { KeyedHash } from "../../crypto/keyed-hash.js";
 import { type AttemptKey, countAttempt, findNextAttempt, uncountAttempt } from "../../storage/attempts.js";
 import type { Database } from "../../storage/database.js";
-import { type OutboxMail, postponeOutboxMail } from "../../storage/outbox.js";
+import { type OutboxEmail, postponeOutboxEmail } from "../../storage/outbox.js";
 import { EMAILS_TO_ADDRESS } from "./attempt-limits.js";
 
 /** Emails that anyone can have sent to an address, and which of them say the same whoever asked. */
@@ -32,23 +32,23 @@ export class EmailLimits {
    * Counts an email that is about to be sent, or postpones it when too many of its kind went to its address.
    * @returns until when it is postponed, epoch milliseconds; undefined when it may be sent
    */
-  async admit(mail: OutboxMail): Promise<number | undefined> {
-    const limited = LIMITED.get(mail.kind);
+  async admit(message: OutboxEmail): Promise<number | undefined> {
+    const limited = LIMITED.get(message.kind);
     if (limited === undefined) return undefined;
     const now = this.deps.clock.now();
-    if ((await countAttempt(this.deps.db, this.#keyOf(mail), EMAILS_TO_ADDRESS, now)) !== undefined)
+    if ((await countAttempt(this.deps.db, this.#keyOf(message), EMAILS_TO_ADDRESS, now)) !== undefined)
       return undefined;
-    const until = (await findNextAttempt(this.deps.db, [this.#keyOf(mail)], now)) ?? now;
-    await postponeOutboxMail(this.deps.db, mail, until, limited);
+    const until = (await findNextAttempt(this.deps.db, [this.#keyOf(message)], now)) ?? now;
+    await postponeOutboxEmail(this.deps.db, message, until, limited);
     return until;
   }
 
   /** Takes back what was counted for an email that was not sent after all. */
-  async giveBack(mail: OutboxMail): Promise<void> {
-    if (LIMITED.has(mail.kind)) await uncountAttempt(this.deps.db, this.#keyOf(mail));
+  async giveBack(message: OutboxEmail): Promise<void> {
+    if (LIMITED.has(message.kind)) await uncountAttempt(this.deps.db, this.#keyOf(message));
   }
 
-  #keyOf({ kind, email }: OutboxMail): AttemptKey {
-    return { name: `EMAIL_${kind}`, account: this.deps.names.of(email), source: "" };
+  #keyOf({ kind, email }: OutboxEmail): AttemptKey {
+    return { name: `EMAIL_${kind}`, account: this.deps.names.of(email), network: "" };
   }
 }

@@ -11,7 +11,7 @@ import {
   uncountAttempt,
 } from "../../storage/attempts.js";
 import type { Database } from "../../storage/database.js";
-import { forgetSources, isKnownSource, rememberSource } from "../../storage/known-networks.js";
+import { forgetNetworks, isKnownNetwork, rememberNetwork } from "../../storage/known-networks.js";
 import type { Audit, Caller } from "../audit.js";
 import { type AttemptKind, type AttemptTarget, accountKey, limitsOf } from "./attempt-limits.js";
 import { networkOf } from "./network.js";
@@ -19,8 +19,8 @@ import { networkOf } from "./network.js";
 const SECOND = 1000;
 const DAY = 24 * 3600 * SECOND;
 
-/** For so long a source stays known after a sign-in. */
-const KNOWN_SOURCE_LIFETIME = 90 * DAY;
+/** For so long a network stays known after a sign-in. */
+const KNOWN_NETWORK_LIFETIME = 90 * DAY;
 /** In seconds, where time does not help. */
 const RETRY_AFTER_UNTIL_RESET = 3600;
 
@@ -63,9 +63,13 @@ export class RateLimits {
    */
   async identify(caller: Caller, target: { userId: string | undefined; name: string }): Promise<Attempter> {
     const account = target.userId ?? this.deps.names.of(target.name);
-    const source = networkOf(caller);
-    const known = await isKnownSource(this.deps.db, { userId: account, source, now: this.deps.clock.now() });
-    return { userId: target.userId, account, source, known, caller };
+    const network = networkOf(caller);
+    const known = await isKnownNetwork(this.deps.db, {
+      userId: account,
+      network,
+      now: this.deps.clock.now(),
+    });
+    return { userId: target.userId, account, network, known, caller };
   }
 
   /**
@@ -85,7 +89,7 @@ export class RateLimits {
 
   /**
    * Has a token looked up, and counts it when it is no good. A good one is never held back for what others send from
-   * the same source: nobody guesses 256 bits.
+   * the same network: nobody guesses 256 bits.
    * @throws RATE_LIMITED in the place of INVALID_TOKEN, and what the attempt throws
    */
   async guessToken<T>(caller: Caller, attempt: () => Promise<T>): Promise<T> {
@@ -99,18 +103,18 @@ export class RateLimits {
 
   /** Counts for the client's network what counts however it ends. @throws RATE_LIMITED */
   async count(kind: Exclude<AttemptKind, "PASSWORD">, caller: Caller): Promise<void> {
-    const attempter = { userId: undefined, account: "", source: networkOf(caller), known: false, caller };
+    const attempter = { userId: undefined, account: "", network: networkOf(caller), known: false, caller };
     await this.#recordReached(await this.#countAll(kind, attempter), attempter);
   }
 
   /**
    * After a new password: whoever guessed has to start again, and so has whoever knew the old one. Where the owner set
-   * it is the one source known from then on: who goes on guessing must not keep the owner from logging in.
+   * it is the one network known from then on: who goes on guessing must not keep the owner from logging in.
    * @param caller undefined when an operator set it
    */
   async startAnew(transaction: Database, userId: string, caller?: Caller): Promise<void> {
     await resetAllAttempts(transaction, userId);
-    await forgetSources(transaction, userId);
+    await forgetNetworks(transaction, userId);
     if (caller !== undefined) await this.#remember(transaction, userId, networkOf(caller));
   }
 
@@ -149,17 +153,17 @@ export class RateLimits {
       if (key.account === "") await uncountAttempt(transaction, key);
       else await resetAttempts(transaction, key);
     }
-    const { userId, source, account, known } = attempter;
+    const { userId, network, account, known } = attempter;
     if (userId === undefined) return;
     await resetAttempts(transaction, accountKey("PASSWORD", { account, known: !known }));
-    await this.#remember(transaction, userId, source);
+    await this.#remember(transaction, userId, network);
   }
 
-  async #remember(transaction: Database, userId: string, source: string): Promise<void> {
-    await rememberSource(transaction, {
+  async #remember(transaction: Database, userId: string, network: string): Promise<void> {
+    await rememberNetwork(transaction, {
       userId,
-      source,
-      until: this.deps.clock.now() + KNOWN_SOURCE_LIFETIME,
+      network,
+      until: this.deps.clock.now() + KNOWN_NETWORK_LIFETIME,
     });
   }
 }

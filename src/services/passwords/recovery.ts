@@ -25,7 +25,7 @@ export interface PasswordRecoveryDeps {
   outbox: Outbox;
 }
 
-/** Setting a password with a token from a mail: who has forgotten theirs, and who was invited. */
+/** Setting a password with a token from an email: who has forgotten theirs, and who was invited. */
 export class PasswordRecovery {
   constructor(private readonly deps: PasswordRecoveryDeps) {}
 

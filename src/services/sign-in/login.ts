@@ -13,7 +13,7 @@ import type { IssuedToken, Sessions } from "../sessions/sessions.js";
 
 const REFUSALS = {
   ACCOUNT_DISABLED: "This account has been disabled. Ask an administrator.",
-  EMAIL_NOT_VERIFIED: "Open the link in the mail we sent you first, or ask for another.",
+  EMAIL_NOT_VERIFIED: "Open the link in the email we sent you first, or ask for another.",
 };
 
 export interface LoginDeps {
@@ -32,7 +32,7 @@ export class Login {
   constructor(private readonly deps: LoginDeps) {}
 
   /**
-   * Starts a session for the user with this username or e-mail address and password.
+   * Starts a session for the user with this username or email address and password.
    * @throws INVALID_CREDENTIALS the same, after the same work, for an unknown user and a wrong password
    * @throws ACCOUNT_DISABLED, EMAIL_NOT_VERIFIED only to who knows the password
    * @throws RATE_LIMITED too many failed attempts; OVERLOADED too many passwords are being checked

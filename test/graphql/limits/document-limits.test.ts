@@ -464,7 +464,7 @@ describe("a request runs one field with @oncePerRequest at most: (row 17)", () =
     ],
     ["of two kinds", `mutation($p:String!){${fields(1)} refreshToken(refreshToken:$p){tokenType}}`],
     [
-      "of two that send mails",
+      "of two that send emails",
       `mutation{requestPasswordReset(email:"a@b.cd") requestEmailVerification(email:"a@b.cd")}`,
     ],
     [

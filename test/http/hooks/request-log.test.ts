@@ -323,9 +323,9 @@ describe("the lines for people, in development", () => {
   test("have nothing that steers a terminal (row 70)", async () => {
     const before = program.stdout().length;
     await attack(address);
-    const last = await raw(address, ["GET /mails HTTP/1.1", "host: localhost", "connection: close", "", ""]);
+    const last = await raw(address, ["GET /emails HTTP/1.1", "host: localhost", "connection: close", "", ""]);
     expect(last).toMatch(/^HTTP\/1\.1 200 /);
-    await program.printed(/GET \/mails 200 /);
+    await program.printed(/GET \/emails 200 /);
     const lines = program.stdout().slice(before);
     expect(lines).not.toMatch(CONTROL);
     expect(lines).not.toMatch(/forged|chosen-by-the-client/);

@@ -6,14 +6,14 @@ import { closingAfterEach } from "../../support/closing.js";
 import { raw } from "../../support/raw.js";
 
 const start = closingAfterEach();
-const mail = (subject: string) => ({
+const message = (subject: string) => ({
   to: "alice@example.com",
   subject,
   text: "Text\n",
   html: "<p>HTML</p>\n",
 });
 
-describe("mails in development", () => {
+describe("emails in development", () => {
   let app: App;
   let mailer: PrintedMailer;
   beforeEach(async () => {
@@ -23,7 +23,7 @@ describe("mails in development", () => {
   afterEach(() => app.close());
 
   async function load() {
-    const { text, headers } = await app.request("/mails");
+    const { text, headers } = await app.request("/emails");
     return { body: text, headers: Object.fromEntries(headers) };
   }
 
@@ -38,7 +38,7 @@ describe("mails in development", () => {
     const letter = resetPassword({ appUrl: "http://localhost:3000", username: "alice", token: "t" });
     await printing.send({ to: "alice@example.com", ...letter });
     expect(printed).toMatch(
-      /^\nA mail to alice@example\.com: Set a new password\n\n {2}Hello alice,\n\n {2}You/,
+      /^\nAn email to alice@example\.com: Set a new password\n\n {2}Hello alice,\n\n {2}You/,
     );
     expect(printed).toContain("\n  http://localhost:3000/reset-password?token=t\n");
   });
@@ -46,18 +46,18 @@ describe("mails in development", () => {
   test("the last 50 are on the page, newest first", async () => {
     expect((await load()).body).toContain("None yet.");
     for (let n = 0; n < 51; n++) {
-      await mailer.send(mail(`Mail ${n}`));
+      await mailer.send(message(`Email ${n}`));
       app.clock.advance(1000);
     }
     const { body, headers } = await load();
     expect(headers["content-type"]).toBe("text/html; charset=utf-8");
     expect(headers["cache-control"]).toBe("no-store");
     const subjects = [...body.matchAll(/<h2>(.*)<\/h2>/g)].map(([, subject]) => subject);
-    expect(subjects).toEqual(Array.from({ length: 50 }, (_, n) => `Mail ${50 - n}`));
+    expect(subjects).toEqual(Array.from({ length: 50 }, (_, n) => `Email ${50 - n}`));
     expect(body).toContain('<time datetime="2026-01-01T00:00:50.000Z">');
   });
 
-  test("links can be followed; nothing in a mail is more than text, and no script could run", async () => {
+  test("links can be followed; nothing in an email is more than text, and no script could run", async () => {
     await mailer.send({
       to: '"><script>alert(1)</script>@example.com',
       subject: "<script>alert(2)</script>",
@@ -69,7 +69,7 @@ describe("mails in development", () => {
     expect(body).toContain(
       '<a href="https://app.example.com/?token=a&amp;b=&quot;&gt;&lt;script&gt;alert(5)',
     );
-    expect(body).toContain('<iframe sandbox title="The mail as HTML" srcdoc="&quot;&gt;&lt;/iframe&gt;');
+    expect(body).toContain('<iframe sandbox title="The email as HTML" srcdoc="&quot;&gt;&lt;/iframe&gt;');
     expect(headers["content-security-policy"]).toBe(
       "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     );
@@ -81,20 +81,20 @@ describe("mails in development", () => {
     ["production", { NODE_ENV: "production" }, 404],
   ])("in %s the page answers as it should", async (_where, env, status) => {
     const other = await start({ env });
-    expect((await other.request("/mails")).status).toBe(status);
+    expect((await other.request("/emails")).status).toBe(status);
   });
 
-  test("production without a mail server sends nothing, and keeps no mail", async () => {
+  test("production without a mail server sends nothing, and keeps no email", async () => {
     const production = await start({ env: { NODE_ENV: "production" } });
-    await expect(production.latchkey.mailer.send(mail("Secret"))).rejects.toThrow("SMTP_URL is not set");
+    await expect(production.latchkey.mailer.send(message("Secret"))).rejects.toThrow("SMTP_URL is not set");
   });
 });
 
-describe("who may read the page of mails", () => {
+describe("who may read the page of emails", () => {
   let app: App;
   beforeAll(async () => {
     app = await makeApp({ env: { PUBLIC_URL: "http://latchkey.dev.example:4000" } });
-    await (app.latchkey.mailer as PrintedMailer).send(mail("Private"));
+    await (app.latchkey.mailer as PrintedMailer).send(message("Private"));
   });
   afterAll(() => app.close());
 
@@ -116,7 +116,7 @@ describe("who may read the page of mails", () => {
     ["%", 421],
   ])("are shown under the Host %s: %i", async (host, status) => {
     const answer = await raw(app.address, [
-      "GET /mails HTTP/1.1",
+      "GET /emails HTTP/1.1",
       `host: ${host}`,
       // A trusted proxy's, or a script's of that page.
       "x-forwarded-host: localhost",
@@ -133,7 +133,7 @@ describe("who may read the page of mails", () => {
   test.each(["GET", "OPTIONS"])("no other origin's page reads them, nor may ask by %s", async (method) => {
     for (const origin of ["https://studio.apollographql.com", "https://sandbox.embed.apollographql.com"]) {
       const headers = { origin, "access-control-request-method": "GET" };
-      const answer = await app.request("/mails", { method, headers });
+      const answer = await app.request("/emails", { method, headers });
       expect(answer.status).toBe(method === "GET" ? 200 : 405);
       expect([...answer.headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
     }

@@ -9,7 +9,7 @@ import type { PrintedMailer } from "../../../src/email/printed.js";
 import { lockUser, updateUser } from "../../../src/storage/users.js";
 import { type App, makeApp, PASSWORD } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
-import { mailedToken } from "../../support/emails.js";
+import { emailedToken } from "../../support/emails.js";
 import { LOGIN, REGISTER, REQUEST_EMAIL_VERIFICATION, VERIFY_EMAIL } from "../../support/operations.js";
 import { auditEventsOf } from "../../support/tables.js";
 
@@ -182,7 +182,7 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
   const signUp = async (username: string, email: string) => {
     const { data } = await app.send(REGISTER, { input: { username, email, password: STRANGERS } });
     expect(data?.register).toBeTruthy();
-    const token = await mailedToken(app, email);
+    const token = await emailedToken(app, email);
     const { id } = await app.latchkey.accounts.get(username);
     return { id, token };
   };
@@ -223,10 +223,10 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
     expect(await importRecords(app, record("ben"))).toEqual(created);
     expect(await verifyCode(stranger.token)).toBe("INVALID_TOKEN");
     const { outbox, mailer } = app.latchkey;
-    const before = (mailer as PrintedMailer).mails.length;
+    const before = (mailer as PrintedMailer).emails.length;
     await app.send(REQUEST_EMAIL_VERIFICATION, { email: "ben@example.com" });
     await outbox.deliverDue();
-    expect((mailer as PrintedMailer).mails).toHaveLength(before);
+    expect((mailer as PrintedMailer).emails).toHaveLength(before);
     expect(await loginCode("impostor", STRANGERS)).toBe("EMAIL_NOT_VERIFIED");
     expect(await loginCode("ben@example.com", STRANGERS)).toBe("INVALID_CREDENTIALS");
     expect((await app.login("ben@example.com")).user.username).toBe("ben");
@@ -270,7 +270,7 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
     await app.login("fred", STRANGERS);
   });
 
-  /** An unverified account, without the mail: its address has an owner who would get another. */
+  /** An unverified account, without the email: its address has an owner who would get another. */
   async function claimOf(username: string, email: string): Promise<string> {
     await app.send(REGISTER, { input: { username, email, password: STRANGERS } });
     return (await app.latchkey.accounts.get(username)).id;

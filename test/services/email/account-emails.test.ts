@@ -466,7 +466,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       expect(await outboxOf(email)).toMatchObject([{ attempts: 1, next_attempt_at: now + 30 * SECOND }]);
       expect(logged()).toMatchObject([
         {
-          mail: { id: "future", kind: "PASSKEY_ADDED", outcome: "DELAYED" },
+          email: { id: "future", kind: "PASSKEY_ADDED", outcome: "DELAYED" },
           err: { message: 'This version does not know the kind of email "PASSKEY_ADDED".' },
         },
       ]);
@@ -475,7 +475,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       expect(await outboxOf(email)).toHaveLength(1);
       app.clock.advance(HOUR);
       await outbox.deliverDue();
-      expect(logged().at(-1)).toMatchObject({ mail: { outcome: "GIVEN_UP" } });
+      expect(logged().at(-1)).toMatchObject({ email: { outcome: "GIVEN_UP" } });
       expect([await outboxOf(email), await emailsTo(email)]).toEqual([[], []]);
     });
 
@@ -490,7 +490,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       expect(await emailsTo(email)).toEqual([]);
       expect(await outboxOf(email)).toMatchObject([{ attempts: 1 }]);
       const logged = app.seen.filter((line) => line.includes('"id":"gap"')).map((line) => JSON.parse(line));
-      expect(logged).toMatchObject([{ mail: { kind: "EMAIL_CHANGED", outcome: "DELAYED" } }]);
+      expect(logged).toMatchObject([{ email: { kind: "EMAIL_CHANGED", outcome: "DELAYED" } }]);
       await app.latchkey.db.deleteFrom("outbox").where("id", "=", "gap").execute();
     });
   });
@@ -499,15 +499,15 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
     const username = "www.evil.example";
     const email = "victim@example.com";
     await register(username, email);
-    const [mail] = await emailsTo(email);
-    for (const part of [mail!.text, mail!.html]) {
+    const [message] = await emailsTo(email);
+    for (const part of [message!.text, message!.html]) {
       expect(visible(part)).toContain(username);
       expect(part).not.toMatch(/evil\.|\.evil|\.example\b(?!\.com)/);
     }
-    const [, copied] = /registered the username (\S+) with/.exec(mail!.text)!;
+    const [, copied] = /registered the username (\S+) with/.exec(message!.text)!;
     expect(copied).not.toBe(username);
     expect(codeOf(await login(copied!))).toBe("EMAIL_NOT_VERIFIED");
-    await verify(tokensIn(mail!.text)[0]!);
+    await verify(tokensIn(message!.text)[0]!);
     expect((await app.login(copied!)).user.username).toBe(username);
   });
 

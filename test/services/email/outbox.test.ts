@@ -3,10 +3,10 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { idsFrom } from "../../../src/clock.js";
 import { loadConfig } from "../../../src/config.js";
 import { KeyedHash } from "../../../src/crypto/keyed-hash.js";
-import { MailError, type Mailer, PermanentMailError } from "../../../src/email/mailer.js";
+import { EmailError, type Mailer, PermanentEmailError } from "../../../src/email/mailer.js";
 import { SmtpMailer } from "../../../src/email/smtp.js";
 import { resetPassword } from "../../../src/email/templates.js";
-import { type ComposeMail, type MailFailure, Outbox } from "../../../src/services/email/outbox.js";
+import { type ComposeEmail, type EmailFailure, Outbox } from "../../../src/services/email/outbox.js";
 import { EmailLimits } from "../../../src/services/limits/email-limits.js";
 import { type Database, migrate, openDatabase, ping } from "../../../src/storage/database.js";
 import { FrozenClock, SECRET_KEY } from "../../support/app.js";
@@ -26,8 +26,8 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
   let closing: (() => Promise<void>)[];
   let composed: number;
 
-  /** A mail of a new token, as the accounts' side makes it. */
-  const compose: ComposeMail = async ({ email, userId }) =>
+  /** An email of a new token, as the accounts' side makes it. */
+  const compose: ComposeEmail = async ({ email, userId }) =>
     userId === null
       ? undefined
       : {
@@ -46,7 +46,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     await migrate(database);
     const db = openDatabase(database, { onIdleError: () => {} });
     await ping(db);
-    const failures: MailFailure[] = [];
+    const failures: EmailFailure[] = [];
     const errors: unknown[] = [];
     const outbox = new Outbox({
       db,
@@ -67,14 +67,14 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
 
   interface Options {
     mailer?: Mailer;
-    makeMail?: ComposeMail;
+    makeMail?: ComposeEmail;
   }
 
   const smtpMailer = (port = server.port) =>
     new SmtpMailer({ url: `smtp://127.0.0.1:${port}`, from: "Latchkey <latchkey@example.com>" });
 
-  const enqueue = (mail: Parameters<Outbox["enqueue"]>[1] = ALICE) =>
-    office.db.transaction().execute((transaction) => office.outbox.enqueue(transaction, mail));
+  const enqueue = (message: Parameters<Outbox["enqueue"]>[1] = ALICE) =>
+    office.db.transaction().execute((transaction) => office.outbox.enqueue(transaction, message));
 
   const rows = (db: Database = office.db) => db.selectFrom("outbox").selectAll().orderBy("id").execute();
 
@@ -100,7 +100,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(office.errors).toEqual([]);
   });
 
-  test("what is stored names a mail, and holds neither its text nor a token", async () => {
+  test("what is stored names an email, and holds neither its text nor a token", async () => {
     await enqueue();
     expect(await rows()).toEqual([
       {
@@ -118,7 +118,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(composed).toBe(0);
   });
 
-  test("a mail arrives as it was composed, once", async () => {
+  test("an email arrives as it was composed, once", async () => {
     await enqueue();
     await office.outbox.deliverDue();
     await office.outbox.deliverDue();
@@ -172,7 +172,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(server.received).toEqual([]);
   });
 
-  test("when there is nothing to say the mail is dropped", async () => {
+  test("when there is nothing to say the email is dropped", async () => {
     await enqueue({ kind: "PASSWORD_RESET", email: "nobody@example.com" });
     await office.outbox.deliverDue();
     expect([server.received, await rows(), office.failures]).toEqual([[], [], []]);
@@ -229,7 +229,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     };
     await enqueue();
     await office.outbox.deliverDue();
-    expect(office.failures).toMatchObject([{ outcome: "DELAYED", error: expect.any(MailError) }]);
+    expect(office.failures).toMatchObject([{ outcome: "DELAYED", error: expect.any(EmailError) }]);
     delete server.behaviour.recipient;
     clock.advance(30 * SECOND);
     await office.outbox.deliverDue();
@@ -247,10 +247,10 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
       const [row] = await rows();
       await office.outbox.deliverDue();
       expect(await rows()).toEqual([]);
-      const error = expect.any(PermanentMailError);
+      const error = expect.any(PermanentEmailError);
       expect(office.failures).toEqual([{ id: row!.id, kind: "PASSWORD_RESET", outcome: "REFUSED", error }]);
       const { message, stack, cause } = office.failures[0]!.error as Error;
-      expect(message).toBe(`the mail was not sent: ${step === "data" ? "DATA" : "RCPT TO"}: 550`);
+      expect(message).toBe(`the email was not sent: ${step === "data" ? "DATA" : "RCPT TO"}: 550`);
       expect(`${stack}${cause}`).not.toMatch(/alice|CANARY/);
     },
   );
@@ -269,14 +269,14 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     await enqueue();
     await own.outbox.deliverDue();
     expect(own.failures).toMatchObject([{ outcome: "DELAYED" }]);
-    expect((own.failures[0]!.error as Error).message).toMatch(/^the mail was not sent: AUTH.*: 535$/);
+    expect((own.failures[0]!.error as Error).message).toMatch(/^the email was not sent: AUTH.*: 535$/);
     clock.advance(30 * SECOND);
     await office.outbox.deliverDue();
     expect(server.received).toHaveLength(1);
     await strict.close();
   });
 
-  test("a mail the server hangs on delays no other, nor whoever asks for one", async () => {
+  test("an email the server hangs on delays no other, nor whoever asks for one", async () => {
     let hangUp = () => {};
     server.behaviour.recipient = (address) =>
       address.startsWith("slow")
@@ -300,7 +300,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(server.received.at(-1)!.envelope.to).toEqual(["slow@example.com"]);
   });
 
-  test("a slow server gets every mail once, a few at a time", async () => {
+  test("a slow server gets every email once, a few at a time", async () => {
     let [now, most] = [0, 0];
     server.behaviour.data = async () => {
       most = Math.max(most, ++now);
@@ -314,7 +314,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(most).toBe(5);
   });
 
-  test("two processes send each mail once", async () => {
+  test("two processes send each email once", async () => {
     const other = await open();
     for (let n = 0; n < 30; n++) await enqueue({ ...ALICE, email: `user-${n}@example.com` });
     server.behaviour.data = () => sleep(5);
@@ -340,7 +340,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     await dead.db.destroy();
   });
 
-  test("a mail that cannot be composed is tried again", async () => {
+  test("an email that cannot be composed is tried again", async () => {
     const broken = await open({ makeMail: async () => Promise.reject(new Error("no database")) });
     await enqueue();
     await broken.outbox.deliverDue();
@@ -348,7 +348,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(await rows()).toMatchObject([{ attempts: 1, next_attempt_at: clock.now() + 30 * SECOND }]);
   });
 
-  test("close() lets a mail under way arrive, takes no other, and does not wait for a server that hangs", async () => {
+  test("close() lets an email under way arrive, takes no other, and does not wait for a server that hangs", async () => {
     const own = await open();
     server.behaviour.data = () => sleep(300);
     await enqueue();

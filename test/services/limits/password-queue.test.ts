@@ -184,8 +184,8 @@ describe("a flood", () => {
   }
 
   /** As after so many failures that nothing is tried for now: a turn is then over at once. */
-  async function limit(name: string, account: string, source: string) {
-    const row = { name, account, source, count: 100, next_at: NEVER, expires_at: NEVER };
+  async function limit(name: string, account: string, network: string) {
+    const row = { name, account, network, count: 100, next_at: NEVER, expires_at: NEVER };
     await app.latchkey.db.insertInto("attempts").values(row).execute();
   }
 
@@ -241,12 +241,12 @@ describe("a flood", () => {
     const ids = await open([...users, "anna", ...names("attacker", 24)]);
     expect((await login("anna", "192.0.2.1")).status).toBe(200);
     for (const name of names("attacker", 24)) {
-      const known = { user_id: ids.get(name)!, source: FLOODER, expires_at: NEVER };
-      await app.latchkey.db.insertInto("known_sources").values(known).execute();
+      const known = { user_id: ids.get(name)!, network: FLOODER, expires_at: NEVER };
+      await app.latchkey.db.insertInto("known_networks").values(known).execute();
       await limit("PASSWORD_PAIR", known.user_id, FLOODER);
     }
     for (const kind of ["PASSWORD", "REGISTRATION", "PASSWORD_STRENGTH"]) {
-      await limit(`${kind}_SOURCE`, "", FLOODER);
+      await limit(`${kind}_NETWORK`, "", FLOODER);
     }
     await start(send);
     const statuses = await whileFull([
@@ -268,7 +268,7 @@ describe("a flood", () => {
   test("is refused at once past the queue's end, counts for nobody there, and keeps no token waiting (row 20)", async () => {
     const ids = await open(["alice"]);
     const { accessToken } = await app.login("alice");
-    await limit("PASSWORD_SOURCE", "", FLOODER);
+    await limit("PASSWORD_NETWORK", "", FLOODER);
     await start((n) => login(`nobody-${n}`, FLOODER, "wrong"));
     const { status, headers, errors } = await login("alice", FLOODER);
     expect([status, headers.get("retry-after")]).toEqual([503, "5"]);

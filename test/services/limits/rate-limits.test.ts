@@ -26,8 +26,8 @@ const DAY = 24 * 60 * MINUTE;
 const WRONG = "CANARY-wrong";
 const NEW_PASSWORD = "CANARY seven brown kettles";
 
-/** A source of its own for each number. */
-const source = (n: number) => `198.51.${Math.floor(n / 250)}.${(n % 250) + 1}`;
+/** A network of its own for each number. */
+const network = (n: number) => `198.51.${Math.floor(n / 250)}.${(n % 250) + 1}`;
 
 describe.each(DATABASES)("attempts on %s", (database) => {
   let app: App;
@@ -70,7 +70,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
       .where("subject_id", "=", subjectId)
       .execute();
 
-  test("wait longer after each failure of an account from one source (rows 9, 15)", async () => {
+  test("wait longer after each failure of an account from one network (rows 9, 15)", async () => {
     const { id } = await app.createUser("anna");
     const from = "192.0.2.1";
     await fail(5, "anna", from);
@@ -143,7 +143,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect(["RATE_LIMITED", "OVERLOADED"]).toEqual(expect.arrayContaining([...others]));
   });
 
-  test("are capped for a source over all accounts, but not for who has signed in from there (rows 15, 16)", async () => {
+  test("are capped for a network over all accounts, but not for who has signed in from there (rows 15, 16)", async () => {
     await app.createUser("dora");
     await app.createUser("emma");
     expect((await login("dora", PASSWORD, "2001:db8:1:1::1")).outcome).toBe("OK");
@@ -156,7 +156,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect((await login("emma", PASSWORD, "2001:db8:1:1::1")).outcome).toBe("OK");
   });
 
-  test("that succeed are not counted against their source", async () => {
+  test("that succeed are not counted against their network", async () => {
     await app.createUser("frieda");
     for (let n = 0; n < 99; n++) await fail(1, `noone${n}`, "192.0.2.5");
     expect((await login("frieda", PASSWORD, "192.0.2.5")).outcome).toBe("OK");
@@ -168,7 +168,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     const { id, email } = await app.createUser("greta");
     const home = "192.0.2.6";
     expect((await login("greta", PASSWORD, home)).outcome).toBe("OK");
-    for (let n = 0; n < 10; n++) await fail(5, "greta", source(n));
+    for (let n = 0; n < 10; n++) await fail(5, "greta", network(n));
     const refused = {
       outcome: "RATE_LIMITED",
       status: 429,
@@ -177,24 +177,24 @@ describe.each(DATABASES)("attempts on %s", (database) => {
       retryAfter: 3600,
       header: "3600",
     };
-    expect(await login("greta", PASSWORD, source(10))).toEqual(refused);
+    expect(await login("greta", PASSWORD, network(10))).toEqual(refused);
     app.clock.advance(366 * DAY);
-    expect(await login("greta", PASSWORD, source(10))).toEqual(refused);
+    expect(await login("greta", PASSWORD, network(10))).toEqual(refused);
 
     // A name that nobody has is refused alike.
-    for (let n = 0; n < 10; n++) await fail(5, "nobody-at-all", source(n));
-    expect(await login("nobody-at-all", PASSWORD, source(10))).toEqual(refused);
+    for (let n = 0; n < 10; n++) await fail(5, "nobody-at-all", network(n));
+    expect(await login("nobody-at-all", PASSWORD, network(10))).toEqual(refused);
 
     // Only what was signed in from within the last 90 days is known.
     expect(await login("greta", PASSWORD, home)).toEqual(refused);
     await resetPassword(id, email);
     expect((await login("greta", NEW_PASSWORD, home)).outcome).toBe("OK");
-    for (let n = 0; n < 10; n++) await fail(5, "greta", source(n));
-    expect((await login("greta", NEW_PASSWORD, source(11))).outcome).toBe("RATE_LIMITED");
+    for (let n = 0; n < 10; n++) await fail(5, "greta", network(n));
+    expect((await login("greta", NEW_PASSWORD, network(11))).outcome).toBe("RATE_LIMITED");
     expect((await login("greta", NEW_PASSWORD, home)).outcome).toBe("OK");
-    expect((await login("greta", NEW_PASSWORD, source(11))).outcome).toBe("OK");
+    expect((await login("greta", NEW_PASSWORD, network(11))).outcome).toBe("OK");
 
-    // From known sources there are as many, and no more.
+    // From known networks there are as many, and no more.
     for (let n = 0; n < 50; n++) {
       await fail(1, "greta", home);
       app.clock.advance(1024 * SECOND);
@@ -206,18 +206,18 @@ describe.each(DATABASES)("attempts on %s", (database) => {
       ({ details }) => JSON.parse(details).limit,
     );
     expect(limits).toContain("PASSWORD_ACCOUNT");
-    expect(limits).toContain("PASSWORD_ACCOUNT_KNOWN_SOURCE");
+    expect(limits).toContain("PASSWORD_ACCOUNT_KNOWN_NETWORK");
   });
 
   test("that go on do not lock out an owner who has set a new password (row 16)", async () => {
     const { id, email } = await app.createUser("gina");
     const [former, hotel, home] = ["192.0.2.60", "192.0.2.61", "192.0.2.62"];
     expect((await login("gina", PASSWORD, former)).outcome).toBe("OK");
-    for (let n = 0; n < 10; n++) await fail(5, "gina", source(n));
+    for (let n = 0; n < 10; n++) await fail(5, "gina", network(n));
     expect((await login("gina", PASSWORD, hotel)).outcome).toBe("RATE_LIMITED");
     await resetPassword(id, email, hotel);
     // The guesser is faster than the owner.
-    for (let n = 0; n < 10; n++) await fail(5, "gina", source(n));
+    for (let n = 0; n < 10; n++) await fail(5, "gina", network(n));
     expect((await login("gina", NEW_PASSWORD, home)).outcome).toBe("RATE_LIMITED");
     // Who knew the old password may have signed in from there.
     expect((await login("gina", NEW_PASSWORD, former)).outcome).toBe("RATE_LIMITED");
@@ -273,15 +273,15 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     ])
       expect(await addressAt(proxied, garbage)).toEqual(expect.any(String));
     for (let n = 0; n < 5; n++) {
-      await bare.send(LOGIN, { username: "ilse", password: WRONG }, { from: source(n) });
+      await bare.send(LOGIN, { username: "ilse", password: WRONG }, { from: network(n) });
     }
-    const { errors } = await bare.send(LOGIN, { username: "ilse", password: PASSWORD }, { from: source(5) });
+    const { errors } = await bare.send(LOGIN, { username: "ilse", password: PASSWORD }, { from: network(5) });
     expect(errors?.[0]?.extensions?.["code"]).toBe("RATE_LIMITED");
     await bare.close();
     await proxied.close();
   });
 
-  test("with tokens that are no good are capped for a source, at every place that takes one; good ones get through", async () => {
+  test("with tokens that are no good are capped for a network, at every place that takes one; good ones get through", async () => {
     const { id } = await app.createUser("jana");
     const from = "192.0.2.8";
     let { refreshToken } = (await app.send(LOGIN, { username: "jana", password: PASSWORD }, { from })).data!
@@ -296,8 +296,8 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     for (const { errors } of await guesses()) {
       expect(errors?.[0]?.extensions?.["code"]).toBe("INVALID_TOKEN");
     }
-    expect(await countAt("TOKEN_SOURCE", from)).toBe(5);
-    await setCount("TOKEN_SOURCE", from, 295);
+    expect(await countAt("TOKEN_NETWORK", from)).toBe(5);
+    await setCount("TOKEN_NETWORK", from, 295);
     await guesses();
     for (const { status, errors } of await guesses()) {
       expect([status, errors?.[0]?.extensions]).toEqual([429, { code: "RATE_LIMITED", retryAfter: 900 }]);
@@ -306,7 +306,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect((await app.send(REFRESH, { refreshToken }, { from })).data?.refreshToken.user.id).toBe(id);
   });
 
-  test("to sign up are capped for a source", async () => {
+  test("to sign up are capped for a network", async () => {
     const from = "192.0.2.9";
     const register = (n: number) =>
       app.send(
@@ -315,7 +315,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
         { from },
       );
     expect((await register(0)).data?.register.username).toBe("new0");
-    await setCount("REGISTRATION_SOURCE", from, 49);
+    await setCount("REGISTRATION_NETWORK", from, 49);
     expect((await register(1)).data?.register.username).toBe("new1");
     const { errors } = await register(2);
     expect(errors?.[0]?.extensions).toEqual({ code: "RATE_LIMITED", retryAfter: 3600 });
@@ -323,9 +323,11 @@ describe.each(DATABASES)("attempts on %s", (database) => {
 
   /** What was sent to the address since these were looked at last, newest first. */
   function sentTo(address: string): string[] {
-    const { mails } = app.latchkey.mailer as PrintedMailer;
-    const texts = mails.filter((mail) => mail.to === address && !seen.has(mail)).map(({ text }) => text);
-    for (const mail of mails) seen.add(mail);
+    const { emails } = app.latchkey.mailer as PrintedMailer;
+    const texts = emails
+      .filter((message) => message.to === address && !seen.has(message))
+      .map(({ text }) => text);
+    for (const message of emails) seen.add(message);
     return texts;
   }
   const seen = new WeakSet<object>();
@@ -366,7 +368,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
   test("to keep the owner out by asking for emails that are never sent do not hold up a reset (rows 16, 43)", async () => {
     const { email } = await app.createUser("lena");
     await fail(5, "lena", "192.0.2.72");
-    for (let n = 0; n < 9; n++) await fail(5, "lena", source(n));
+    for (let n = 0; n < 9; n++) await fail(5, "lena", network(n));
     for (let n = 0; n < 70; n++) {
       await requestVerification(email, "192.0.2.72");
       await app.latchkey.outbox.deliverDue();
@@ -388,13 +390,13 @@ describe.each(DATABASES)("attempts on %s", (database) => {
   test("to have emails sent hold up neither another kind nor, when nothing was sent, their own (rows 16, 43)", async () => {
     const email = "lotte@example.com";
     for (let n = 0; n < 6; n++) {
-      await requestReset(email, source(n));
+      await requestReset(email, network(n));
       await app.latchkey.outbox.deliverDue();
     }
     await app.createUser("lotte");
     for (let n = 0; n < 6; n++) {
       const input = { username: `not-lotte-${n}`, email, password: NEW_PASSWORD };
-      await app.send(REGISTER, { input }, { from: source(n) });
+      await app.send(REGISTER, { input }, { from: network(n) });
       await app.latchkey.outbox.deliverDue();
     }
     expect(sentTo(email).map(tokenIn)).toEqual(Array(5).fill(""));
@@ -409,7 +411,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     let sent = 0;
     // For an hour and a half, three times a minute.
     for (let minute = 0; minute < 90; minute++) {
-      for (let k = 0; k < 3; k++) expect((await requestReset(email, source(n++))).errors).toBeUndefined();
+      for (let k = 0; k < 3; k++) expect((await requestReset(email, network(n++))).errors).toBeUndefined();
       await pass(MINUTE);
       sent += sentTo(email).length;
     }
@@ -422,12 +424,12 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     await requestReset(email, "192.0.2.74");
     let text: string | undefined;
     for (let minute = 0; minute < 18 && text === undefined; minute++) {
-      await requestReset(email, source(n++));
+      await requestReset(email, network(n++));
       await pass(MINUTE);
       text = sentTo(email)[0];
     }
     // The flood goes on while the owner sets the password.
-    for (let k = 0; k < 20; k++) await requestReset(email, source(n++));
+    for (let k = 0; k < 20; k++) await requestReset(email, network(n++));
     await app.latchkey.outbox.deliverDue();
     const reset = { token: tokenIn(text), newPassword: NEW_PASSWORD };
     expect((await app.send(RESET_PASSWORD, reset, { from: "192.0.2.74" })).data).toEqual({
@@ -442,8 +444,8 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     const register = (username: string, from: string) =>
       app.send(REGISTER, { input: { username, email, password: NEW_PASSWORD } }, { from });
     for (let n = 0; n < 40; n++) {
-      expect((await register(`squatter-${n}`, source(n))).errors).toBeUndefined();
-      await requestVerification(email, source(n));
+      expect((await register(`squatter-${n}`, network(n))).errors).toBeUndefined();
+      await requestVerification(email, network(n));
       await pass(SECOND, SECOND);
     }
     // 5 of each kind at once, and few more in 40 seconds.
@@ -477,33 +479,33 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect(sentTo(email).length).toBe(2);
   });
 
-  test("to estimate a password are capped for a source", async () => {
+  test("to estimate a password are capped for a network", async () => {
     const from = "192.0.2.11";
     const strength = () => app.send(PASSWORD_STRENGTH, { password: "x" }, { from });
     expect((await strength()).data?.passwordStrength.score).toBe(0);
-    await setCount("PASSWORD_STRENGTH_SOURCE", from, 299);
+    await setCount("PASSWORD_STRENGTH_NETWORK", from, 299);
     expect((await strength()).data?.passwordStrength.score).toBe(0);
     expect((await strength()).errors?.[0]?.extensions).toEqual({ code: "RATE_LIMITED", retryAfter: 900 });
   });
 
   test("leave nothing of what was typed, and are swept up when they count no more", async () => {
     await fail(1, "CANARY-a-password-in-the-wrong-field", "192.0.2.12");
-    const { attempts, sources } = await remembered();
+    const { attempts, networks } = await remembered();
     expect(JSON.stringify(attempts)).not.toMatch(/canary/i);
     expect(attempts.length).toBeGreaterThan(0);
-    expect(sources.length).toBeGreaterThan(0);
+    expect(networks.length).toBeGreaterThan(0);
     app.clock.advance(91 * DAY);
     await app.latchkey.db.deleteFrom("users").execute();
     await app.latchkey.jobs.runDue();
-    expect(await remembered()).toEqual({ attempts: [], sources: [] });
+    expect(await remembered()).toEqual({ attempts: [], networks: [] });
   });
 
   test("of a name that nobody has start anew 30 days after the first of them", async () => {
-    for (let n = 0; n < 10; n++) await fail(5, "nobody-for-long", source(n));
+    for (let n = 0; n < 10; n++) await fail(5, "nobody-for-long", network(n));
     app.clock.advance(30 * DAY - 1);
-    expect((await login("nobody-for-long", WRONG, source(10))).outcome).toBe("RATE_LIMITED");
+    expect((await login("nobody-for-long", WRONG, network(10))).outcome).toBe("RATE_LIMITED");
     app.clock.advance(1);
-    expect((await login("nobody-for-long", WRONG, source(10))).outcome).toBe("INVALID_CREDENTIALS");
+    expect((await login("nobody-for-long", WRONG, network(10))).outcome).toBe("INVALID_CREDENTIALS");
   });
 
   test("and known networks of a user who is gone are swept up at once", async () => {
@@ -516,7 +518,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     // An address that was never verified is given back after a week.
     app.clock.advance(8 * DAY);
     await app.latchkey.jobs.runDue();
-    expect(await rememberedOf(unverified)).toEqual({ attempts: [], sources: [] });
+    expect(await rememberedOf(unverified)).toEqual({ attempts: [], networks: [] });
 
     const { id } = await app.createUser("petra");
     const from = "192.0.2.81";
@@ -524,11 +526,14 @@ describe.each(DATABASES)("attempts on %s", (database) => {
       .accessToken;
     await fail(1, "petra", "192.0.2.82");
     const before = await rememberedOf(id);
-    expect([before.attempts.length > 0, before.sources.map(({ source }) => source)]).toEqual([true, [from]]);
+    expect([before.attempts.length > 0, before.networks.map(({ network }) => network)]).toEqual([
+      true,
+      [from],
+    ]);
     const deleted = await app.send(DELETE_ACCOUNT, { password: PASSWORD }, { token, from });
     expect(deleted.data).toEqual({ deleteAccount: true });
     await app.latchkey.jobs.runDue();
-    expect(await rememberedOf(id)).toEqual({ attempts: [], sources: [] });
+    expect(await rememberedOf(id)).toEqual({ attempts: [], networks: [] });
   });
 
   test("start anew with a password that the user changes, and only where from is known then (row 16)", async () => {
@@ -536,20 +541,20 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     const [former, home] = ["192.0.2.83", "192.0.2.84"];
     expect((await login("rosa", PASSWORD, former)).outcome).toBe("OK");
     const signedIn = await app.send(LOGIN, { username: "rosa", password: PASSWORD }, { from: home });
-    for (let n = 0; n < 10; n++) await fail(5, "rosa", source(n));
-    expect((await login("rosa", PASSWORD, source(10))).outcome).toBe("RATE_LIMITED");
+    for (let n = 0; n < 10; n++) await fail(5, "rosa", network(n));
+    expect((await login("rosa", PASSWORD, network(10))).outcome).toBe("RATE_LIMITED");
     const change = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
     const token = signedIn.data!.login.accessToken;
     expect((await app.send(CHANGE_PASSWORD, change, { token, from: home })).errors).toBeUndefined();
-    const { attempts, sources } = await rememberedOf(id);
-    expect([attempts, sources.map(({ source }) => source)]).toEqual([[], [home]]);
-    expect((await login("rosa", NEW_PASSWORD, source(10))).outcome).toBe("OK");
+    const { attempts, networks } = await rememberedOf(id);
+    expect([attempts, networks.map(({ network }) => network)]).toEqual([[], [home]]);
+    expect((await login("rosa", NEW_PASSWORD, network(10))).outcome).toBe("OK");
   });
 
   const rememberedOf = async (id: string) => ({
     attempts: await app.latchkey.db.selectFrom("attempts").selectAll().where("account", "=", id).execute(),
-    sources: await app.latchkey.db
-      .selectFrom("known_sources")
+    networks: await app.latchkey.db
+      .selectFrom("known_networks")
       .selectAll()
       .where("user_id", "=", id)
       .execute(),
@@ -560,19 +565,19 @@ describe.each(DATABASES)("attempts on %s", (database) => {
       .selectFrom("attempts")
       .select("count")
       .where("name", "=", name)
-      .where("source", "=", from);
+      .where("network", "=", from);
   const countAt = async (name: string, from: string) => (await counts(name, from).executeTakeFirst())?.count;
 
   /** As if so many had been made. */
   async function setCount(name: string, from: string, count: number) {
     const rows = app.latchkey.db.updateTable("attempts").set({ count });
-    await rows.where("name", "=", name).where("source", "=", from).execute();
+    await rows.where("name", "=", name).where("network", "=", from).execute();
   }
 
   async function remembered() {
     return {
       attempts: await app.latchkey.db.selectFrom("attempts").selectAll().execute(),
-      sources: await app.latchkey.db.selectFrom("known_sources").selectAll().execute(),
+      networks: await app.latchkey.db.selectFrom("known_networks").selectAll().execute(),
     };
   }
 });

@@ -10,7 +10,7 @@ import {
 } from "../../support/administration-operations.js";
 import { type Answer, type App, makeApp, PASSWORD } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
-import { mailedToken } from "../../support/emails.js";
+import { emailedToken } from "../../support/emails.js";
 import { hold } from "../../support/held.js";
 import {
   ACCEPT_INVITATION,
@@ -34,7 +34,7 @@ const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 const OTHER_PASSWORD = "CANARY-yet-a-third-set-of-words";
 const DAY = 24 * 3_600_000;
 const INVALID_TOKEN = {
-  message: "The token is unknown, used or expired. Ask for a new mail.",
+  message: "The token is unknown, used or expired. Ask for a new email.",
   extensions: { code: "INVALID_TOKEN" },
 };
 
@@ -73,8 +73,8 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       { newEmail: `thief-of-${username}@example.com`, currentPassword: PASSWORD },
       { token },
     );
-  const mailsTo = (email: string) =>
-    (app.latchkey.mailer as PrintedMailer).mails.filter(({ to }) => to === email);
+  const emailsTo = (email: string) =>
+    (app.latchkey.mailer as PrintedMailer).emails.filter(({ to }) => to === email);
 
   /** Each way to a new password, or to no way in at all; how it is done by the owner, or to them. */
   const ACTS: Record<string, (person: Person) => Promise<unknown>> = {
@@ -84,7 +84,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     },
     async resetPassword({ email }) {
       await app.send(REQUEST_PASSWORD_RESET, { email });
-      const token = await mailedToken(app, email);
+      const token = await emailedToken(app, email);
       return (await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD })).data;
     },
     async "the operator's set-password"({ username }) {
@@ -107,7 +107,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     test("a token to change the address does nothing", async () => {
       const person = await signIn();
       expect((await requestEmailChange(person)).data).toEqual({ requestEmailChange: true });
-      const token = await mailedToken(app, `thief-of-${person.username}@example.com`);
+      const token = await emailedToken(app, `thief-of-${person.username}@example.com`);
       expect(await act(person)).toBeTruthy();
       expect(errorOf(await app.send(CONFIRM_EMAIL_CHANGE, { token }))).toEqual(INVALID_TOKEN);
       expect(await app.latchkey.accounts.get(person.id)).toMatchObject({ email: person.email });
@@ -126,13 +126,13 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       expect(await act(person)).toBeTruthy();
       await waiting.set({ next_attempt_at: 0 }).execute();
       await outbox.deliverDue();
-      expect(mailsTo(email)).toEqual([]);
+      expect(emailsTo(email)).toEqual([]);
     });
 
     test("an earlier token to reset the password, sent or not, does nothing", async () => {
       const person = await signIn();
       await app.send(REQUEST_PASSWORD_RESET, { email: person.email });
-      const token = await mailedToken(app, person.email);
+      const token = await emailedToken(app, person.email);
       if (name === "resetPassword") {
         expect((await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD })).data).toBeTruthy();
       } else {
@@ -167,17 +167,17 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       for (let n = 0; n < 5; n++) expect(codeOf(await guess())).toBe("INVALID_CREDENTIALS");
       expect(codeOf(await guess())).toBe("RATE_LIMITED");
       await db
-        .insertInto("known_sources")
-        .values({ user_id: person.id, source: "203.0.113.1", expires_at: Number.MAX_SAFE_INTEGER })
+        .insertInto("known_networks")
+        .values({ user_id: person.id, network: "203.0.113.1", expires_at: Number.MAX_SAFE_INTEGER })
         .execute();
       expect(await act(person)).toBeTruthy();
       const known = await db
-        .selectFrom("known_sources")
-        .select("source")
+        .selectFrom("known_networks")
+        .select("network")
         .where("user_id", "=", person.id)
         .execute();
       const byOwner = name === "changePassword" || name === "resetPassword";
-      expect(known).toEqual(byOwner ? [{ source: "127.0.0.1" }] : []);
+      expect(known).toEqual(byOwner ? [{ network: "127.0.0.1" }] : []);
       expect(codeOf(await guess())).toBe("INVALID_CREDENTIALS");
     });
   });
@@ -187,7 +187,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       const username = newName();
       const email = `${username}@example.com`;
       const { data } = await app.send(CREATE_USER, { input: { username, email } }, admin);
-      return { id: data!.createUser.id, username, email, invitation: await mailedToken(app, email) };
+      return { id: data!.createUser.id, username, email, invitation: await emailedToken(app, email) };
     }
     const accept = (token: string) => app.send(ACCEPT_INVITATION, { token, password: OTHER_PASSWORD });
 
@@ -201,12 +201,12 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     test("sets none after the address was verified by another link", async () => {
       const { invitation, email } = await invite();
       await app.send(REQUEST_EMAIL_VERIFICATION, { email });
-      const token = await mailedToken(app, email);
+      const token = await emailedToken(app, email);
       expect((await app.send(VERIFY_EMAIL, { token })).data).toEqual({ verifyEmail: true });
       expect(errorOf(await accept(invitation))).toEqual(INVALID_TOKEN);
       // Not by a token that an older version left, either: an invited user with a password is no longer invited.
       await app.send(REQUEST_PASSWORD_RESET, { email });
-      const reset = await mailedToken(app, email);
+      const reset = await emailedToken(app, email);
       expect((await app.send(RESET_PASSWORD, { token: reset, newPassword: NEW_PASSWORD })).data).toBeTruthy();
       expect(errorOf(await accept(invitation))).toEqual(INVALID_TOKEN);
     });
@@ -260,7 +260,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
         ]) {
           expect(errorOf(answer)).toEqual(last);
         }
-        const accept = { token: await mailedToken(other, "invited@example.com"), password: OTHER_PASSWORD };
+        const accept = { token: await emailedToken(other, "invited@example.com"), password: OTHER_PASSWORD };
         expect((await other.send(ACCEPT_INVITATION, accept)).data).toBeTruthy();
         expect((await other.send(SET_USER_ROLES, { id, roles: ["USER"] }, { token })).data).toBeTruthy();
       } finally {
@@ -337,7 +337,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     const { id, username, email, token } = await signIn();
     const { refreshToken } = await app.login(username);
     await app.send(REQUEST_PASSWORD_RESET, { email });
-    const reset = await mailedToken(app, email);
+    const reset = await emailedToken(app, email);
     const { db, jobs, accounts } = app.latchkey;
     const rows = Array.from({ length: 450 }, (_, n) => ({
       id: `0190a0a0-0000-7000-8000-${String(users * 1000 + n).padStart(12, "0")}`,

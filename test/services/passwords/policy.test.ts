@@ -28,7 +28,7 @@ describe("a password that is set", () => {
   afterAll(() => Promise.all([app.close(), lenient.close()]));
 
   const names = () => ({ username: `user-${users}`, email: `user-${users++}@example.com` });
-  /** Each from a source of its own. */
+  /** Each from a network of its own. */
   const register = (password: string, { at = app, owner = names() } = {}) =>
     at.send(
       REGISTER,
