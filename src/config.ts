@@ -1,9 +1,15 @@
 import { existsSync } from "node:fs";
-import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { loadEnvFile } from "node:process";
-import ipaddr from "ipaddr.js";
 import { CLOCK_TOLERANCE } from "./clock.js";
+import {
+  parseDatabaseUrl,
+  parseMailbox,
+  parseOrigins,
+  parsePlainUrl,
+  parseProxies,
+  parseSmtpUrl,
+} from "./config/parsers.js";
 
 const ALGORITHMS = ["ES256", "EdDSA", "HS256"] as const;
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -14,18 +20,18 @@ export type Algorithm = (typeof ALGORITHMS)[number];
 
 export type DatabaseConfig = { kind: "sqlite"; file: string } | { kind: "postgres"; url: string };
 
-/** Everything an operator can set. Frozen once read; see the README's table for each variable. */
+/** The settings, read once at the start and frozen. docs/configuration.md describes each variable. */
 export interface Config {
   readonly production: boolean;
   readonly database: DatabaseConfig;
   readonly host: string;
   readonly port: number;
-  /** The origin clients reach Latchkey at; also the tokens' `iss`. Without a trailing slash. */
+  /** The URL that clients reach Latchkey at, and the tokens' `iss`. No trailing slash. */
   readonly publicUrl: string;
   readonly tokenAudience: string;
-  /** Undefined in development when not set: one is then made beside the database. */
+  /** Undefined when it is not set, in development only: a key is then generated and kept beside the database. */
   readonly secretKey: string | undefined;
-  /** The SECRET_KEY before this one, while it is being changed. */
+  /** The SECRET_KEY that is being replaced. */
   readonly previousSecretKey: string | undefined;
   readonly algorithm: Algorithm;
   readonly accessTokenExpireMinutes: number;
@@ -33,62 +39,74 @@ export interface Config {
   readonly sessionExpireDays: number;
   readonly refreshGraceSeconds: number;
   readonly auditRetentionDays: number;
-  /** What a resource server must show to introspect tokens; undefined: nobody can. */
+  /** The secret that resource servers introspect tokens with. Undefined: `/introspect` is not served. */
   readonly introspectionSecret: string | undefined;
-  /** What Prometheus must show to read the metrics; undefined: open in development, not served in production. */
+  /** The bearer token for `/metrics`. Undefined: open in development, not served in production. */
   readonly metricsToken: string | undefined;
   readonly bcryptCost: number;
-  /** The shortest password that can be set, in characters. */
+  /** In characters. */
   readonly passwordMinLength: number;
   readonly corsOrigins: readonly string[];
-  /** Addresses and networks of the proxies whose `X-Forwarded-For` is believed. */
+  /** The proxies whose `X-Forwarded-*` headers are trusted: addresses and networks. */
   readonly trustedProxies: readonly string[];
-  /** How long browsers are told to use HTTPS only, in seconds; 0: they are not told. */
+  /** `max-age` of Strict-Transport-Security, in seconds; 0: the header is not sent. */
   readonly hstsMaxAge: number;
   readonly hstsIncludeSubdomains: boolean;
-  /** How long connections are still accepted after a signal to stop, in seconds. */
+  /** How long connections are accepted after SIGTERM, in seconds. */
   readonly shutdownDelaySeconds: number;
   readonly apolloSandbox: boolean;
-  /** The manifest of the only documents that are run; undefined: all are. */
+  /** The manifest of the only documents that are executed. Undefined: every document is. */
   readonly persistedDocuments: string | undefined;
-  /** The most an answer of the GraphQL API may take, in bytes. */
+  /** The largest GraphQL response, in bytes. */
   readonly maxAnswerBytes: number;
-  /** How many live sessions a user has at most: one more ends the one that was used least recently. */
+  /** Starting one session more ends the one that was used least recently. */
   readonly maxSessionsPerUser: number;
   readonly maxItemsPerUser: number;
   /** Whether anyone may register. */
   readonly openRegistration: boolean;
-  /** What the links in emails start with. Without a trailing slash. */
+  /** The URL that links in emails start with. No trailing slash. */
   readonly appUrl: string;
-  /** Undefined: emails are printed instead of sent, in development only. */
+  /** Undefined: emails are printed in development and not sent in production. */
   readonly smtpUrl: string | undefined;
   readonly emailFrom: string;
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
-/** What is wrong with the configuration, one line a variable. A value is never part of it. */
+/** Invalid configuration. The message has a line for each variable and never a value. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-/** bcrypt beyond this takes seconds: such a hash is neither made nor, when stored, ever run. */
+/** A higher cost takes seconds: such a hash is neither created nor verified. */
 export const MAX_BCRYPT_COST = 15;
 
-/** The shortest secret that can be set: what is weaker can be guessed (RFC 7518, 3.2). */
+/** HS256 requires a key of at least 256 bits (RFC 7518, 3.2). */
 export const MIN_SECRET_BYTES = 32;
 
-/** One tolerance for the two clocks that the grace is measured by, one for the time that a request takes. */
+const PLAIN_URL = "an http(s) URL without query or fragment";
+
+/** One tolerance covers two clocks that differ, the other the time that a request takes. */
 const MIN_REFRESH_GRACE_SECONDS = (2 * CLOCK_TOLERANCE) / 1000;
 
-/** The process's environment, with what it leaves unset taken from a `.env` file in the working directory. */
+/**
+ * Returns the environment, completed from a `.env` file in the working directory. Variables that are set already win.
+ * @throws ConfigError when the file exists but cannot be read
+ */
 export function readEnvironment(): NodeJS.ProcessEnv {
-  if (existsSync(".env")) loadEnvFile();
+  if (existsSync(".env")) {
+    try {
+      loadEnvFile();
+    } catch {
+      // Node reports a missing file, whatever the cause.
+      throw new ConfigError("The file .env cannot be read: check its permissions");
+    }
+  }
   return process.env;
 }
 
 /**
- * Reads the configuration from the environment. A variable set to nothing counts as not set.
- * @throws ConfigError naming each variable that is wrong and what it expects
+ * Reads the configuration from the environment. An empty variable counts as not set.
+ * @throws ConfigError naming each invalid variable and what it must be
  */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const problems: string[] = [];
@@ -127,12 +145,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       /^[\w.:-]+$/.test(value) ? value : undefined,
     ),
     port,
-    publicUrl: read(
-      "PUBLIC_URL",
-      `http://localhost:${port}`,
-      "an http(s) URL without query or fragment",
-      parsePlainUrl,
-    ),
+    publicUrl: read("PUBLIC_URL", `http://localhost:${port}`, PLAIN_URL, parsePlainUrl),
     tokenAudience: read("TOKEN_AUDIENCE", "latchkey", "one word without spaces", (value) =>
       /^\S+$/.test(value) ? value : undefined,
     ),
@@ -179,82 +192,40 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     maxSessionsPerUser: integer("MAX_SESSIONS_PER_USER", 100, 1, 1000),
     maxItemsPerUser: integer("MAX_ITEMS_PER_USER", 10_000, 1, 100_000),
     openRegistration: oneOf("REGISTRATION", production ? "closed" : "open", ["open", "closed"]) === "open",
-    appUrl: read(
-      "APP_URL",
-      "http://localhost:3000",
-      "an http(s) URL without query or fragment",
-      parsePlainUrl,
-    ),
+    appUrl: read("APP_URL", "http://localhost:3000", PLAIN_URL, parsePlainUrl),
     smtpUrl: read<string | undefined>(
       "SMTP_URL",
       undefined,
       "smtp://USER:PASSWORD@HOST:PORT or smtps://…",
-      (value) => (/^smtps?:$/.test(URL.parse(value)?.protocol ?? "") ? value : undefined),
+      parseSmtpUrl,
     ),
     emailFrom: read(
       "EMAIL_FROM",
       "Latchkey <latchkey@localhost>",
-      "an email address, or NAME <ADDRESS>",
-      (value) => (/^[^\r\n<>]*<?[^\s<>@]+@[^\s<>@]+>?$/.test(value) ? value : undefined),
+      "one email address, or NAME <ADDRESS>",
+      parseMailbox,
     ),
     logLevel: oneOf("LOG_LEVEL", "info", LOG_LEVELS),
   };
-  if (production && !env["SECRET_KEY"]) {
-    problems.push("SECRET_KEY must be set in production: 32 bytes or more, e.g. from `openssl rand -hex 32`");
+  const required = (name: string, what: string) => {
+    if (production && !env[name]) problems.push(`${name} must be set in production: ${what}`);
+  };
+  required("SECRET_KEY", "32 bytes or more, for example from `openssl rand -hex 32`");
+  required("PUBLIC_URL", "the URL that clients reach Latchkey at, such as https://auth.example.com");
+  if (config.openRegistration) {
+    required("SMTP_URL", "open registration sends emails. Set it, or REGISTRATION=closed");
   }
-  if (production && !env["PUBLIC_URL"]) {
-    problems.push(
-      "PUBLIC_URL must be set in production: the origin clients reach it at, such as https://auth.example.com",
-    );
-  }
-  if (production && config.openRegistration && config.smtpUrl === undefined) {
-    problems.push(
-      "SMTP_URL must be set in production, or REGISTRATION=closed: who registers is sent an email",
-    );
+  if (config.smtpUrl !== undefined) {
+    required("APP_URL", "links in emails start with it, such as https://app.example.com");
+    required("EMAIL_FROM", "the sender of emails, such as Example <no-reply@example.com>");
   }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return Object.freeze(config);
 }
 
-/** Every variable that `loadConfig` reads. */
+/** The names of all variables that `loadConfig` reads. */
 export function variableNames(): ReadonlySet<string> {
   const names = new Set<string>();
   loadConfig(new Proxy({}, { get: (_env, name) => void names.add(String(name)) }));
   return names;
-}
-
-function parseDatabaseUrl(value: string): DatabaseConfig | undefined {
-  if (/^postgres(ql)?:\/\//.test(value))
-    return URL.canParse(value) ? { kind: "postgres", url: value } : undefined;
-  const file = /^sqlite:(?:\/\/)?(.+)$/.exec(value)?.[1];
-  return file === undefined || file === ":memory:" ? undefined : { kind: "sqlite", file: resolve(file) };
-}
-
-function parsePlainUrl(value: string): string | undefined {
-  const url = URL.parse(value);
-  const plain =
-    url && /^https?:$/.test(url.protocol) && !url.search && !url.hash && !url.username && !url.password;
-  return plain ? url.href.replace(/\/+$/, "") : undefined;
-}
-
-function parseList(value: string): string[] {
-  return value
-    .split(",")
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== "");
-}
-
-function parseProxies(value: string): readonly string[] | undefined {
-  const proxies = parseList(value);
-  const isProxy = (proxy: string) =>
-    ["loopback", "linklocal", "uniquelocal"].includes(proxy) ||
-    isIP(proxy) !== 0 ||
-    ipaddr.isValidCIDR(proxy);
-  return proxies.every(isProxy) ? Object.freeze(proxies) : undefined;
-}
-
-function parseOrigins(value: string): readonly string[] | undefined {
-  const origins = parseList(value);
-  const exact = (origin: string) => /^https?:\/\//.test(origin) && URL.parse(origin)?.origin === origin;
-  return origins.every(exact) ? Object.freeze(origins) : undefined;
 }

@@ -1,10 +1,10 @@
 import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
 import { compose, composeServer, type Latchkey } from "./compose.js";
+import { doubtfulVariables } from "./config/misspelled-variables.js";
 import { type Config, loadConfig, readEnvironment } from "./config.js";
 import { blame, exitOnUnforeseenError, exitWithMessage } from "./exit.js";
 import { createLogger } from "./logger.js";
-import { doubtfulVariables } from "./misspelled-variables.js";
 import { createDemoAccount } from "./services/accounts/demo-account.js";
 import { migrate, ping } from "./storage/database.js";
 

@@ -1,7 +1,9 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { ConfigError, loadConfig, variableNames } from "../src/config.js";
-import { doubtfulVariables } from "../src/misspelled-variables.js";
+import { doubtfulVariables } from "../src/config/misspelled-variables.js";
+import { ConfigError, loadConfig, readEnvironment, variableNames } from "../src/config.js";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 
@@ -198,7 +200,13 @@ describe("the configuration", () => {
     ["REGISTRATION", "yes", "REGISTRATION must be one of open, closed"],
     ["APP_URL", "app.example.com", "APP_URL must be an http(s) URL without query or fragment"],
     ["SMTP_URL", "smtp.example.com", "SMTP_URL must be smtp://USER:PASSWORD@HOST:PORT or smtps://…"],
-    ["EMAIL_FROM", "nobody", "EMAIL_FROM must be an email address, or NAME <ADDRESS>"],
+    ...[
+      "nobody",
+      "a@b.example, c@d.example",
+      "Name a@b.example",
+      "Name <a@b.example> more",
+      "Name <a@b.example",
+    ].map((value) => ["EMAIL_FROM", value, "EMAIL_FROM must be one email address, or NAME <ADDRESS>"]),
     [
       "TRUST_PROXY",
       "true",
@@ -234,8 +242,8 @@ describe("the configuration", () => {
 
   test.each(["SECRET_KEY", "PUBLIC_URL"])("refuses production without %s", (name) => {
     const problem = {
-      SECRET_KEY: "32 bytes or more, e.g. from `openssl rand -hex 32`",
-      PUBLIC_URL: "the origin clients reach it at, such as https://auth.example.com",
+      SECRET_KEY: "32 bytes or more, for example from `openssl rand -hex 32`",
+      PUBLIC_URL: "the URL that clients reach Latchkey at, such as https://auth.example.com",
     }[name];
     for (const unset of [undefined, ""]) {
       expect(problemsOf({ ...PRODUCTION, [name]: unset })).toEqual([
@@ -249,9 +257,31 @@ describe("the configuration", () => {
 
   test("refuses production with open registration but without a mail server", () => {
     expect(problemsOf({ ...PRODUCTION, REGISTRATION: "open" })).toEqual([
-      "SMTP_URL must be set in production, or REGISTRATION=closed: who registers is sent an email",
+      "SMTP_URL must be set in production: open registration sends emails. Set it, or REGISTRATION=closed",
     ]);
     expect(loadConfig(PRODUCTION).openRegistration).toBe(false);
+  });
+
+  test("refuses a production that sends emails without a sender or with links to localhost", () => {
+    const sending = { ...PRODUCTION, SMTP_URL: "smtp://smtp.example.com" };
+    expect(problemsOf(sending)).toEqual([
+      "APP_URL must be set in production: links in emails start with it, such as https://app.example.com",
+      "EMAIL_FROM must be set in production: the sender of emails, such as Example <no-reply@example.com>",
+    ]);
+    expect(problemsOf({ ...sending, NODE_ENV: "development" })).toEqual([]);
+  });
+
+  test("says so when the .env file cannot be read", () => {
+    const before = process.cwd();
+    const directory = mkdtempSync(join(tmpdir(), "latchkey-"));
+    mkdirSync(join(directory, ".env"));
+    process.chdir(directory);
+    try {
+      expect(readEnvironment).toThrow(new ConfigError("The file .env cannot be read: check its permissions"));
+    } finally {
+      process.chdir(before);
+      rmSync(directory, { recursive: true });
+    }
   });
 
   test("is in the README's table, each variable", () => {

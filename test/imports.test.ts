@@ -14,7 +14,14 @@ const FLOORS: Record<string, string[]> = {
   email: [],
 };
 /** Files at the top that any floor may import; the others there join everything and are imported by none. */
-const SHARED = ["errors.ts", "config.ts", "clock.ts", "metrics.ts", "process-metrics.ts"];
+const SHARED = [
+  "errors.ts",
+  "config.ts",
+  "config/parsers.ts",
+  "clock.ts",
+  "metrics.ts",
+  "process-metrics.ts",
+];
 
 const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
 
@@ -44,7 +51,9 @@ describe("the house", () => {
 
   test("every file has its place", () => {
     const floors = new Set(files.map(floorOf));
-    expect([...floors].filter((floor) => !(floor in FLOORS) && ![".", "cli"].includes(floor))).toEqual([]);
+    expect(
+      [...floors].filter((floor) => !(floor in FLOORS) && ![".", "cli", "config"].includes(floor)),
+    ).toEqual([]);
   });
 
   test("folders of services form no cycle", () => {

@@ -1,4 +1,4 @@
-import { variableNames } from "./config.js";
+import { variableNames } from "../config.js";
 
 /**
  * Finds variables that are set, are not ours, and are spelled nearly like one of ours: an operator who sets such a

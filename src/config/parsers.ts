@@ -1,0 +1,57 @@
+import { isIP } from "node:net";
+import { resolve } from "node:path";
+import ipaddr from "ipaddr.js";
+import type { DatabaseConfig } from "../config.js";
+
+/** Each parser takes a variable's text and returns its value, or undefined when the text is not valid. */
+
+/** `sqlite:PATH`, resolved against the working directory, or a PostgreSQL connection URL. */
+export function parseDatabaseUrl(value: string): DatabaseConfig | undefined {
+  if (/^postgres(ql)?:\/\//.test(value))
+    return URL.canParse(value) ? { kind: "postgres", url: value } : undefined;
+  const file = /^sqlite:(?:\/\/)?(.+)$/.exec(value)?.[1];
+  return file === undefined || file === ":memory:" ? undefined : { kind: "sqlite", file: resolve(file) };
+}
+
+/** An http(s) URL without query, fragment and credentials, returned without a trailing slash. */
+export function parsePlainUrl(value: string): string | undefined {
+  const url = URL.parse(value);
+  const plain =
+    url && /^https?:$/.test(url.protocol) && !url.search && !url.hash && !url.username && !url.password;
+  return plain ? url.href.replace(/\/+$/, "") : undefined;
+}
+
+export function parseSmtpUrl(value: string): string | undefined {
+  return /^smtps?:$/.test(URL.parse(value)?.protocol ?? "") ? value : undefined;
+}
+
+/** One mailbox of RFC 5322: `ADDRESS` or `NAME <ADDRESS>`. A list of addresses is not valid. */
+export function parseMailbox(value: string): string | undefined {
+  return /^([^\s<>@,;"]+@[^\s<>@,;"]+|[^\r\n<>@,;]+ <[^\s<>@,;"]+@[^\s<>@,;"]+>)$/.test(value)
+    ? value
+    : undefined;
+}
+
+/** Addresses, CIDR blocks and Fastify's names for private networks, separated by commas. */
+export function parseProxies(value: string): readonly string[] | undefined {
+  const proxies = parseList(value);
+  const isProxy = (proxy: string) =>
+    ["loopback", "linklocal", "uniquelocal"].includes(proxy) ||
+    isIP(proxy) !== 0 ||
+    ipaddr.isValidCIDR(proxy);
+  return proxies.every(isProxy) ? Object.freeze(proxies) : undefined;
+}
+
+/** Origins exactly as a browser sends them in `Origin`, separated by commas. */
+export function parseOrigins(value: string): readonly string[] | undefined {
+  const origins = parseList(value);
+  const exact = (origin: string) => /^https?:\/\//.test(origin) && URL.parse(origin)?.origin === origin;
+  return origins.every(exact) ? Object.freeze(origins) : undefined;
+}
+
+function parseList(value: string): string[] {
+  return value
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+}
