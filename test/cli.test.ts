@@ -99,6 +99,12 @@ async function usernamesOf(app: App): Promise<string[]> {
   return usernames;
 }
 
+/** As the commands name a PostgreSQL database, without its credentials. */
+function nameOf(databaseUrl: string): string {
+  const { host, pathname } = new URL(databaseUrl);
+  return `${pathname.slice(1)} on ${host}`;
+}
+
 /** The table that a list prints. */
 const rowsOf = ({ stdout }: { stdout: string }) =>
   stdout
@@ -191,8 +197,16 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
     await db.updateTable("users").set({ email_verified_at: null }).where("username", "=", "emil").execute();
     for (const username of ["dora", "emil"]) {
       const set = await cli(["user", "set-password", username], `another ${PASSWORD}`);
-      expect(set).toEqual(ok(`Set the password of ${username}.\n`));
+      const warning = `latchkey: emil cannot log in before their email address is verified: latchkey user verify emil\n`;
+      const stdout = `Set the password of ${username}.\n`;
+      expect(set).toEqual({ code: 0, stdout, stderr: username === "emil" ? warning : "" });
     }
+    expect(rowsOf(await cli(["user", "list"]))).toContainEqual([
+      "emil",
+      "emil@example.com",
+      "USER",
+      "not verified",
+    ]);
     // The command has sent nothing itself. Nobody has shown yet that the other address is theirs.
     const waiting = db.selectFrom("outbox").select(["kind", "email"]).where("email", "!=", "bob@example.com");
     expect(await waiting.execute()).toEqual([{ kind: "PASSWORD_CHANGED", email: "dora@example.com" }]);
@@ -216,7 +230,13 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
     // A separator to some, but not to JSON: RFC 8259.
     lines[1000] = lines[1000]!.replace("}", ',"full_name":"two\u2028lines"}');
     const path = file(`many-${database}.ndjson`, `${lines.join("\n")}\n`);
-    expect(await many(["user", "import", path])).toEqual(ok("Created 3000, already there 0, failed 0.\n"));
+    // An operator in the wrong directory would otherwise not see which database it was.
+    const name = database === "sqlite" ? databaseUrl.replace("sqlite:", "") : nameOf(databaseUrl);
+    expect(await many(["user", "import", path])).toEqual({
+      code: 0,
+      stdout: "Created 3000, already there 0, failed 0.\n",
+      stderr: `latchkey: created the database ${name}\n`,
+    });
     expect(rowsOf(await many(["user", "list"])).map(([username]) => username)).toEqual(names);
 
     const cutShort = startBuilt("cli", ["user", "list"], { env: { DATABASE_URL: databaseUrl } });
@@ -290,10 +310,22 @@ describe("the operator's commands, whatever the database", () => {
         cli([...create, `--password=${PASSWORD}`], PASSWORD),
       ]),
     ).toEqual([
-      refused("error: too many arguments for 'create'. Expected 1 argument but got 2…"),
-      refused("error: unknown option '--password…"),
+      refused("latchkey: too many arguments for 'create'. Expected 1 argument but got 2…"),
+      refused("latchkey: unknown option '--password…"),
     ]);
     expect(await usernamesOf(app)).toEqual([]);
+  });
+
+  test("help takes a command of any depth, and a mistyped command is answered with the nearest", async () => {
+    const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+    const [help, mistyped, versionOf] = await Promise.all([
+      cli(["help", "user", "create"]),
+      cli(["user", "craete"]),
+      cli(["--version"]),
+    ]);
+    expect(help).toEqual(ok(expect.stringMatching(/^Usage: latchkey user create \[options\] <username>\n/)));
+    expect(mistyped).toEqual(refused("latchkey: unknown command 'craete'\n(Did you mean create?)"));
+    expect(versionOf).toEqual(ok(`${version}\n`));
   });
 
   test("no command but create makes an unknown user", async () => {
@@ -310,7 +342,7 @@ describe("the operator's commands, whatever the database", () => {
       file("other-columns.csv", `name,mail,password_hash\nanna,anna@example.com,${B}\n`),
     ];
     expect(await Promise.all(paths.map((path) => cli(["user", "import", path])))).toEqual([
-      refused(`latchkey: ENOENT: no such file or directory, stat '${paths[0]}'`),
+      refused(`latchkey: There is no file ${paths[0]}`),
       refused("latchkey: The file must be .csv, .jsonl or .ndjson."),
       refused("latchkey: The first line must name the columns: username,email,password_hash at least."),
     ]);
@@ -323,16 +355,19 @@ describe("the operator's commands, whatever the database", () => {
     // By the app's clock, which to the commands is the past.
     const { kid: current } = await app.latchkey.signingKeys!.rotate();
     const { code, stdout } = await keys(["rotate"]);
-    expect([code, stdout]).toEqual([0, expect.stringMatching(/^Made \S{43}, which signs from 20\S+Z\.\n$/)]);
-    const next = stdout.slice(5, 48);
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(/^Created \S{43}, which signs from 20\S+Z\.\n$/),
+    ]);
+    const next = stdout.slice(8, 51);
     const list = [
       [
         current,
         "ES256",
-        expect.stringMatching(/^made \S+Z$/),
+        expect.stringMatching(/^created \S+Z$/),
         expect.stringMatching(/^verifies until \S+Z$/),
       ],
-      [next, "ES256", expect.stringMatching(/^made \S+Z$/), "newest"],
+      [next, "ES256", expect.stringMatching(/^created \S+Z$/), "newest"],
     ];
     expect(rowsOf(await keys(["list"]))).toEqual(list);
     expect(
@@ -340,7 +375,7 @@ describe("the operator's commands, whatever the database", () => {
     ).toEqual([
       ok(`Retired ${old}.\n`),
       refused("latchkey: There is no such key, or it still signs: rotate, and retire it a minute later."),
-      refused("latchkey: With ALGORITHM=HS256 the one key is SECRET_KEY: change that instead"),
+      refused("latchkey: ALGORITHM=HS256 has one key, SECRET_KEY: change that instead"),
     ]);
   });
 
