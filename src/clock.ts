@@ -1,20 +1,20 @@
 import { V7Generator } from "uuidv7";
 
-/** Where the time comes from: the system's, or one that a test sets. */
+/** The source of time: the system's clock, or a frozen one in tests. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
 }
 
 /**
- * How far the clocks of two processes on one database may be apart, in milliseconds. Whatever one process wrote the
- * time of and another compares holds for any two clocks within it.
+ * How far the clocks of two processes on one database may differ, in milliseconds. A time that one process stores and
+ * another compares is correct within this tolerance.
  */
 export const CLOCK_TOLERANCE = 5_000;
 
 export const systemClock: Clock = { now: Date.now };
 
-/** Makes an id: a UUIDv7 (RFC 9562) of the clock's time, in growing order within this process. */
+/** Returns a new id: a UUIDv7 (RFC 9562) of the clock's time, increasing within a process. */
 export type NewId = () => string;
 
 export function idsFrom(clock: Clock): NewId {
@@ -22,7 +22,7 @@ export function idsFrom(clock: Clock): NewId {
   return () => generator.generateOrResetWithTs(clock.now()).toString();
 }
 
-/** An id that is less than any that is made from this time on, in epoch milliseconds, and greater than those from before. */
+/** Returns the smallest possible id of a time in epoch milliseconds: greater than every id from before. */
 export function firstIdOf(time: number): string {
   const hex = time.toString(16).padStart(12, "0");
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;

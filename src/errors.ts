@@ -1,29 +1,28 @@
 /**
- * The error codes clients may rely on: a closed list, which is part of the API.
- * The text says when a code is given; it is also the code's description in the schema.
+ * The error codes, a closed list that is part of the API. Each text is also the code's description in the schema.
  */
 export const ERROR_CODES = {
-  UNAUTHENTICATED: "No usable access token came with the request; `extensions.reason` says why.",
+  UNAUTHENTICATED: "The request has no valid access token; `extensions.reason` says why.",
   INVALID_CREDENTIALS: "The username or the password is wrong.",
-  ACCOUNT_DISABLED: "The password is right, but the account has been disabled.",
-  EMAIL_NOT_VERIFIED: "The password is right, but the email address has not been verified yet.",
-  FORBIDDEN: "The caller is signed in, but may not do this.",
-  BAD_USER_INPUT: "An argument or variable is not valid; `extensions.violations` says which and how.",
-  INVALID_TOKEN: "A refresh token, or a token from an email, that is unknown, used or expired.",
-  NOT_FOUND: "There is no such object, or it belongs to somebody else.",
+  ACCOUNT_DISABLED: "The password is correct, but the account has been disabled.",
+  EMAIL_NOT_VERIFIED: "The password is correct, but the email address has not been verified yet.",
+  FORBIDDEN: "The caller is signed in, but not allowed to do this.",
+  BAD_USER_INPUT: "An argument or variable is invalid; `extensions.violations` lists what is wrong.",
+  INVALID_TOKEN: "The refresh token, or the token from an email, is unknown, already used or expired.",
+  NOT_FOUND: "The object does not exist, or belongs to another user.",
   CONFLICT: "The value is already in use.",
-  LIMIT_REACHED: "The user has as many of these as one may have: delete one first.",
+  LIMIT_REACHED: "The user has reached the maximum number of these objects: delete one first.",
   RATE_LIMITED:
-    "Too many attempts: try again after `extensions.retryAfter` seconds, or, after very many failures, with a new password or from where you have signed in before.",
-  OVERLOADED: "Too many passwords are being checked; try again after `extensions.retryAfter` seconds.",
+    "Too many attempts. Retry after `extensions.retryAfter` seconds. After very many failures, only a new password helps, or a login from a network where the user has signed in before.",
+  OVERLOADED: "The password queue is full. Retry after `extensions.retryAfter` seconds.",
   SERVICE_UNAVAILABLE:
-    "The service cannot reach what it needs; try again after `extensions.retryAfter` seconds. Nothing was changed, or it was and the answer got lost.",
-  GRAPHQL_PARSE_FAILED: "The document is not GraphQL, or has too many tokens.",
-  GRAPHQL_VALIDATION_FAILED: "The document does not fit the schema, or is over a limit.",
-  PERSISTED_DOCUMENT_NOT_FOUND: "Only the persisted documents are run, and the request names none of them.",
-  PERSISTED_QUERY_NOT_SUPPORTED: "Automatic persisted queries are off: send the document.",
+    "The database is unavailable. Retry after `extensions.retryAfter` seconds. The change was either not made, or made but not confirmed.",
+  GRAPHQL_PARSE_FAILED: "The document is not valid GraphQL syntax, or has too many tokens.",
+  GRAPHQL_VALIDATION_FAILED: "The document does not match the schema, or exceeds a limit.",
+  PERSISTED_DOCUMENT_NOT_FOUND: "Only persisted documents are executed, and the request names none of them.",
+  PERSISTED_QUERY_NOT_SUPPORTED: "Automatic persisted queries are disabled: send the document.",
   BAD_REQUEST: "The HTTP request is not a GraphQL request.",
-  INTERNAL_SERVER_ERROR: "Something failed on the server; its log has `extensions.errorId`.",
+  INTERNAL_SERVER_ERROR: "An unexpected error; the server's log has `extensions.errorId`.",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -31,15 +30,16 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 /** Why a request is not authenticated: `extensions.reason` of `UNAUTHENTICATED`. */
 export const UNAUTHENTICATED_REASONS = {
   MISSING_TOKEN: "The request has no bearer token in its `Authorization` header.",
-  INVALID_TOKEN: "The token is malformed, was not issued here or for this audience, or its user is gone.",
-  TOKEN_EXPIRED: "The token has expired: refresh it, or log in again.",
-  SESSION_REVOKED: "The session of the token has ended: log in again.",
+  INVALID_TOKEN:
+    "The token is malformed, was issued elsewhere or for another audience, or its user was deleted.",
+  TOKEN_EXPIRED: "The token has expired: refresh it or log in again.",
+  SESSION_REVOKED: "The token's session has ended: log in again.",
   ACCOUNT_DISABLED: "The account has been disabled.",
 } as const;
 
 export type UnauthenticatedReason = keyof typeof UNAUTHENTICATED_REASONS;
 
-/** One broken rule of one input: the field's path, the rule's name, and what to do. Never the value. */
+/** One invalid input: the field's path, the rule's name, and what is expected. Never the value. */
 export interface Violation {
   field: string;
   rule: string;
@@ -50,7 +50,7 @@ interface ErrorDetails {
   UNAUTHENTICATED: { reason: UnauthenticatedReason };
   BAD_USER_INPUT: { violations: Violation[] };
   CONFLICT: { field: string };
-  /** Seconds to wait before the next try. */
+  /** Seconds to wait before the next attempt. */
   RATE_LIMITED: { retryAfter: number };
   OVERLOADED: { retryAfter: number };
   SERVICE_UNAVAILABLE: { retryAfter: number };
@@ -61,8 +61,8 @@ type DetailsOf<C extends ErrorCode> = C extends keyof ErrorDetails
   : [details?: Record<string, never>];
 
 /**
- * An error a client may see: a stable code, a message that names what to do, and the details that
- * the code promises. Anything thrown that is not a LatchkeyError is masked as INTERNAL_SERVER_ERROR.
+ * An error that clients see: a stable code, a message that says what to do, and the details that belong to the code.
+ * Any other error is masked as INTERNAL_SERVER_ERROR.
  */
 export class LatchkeyError<C extends ErrorCode = ErrorCode> extends Error {
   override readonly name = "LatchkeyError";
@@ -76,13 +76,13 @@ export class LatchkeyError<C extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
-/** Whether what was thrown is a LatchkeyError of this code. */
+/** Whether `error` is a LatchkeyError with this code. */
 export function hasCode(error: unknown, code: ErrorCode): boolean {
   return error instanceof LatchkeyError && error.code === code;
 }
 
-/** A BAD_USER_INPUT for rules that are checked by a service rather than on the argument class. */
+/** Returns a BAD_USER_INPUT for rules that a service checks rather than an argument class. */
 export function invalidInput(violations: Violation[]): LatchkeyError<"BAD_USER_INPUT"> {
-  const what = violations.map(({ message }) => message).join("; ");
-  return new LatchkeyError("BAD_USER_INPUT", `Invalid input: ${what}.`, { violations });
+  const problems = violations.map(({ message }) => message).join("; ");
+  return new LatchkeyError("BAD_USER_INPUT", `Invalid input: ${problems}.`, { violations });
 }

@@ -2,21 +2,21 @@ import { type DestinationStream, type Logger, pino } from "pino";
 import { PinoPretty } from "pino-pretty";
 import type { Config } from "./config.js";
 
-/** JSON lines; in development and on a terminal's behalf, lines for people. No secret is ever passed to it. */
+/** Logs JSON lines in production, readable lines in development. No secret is ever passed to it. */
 export function createLogger(config: Config, destination?: DestinationStream): Logger {
   const options = { level: config.logLevel, serializers: { err: describeError } };
   if (destination !== undefined) return pino(options, destination);
   if (config.production) return pino(options);
-  const people = PinoPretty({
+  const pretty = PinoPretty({
     sync: true,
     ignore: ["pid", "hostname", ...REQUEST_KEYS].join(","),
     translateTime: "HH:MM:ss",
-    messageFormat: (line, key) => (line[key] === "request" ? requestForPeople(line) : String(line[key])),
+    messageFormat: (line, key) => (line[key] === "request" ? describeRequest(line) : String(line[key])),
   });
-  return pino(options, people);
+  return pino(options, pretty);
 }
 
-/** What the line of a request tells: see `http/request-log.ts`. */
+/** The fields of a request's line: see `http/hooks/request-log.ts`. */
 const REQUEST_KEYS = [
   "reqId",
   "method",
@@ -33,27 +33,27 @@ const REQUEST_KEYS = [
 ];
 
 /** Such as "POST /graphql me 401 UNAUTHENTICATED 3.1 ms". */
-function requestForPeople(line: Record<string, unknown>): string {
+function describeRequest(line: Record<string, unknown>): string {
   const { method, path, operation, status, code, reason, ms } = line;
-  const told = [method, path, operation, status, code, reason].filter((part) => part !== undefined);
-  return `${told.join(" ")} ${ms} ms`;
+  const parts = [method, path, operation, status, code, reason].filter((part) => part !== undefined);
+  return `${parts.join(" ")} ${ms} ms`;
 }
 
-/** What is known to be safe of an error: a database's also carries the values of the row it refused. */
+/** The parts of an error that are safe to log: an error of the database also holds the values of the rejected row. */
 function describeError(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error };
   const { name, message, stack, cause } = error;
   const code = "code" in error ? { code: error.code } : {};
   return {
     type: name,
-    message: shown(message),
+    message: printable(message),
     ...code,
-    stack: shown(stack),
+    stack: printable(stack),
     ...(cause !== undefined && { cause: describeError(cause) }),
   };
 }
 
-/** Without what could steer the terminal it is read on. */
-function shown(text: string | undefined): string | undefined {
+/** Replaces control characters, which could control the terminal that the log is read on. */
+function printable(text: string | undefined): string | undefined {
   return text?.replace(/(?![\n\t])\p{Cc}/gu, "\ufffd");
 }

@@ -3,71 +3,69 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { LatchkeyError } from "./errors.js";
 import { collectProcessMetrics } from "./process-metrics.js";
 
-/** Upper bounds of a request's time, in seconds. */
+/** Buckets of durations: upper bounds, in seconds. */
 const DURATIONS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** How often to look how late the event loop is, in milliseconds. */
+/** How often the event loop's delay is sampled, in milliseconds. */
 const EVENT_LOOP_RESOLUTION = 20;
 
 export interface PoolUse {
-  /** Connections open but unused. */
+  /** Open connections that are not in use. */
   idle: number;
-  /** Connections in use, or being opened. */
+  /** Connections in use or being opened. */
   active: number;
-  /** Queries that wait for a connection. */
+  /** Queries waiting for a connection. */
   waiting: number;
 }
 
 /**
- * What one Latchkey counts and measures, told in Prometheus's text format. The labels' values are of closed
- * lists: nothing a client chooses becomes one.
+ * The metrics of one Latchkey, in Prometheus's text format. Label values come from closed lists, never from clients.
  */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #stopProcessMetrics = collectProcessMetrics(this.#registry);
   readonly #eventLoop = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION });
 
-  /** What takes a while to read. */
+  /** Metrics that are read from the database. */
   readonly #readings: (() => Promise<void>)[] = [];
   #poolUse: (() => PoolUse) | undefined;
 
-  readonly #httpRequests = this.#counter(
-    "http_requests_total",
-    "HTTP requests answered, by route and status.",
-    ["route", "code"],
-  );
+  readonly #httpRequests = this.#counter("http_requests_total", "HTTP responses, by route and status.", [
+    "route",
+    "code",
+  ]);
   readonly #operations = this.#counter(
     "graphql_requests_total",
-    "GraphQL requests answered, by root field and error code (OK: none).",
+    "GraphQL responses, by root field and error code (OK for none).",
     ["operation", "code"],
   );
-  readonly #httpDurations = this.#histogram("http_request_duration_seconds", "How long HTTP requests took.", [
+  readonly #httpDurations = this.#histogram("http_request_duration_seconds", "Duration of HTTP requests.", [
     "route",
   ]);
   readonly #operationDurations = this.#histogram(
     "graphql_request_duration_seconds",
-    "How long GraphQL requests took.",
+    "Duration of GraphQL requests.",
     ["operation"],
   );
-  readonly #logins = this.#counter("logins_total", "Logins, by success or the error's code.", ["outcome"]);
+  readonly #logins = this.#counter("logins_total", "Logins, by success or error code.", ["outcome"]);
   readonly #refusedAttempts = this.#counter(
     "attempts_refused_total",
-    "Attempts refused as too many, by kind.",
+    "Attempts rejected by a rate limit, by kind.",
     ["kind"],
   );
   readonly #droppedConnections = this.#counter(
     "http_connections_dropped_total",
-    "Connections closed at once because too many were open.",
+    "Connections closed because too many were open.",
     [],
   );
   readonly #passwordWait = this.#histogram(
     "password_wait_seconds",
-    "How long requests waited for a slot to check or hash a password.",
+    "Wait for a slot in the password queue.",
     [],
   );
   readonly #passwordWork = this.#histogram(
     "password_work_seconds",
-    "How long checking or hashing a password took.",
+    "Duration of verifying or hashing a password.",
     [],
   );
 
@@ -78,17 +76,17 @@ export class Metrics {
       ["p99", 99],
       ["max", 100],
     ] as const) {
-      const help = `How late the event loop was since the start, or since this was last read: ${name}.`;
+      const help = `Event loop delay since the previous scrape: ${name}.`;
       this.#gauge(`event_loop_delay_${name}_seconds`, help, () =>
-        // What it measures is the time between two looks.
+        // The histogram measures the time between two samples.
         Math.max(0, this.#eventLoop.percentile(percentile) / 1e9 - EVENT_LOOP_RESOLUTION / 1000),
       );
     }
   }
 
   /**
-   * @param route the route's path as it was declared, or "none"
-   * @param status "aborted" when the client did not wait for it
+   * @param route the declared path of the route, or "none"
+   * @param status "aborted" when the client disconnected first
    */
   httpRequestAnswered(route: string, status: number | "aborted", seconds: number): void {
     this.#httpRequests.inc({ route, code: String(status) });
@@ -96,7 +94,7 @@ export class Metrics {
   }
 
   /**
-   * @param operation names of the schema only
+   * @param operation a name from the schema
    * @param code the error's code, or "OK"
    */
   graphqlRequestAnswered(operation: string, code: string, seconds: number): void {
@@ -104,7 +102,7 @@ export class Metrics {
     this.#operationDurations.observe({ operation }, seconds);
   }
 
-  /** Counts a login by how it ends, and gives what it gives. */
+  /** Counts a login by its outcome and returns its result. */
   async login<T>(login: Promise<T>): Promise<T> {
     try {
       const result = await login;
@@ -116,7 +114,7 @@ export class Metrics {
     }
   }
 
-  /** @param kind what there were too many attempts at */
+  /** @param kind what was attempted */
   attemptRefused(kind: string): void {
     this.#refusedAttempts.inc({ kind });
   }
@@ -133,16 +131,16 @@ export class Metrics {
     this.#passwordWork.observe(seconds);
   }
 
-  /** @param length requests that wait now */
+  /** @param length returns the number of waiting requests */
   watchPasswordQueue(length: () => number): void {
-    this.#gauge("password_queue_length", "Requests waiting for a slot to check or hash a password.", length);
+    this.#gauge("password_queue_length", "Requests waiting in the password queue.", length);
   }
 
   watchDatabasePool(use: () => PoolUse): void {
     this.#poolUse = use;
     const gauge = new Gauge({
       name: "latchkey_database_pool_connections",
-      help: "PostgreSQL connections that are idle or active, and queries waiting for one.",
+      help: "PostgreSQL connections, idle and active, and queries waiting for one.",
       labelNames: ["state"],
       registers: [this.#registry],
       collect: () => {
@@ -152,15 +150,12 @@ export class Metrics {
   }
 
   /**
-   * @param read how many emails wait, and how long the oldest has, in seconds; asked at each reading, and left out when
-   *   it fails or would have to wait for a connection
+   * @param read returns how many emails wait and the oldest one's age in seconds. Called at each scrape; the metrics are
+   *   left out when it fails or when queries wait for a connection
    */
   watchOutbox(read: () => Promise<{ waiting: number; oldestAge: number }>): void {
-    const waiting = this.#gauge("outbox_emails", "Emails that wait to be sent.");
-    const oldestAge = this.#gauge(
-      "outbox_oldest_email_age_seconds",
-      "How long the oldest of them has waited.",
-    );
+    const waiting = this.#gauge("outbox_emails", "Emails waiting to be sent.");
+    const oldestAge = this.#gauge("outbox_oldest_email_age_seconds", "Age of the oldest waiting email.");
     this.#readings.push(async () => {
       waiting.remove();
       oldestAge.remove();
@@ -172,7 +167,7 @@ export class Metrics {
     });
   }
 
-  /** All of it, as of now, in the format that `contentType` names. */
+  /** Returns all metrics in the format that `contentType` names. */
   async read(): Promise<{ contentType: string; text: string }> {
     await Promise.all(this.#readings.map((read) => read()));
     const text = await this.#registry.metrics();

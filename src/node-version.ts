@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 
 /**
- * Ends the process with code 1 and a line that says why when this Node is older than package.json's `engines` asks for.
- * Loaded before everything else, most of which such a Node cannot even load: so this file and whoever imports it
- * use nothing that Node 16 lacks.
+ * Exits with code 1 and a message when this Node is older than `engines` in package.json requires. It must load before
+ * everything else, most of which an old Node cannot parse: this file and its importers use nothing that Node 16 lacks.
  */
 export function requireSupportedNode(): void {
   const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
@@ -11,6 +10,8 @@ export function requireSupportedNode(): void {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const [neededMajor = 0, neededMinor = 0] = needed.split(".").map(Number);
   if (major > neededMajor || (major === neededMajor && minor >= neededMinor)) return;
-  process.stderr.write(`latchkey: Node ${process.versions.node} is too old: ${needed} or later is needed\n`);
+  process.stderr.write(
+    `latchkey: Node ${process.versions.node} is too old: version ${needed} or later is required\n`,
+  );
   process.exit(1);
 }

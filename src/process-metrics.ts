@@ -18,9 +18,9 @@ const GC_KINDS = new Map([
 ]);
 
 /**
- * Adds prom-client's metrics of the process (`process_*`, `nodejs_*`). Not by its `collectDefaultMetrics`, which starts
- * observers that nothing stops.
- * @returns stops observing
+ * Adds prom-client's metrics of the process (`process_*`, `nodejs_*`). Its `collectDefaultMetrics` would start observers
+ * that cannot be stopped.
+ * @returns a function that stops observing
  */
 export function collectProcessMetrics(registry: Registry): () => void {
   for (const collect of [

@@ -14,9 +14,9 @@ import { runCli, startBuilt } from "./support/program.js";
 const ok = (stdout: unknown) => ({ code: 0, stdout, stderr: "" });
 const refused = (stderr: string) => ({ code: 1, stdout: "", stderr: `${stderr}\n` });
 
-const NOT_CSV = "This line is not CSV with the columns of the first.";
+const NOT_CSV = "This line is not valid CSV, or does not have the columns of the first line.";
 const NOT_JSON = "This line is not a JSON object.";
-const NOT_UTF8 = "This line is not UTF-8.";
+const NOT_UTF8 = "This line is not valid UTF-8.";
 const BAD_HASH =
   "Invalid input: password_hash must be a bcrypt hash ($2a$, $2b$ or $2y$) of a cost from 4 to 15.";
 const BAD_EMAIL = "Invalid input: email must be an email address.";
@@ -344,7 +344,7 @@ describe("the operator's commands, whatever the database", () => {
     expect(await Promise.all(paths.map((path) => cli(["user", "import", path])))).toEqual([
       refused(`latchkey: There is no file ${paths[0]}`),
       refused("latchkey: The file must be .csv, .jsonl or .ndjson."),
-      refused("latchkey: The first line must name the columns: username,email,password_hash at least."),
+      refused("latchkey: The first line must name the columns, at least username,email,password_hash."),
     ]);
     expect(await usernamesOf(app)).toEqual([]);
   });

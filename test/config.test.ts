@@ -316,7 +316,7 @@ describe("a variable that is nearly one of ours", () => {
     ["APP_URLS", "APP_URL"],
   ])("%s is told of, without its value", (name, meant) => {
     expect(doubtfulVariables({ [name]: "CANARY" })).toEqual([
-      `${name} is set, but is not a variable of Latchkey's: did you mean ${meant}?`,
+      `${name} is set, but Latchkey does not read it: did you mean ${meant}?`,
     ]);
   });
 

@@ -322,8 +322,8 @@ test("a misspelled variable is told of at the start, by the server and by a comm
   writeFileSync(join(cwd, ".env"), "CORS_ORIGIN=CANARY\n");
   const env = { DATABASE_URL: fileUrl().databaseUrl, PORT: "0", ACCESS_TOKEN_EXPIRE_MINUTS: "CANARY" };
   const doubts = [
-    "ACCESS_TOKEN_EXPIRE_MINUTS is set, but is not a variable of Latchkey's: did you mean ACCESS_TOKEN_EXPIRE_MINUTES?",
-    "CORS_ORIGIN is set, but is not a variable of Latchkey's: did you mean CORS_ORIGINS?",
+    "ACCESS_TOKEN_EXPIRE_MINUTS is set, but Latchkey does not read it: did you mean ACCESS_TOKEN_EXPIRE_MINUTES?",
+    "CORS_ORIGIN is set, but Latchkey does not read it: did you mean CORS_ORIGINS?",
   ];
   const server = startBuilt("main", [], { cwd, env });
   servers.push(server);

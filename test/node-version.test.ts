@@ -23,7 +23,7 @@ test.each(["main", "cli"])(
     expect(await Promise.all(old.map((version) => startOn(version, entry)))).toEqual(
       old.map((version) => ({
         code: 1,
-        stderr: `latchkey: Node ${version} is too old: 22.14 or later is needed\n`,
+        stderr: `latchkey: Node ${version} is too old: version 22.14 or later is required\n`,
       })),
     );
     const good = ["22.14.0", "23.0.0", "24.21.0"];

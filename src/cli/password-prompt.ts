@@ -3,16 +3,16 @@ import { Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { LatchkeyError } from "../errors.js";
 
-/** A password typed twice without echo, or the first line of standard input; never an argument. */
+/** Reads a password, typed twice without echo or from the first line of standard input; never from an argument. */
 export async function askForPassword(): Promise<string> {
   if (!process.stdin.isTTY) return (await text(process.stdin)).split(/\r?\n/, 1)[0] ?? "";
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  // As a terminal even when stderr is not one: otherwise the system would echo.
+  // `terminal` even when stderr is not one: the system would echo the input otherwise.
   const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true, historySize: 0 });
   const lines = terminal[Symbol.asyncIterator]();
   try {
     const password = await ask("Password: ", lines);
-    if ((await ask("Again: ", lines)) !== password) throw refusal("The two passwords are not the same.");
+    if ((await ask("Again: ", lines)) !== password) throw refusal("The passwords do not match.");
     return password;
   } finally {
     terminal.close();
@@ -24,7 +24,7 @@ async function ask(prompt: string, lines: AsyncIterator<string>): Promise<string
   const { value, done } = await lines.next();
   process.stderr.write("\n");
   // Ctrl-C or Ctrl-D.
-  if (done) throw refusal("No password was given.");
+  if (done) throw refusal("No password was entered.");
   return value;
 }
 

@@ -5,7 +5,7 @@ import { parse } from "csv-parse/sync";
 import { LatchkeyError } from "../errors.js";
 import type { ImportLine } from "../services/accounts/user-import.js";
 
-/** The longest line, in bytes: many times the longest a user can need, so that no line costs much. */
+/** The longest line, in bytes: many times what a user takes, and little to hold in memory. */
 const MAX_LINE = 65_536;
 const LF = 10;
 const CR = 13;
@@ -13,9 +13,9 @@ const CR = 13;
 type ParsedLine = { record: Record<string, unknown> } | { unreadable: string };
 
 /**
- * Reads users from a file, one a line: CSV whose first line names the columns (`.csv`), or JSON objects
- * (`.jsonl`, `.ndjson`). Fields: username, email, password_hash, full_name, disabled.
- * @throws BAD_USER_INPUT for another kind of file, and while reading for a CSV without those columns
+ * Reads users from a file, one per line: CSV with a header (`.csv`), or JSON objects (`.jsonl`, `.ndjson`).
+ * Fields: username, email, password_hash, full_name, disabled.
+ * @throws BAD_USER_INPUT for another kind of file, and while reading a CSV without the required columns
  */
 export function openUserFile(file: string): { source: ReadStream; lines: AsyncIterable<ImportLine> } {
   const parser = { ".csv": csvParser, ".jsonl": () => parseJsonLine, ".ndjson": () => parseJsonLine }[
@@ -34,9 +34,9 @@ async function* readUsers(
     if (bytes === undefined) {
       yield { line, unreadable: "This line is longer than 64 KB." };
     } else if (!isUtf8(bytes)) {
-      yield { line, unreadable: "This line is not UTF-8." };
+      yield { line, unreadable: "This line is not valid UTF-8." };
     } else {
-      // The first may begin with a byte order mark.
+      // The first line may begin with a byte order mark.
       const text = bytes.toString().replace(/^\uFEFF/, "");
       const parsed = text.trim() === "" ? undefined : parseLine(text);
       if (parsed !== undefined) yield { line, ...parsed };
@@ -45,8 +45,8 @@ async function* readUsers(
 }
 
 /**
- * The lines, which end in LF, CRLF or CR; of one that is too long only the number. Not by node:readline, to which U+2028
- * inside a name ends a line too, and which keeps a line of any length.
+ * Yields the lines, which end in LF, CRLF or CR; `bytes` is undefined for one that is too long. node:readline would not
+ * do: it also ends a line at U+2028, which a name may contain, and buffers a line of any length.
  */
 async function* readLines(
   source: AsyncIterable<Buffer>,
@@ -83,7 +83,7 @@ async function* readLines(
   yield { line, bytes: take() };
 }
 
-/** Answers undefined for the first line, which names the columns. */
+/** Returns a parser of one line after another; it returns undefined for the header. */
 function csvParser(): (text: string) => ParsedLine | undefined {
   let columns: string[] | undefined;
   return (text) => {
@@ -92,14 +92,14 @@ function csvParser(): (text: string) => ParsedLine | undefined {
       columns = fields;
       const known = withKnownNames(toRecord(columns, columns));
       if (known["username"] && known["email"] && known["password_hash"]) return undefined;
-      throw unusable("The first line must name the columns: username,email,password_hash at least.");
+      throw unusable("The first line must name the columns, at least username,email,password_hash.");
     }
     if (fields.length === columns.length) return { record: withKnownNames(toRecord(columns, fields)) };
-    return { unreadable: "This line is not CSV with the columns of the first." };
+    return { unreadable: "This line is not valid CSV, or does not have the columns of the first line." };
   };
 }
 
-/** One line alone: in a whole file, a quote left open would take the good lines after it along. */
+/** Parses one line by itself: in a whole file, an unclosed quote would swallow the valid lines after it. */
 function parseCsvLine(text: string): string[] {
   try {
     return parse(text, { trim: true })[0] ?? [];
@@ -119,12 +119,12 @@ function parseJsonLine(text: string): ParsedLine {
       return { record: withKnownNames({ ...record }) };
     }
   } catch {
-    // The parser's message quotes the line, which has a hash in it.
+    // The parser's message quotes the line, which holds a password hash.
   }
   return { unreadable: "This line is not a JSON object." };
 }
 
-/** FastAPI's tutorial calls the hash `hashed_password`. */
+/** FastAPI's tutorial names the hash `hashed_password`. */
 function withKnownNames(record: Record<string, unknown>): Record<string, unknown> {
   return { ...record, password_hash: record["password_hash"] ?? record["hashed_password"] };
 }

@@ -1,8 +1,8 @@
 import { variableNames } from "../config.js";
 
 /**
- * Finds variables that are set, are not ours, and are spelled nearly like one of ours: an operator who sets such a
- * variable believes it has an effect.
+ * Finds variables that Latchkey does not read, but whose names nearly match one that it does: an operator who sets one
+ * believes that it has an effect.
  * @returns a line for each, without its value
  */
 export function doubtfulVariables(env: NodeJS.ProcessEnv): string[] {
@@ -12,11 +12,11 @@ export function doubtfulVariables(env: NodeJS.ProcessEnv): string[] {
     .flatMap((name) => {
       const meant = [...ours].find((known) => isNearly(name, known));
       if (meant === undefined) return [];
-      return `${name} is set, but is not a variable of Latchkey's: did you mean ${meant}?`;
+      return `${name} is set, but Latchkey does not read it: did you mean ${meant}?`;
     });
 }
 
-/** Other programs' variables are within an edit or two of a short name: of those, only case and an S are in doubt. */
+/** Short names are within an edit or two of other programs' variables, so only case and a final S are compared there. */
 function isNearly(name: string, known: string): boolean {
   const [letters = "", wanted = ""] = [name, known].map((each) =>
     each.toUpperCase().replace(/[^A-Z0-9]/g, ""),
@@ -26,7 +26,7 @@ function isNearly(name: string, known: string): boolean {
   return Math.abs(letters.length - wanted.length) <= edits && editDistance(letters, wanted) <= edits;
 }
 
-/** How many letters to insert, delete, replace, or swap with the next, to make one text the other. */
+/** The Damerau–Levenshtein distance (optimal string alignment). */
 function editDistance(from: string, to: string): number {
   const rows: number[][] = [Array.from({ length: to.length + 1 }, (_, column) => column)];
   for (let i = 1; i <= from.length; i++) {

@@ -37,7 +37,7 @@ test.each(Object.entries(FAULTS))(
     expect(last).toMatchObject({
       level: 60,
       err: { type: "Error", message: "unforeseen" },
-      msg: "an error that nobody handled: stopping",
+      msg: "uncaught error: exiting",
     });
   },
 );

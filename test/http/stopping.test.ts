@@ -170,5 +170,5 @@ test.each(["SIGTERM", "SIGINT"] as const)("a second %s stops at once", async (si
   child.kill(signal);
   const { code, stdout } = await ended;
   expect(code).toBe(1);
-  expect(stdout).toContain('"msg":"stopping at once"');
+  expect(stdout).toContain('"msg":"stopping immediately"');
 });
