@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { Kysely, sql } from "kysely";
-import { Migrator } from "kysely/migration";
-import type { DatabaseConfig } from "../config.js";
+import { DEFAULT_MIGRATION_TABLE, Migrator } from "kysely/migration";
+import { ConfigError, type DatabaseConfig } from "../config.js";
 import type { Metrics } from "../metrics.js";
 import { migrations } from "./migrations.js";
 import { postgresDialect } from "./postgres.js";
@@ -27,17 +27,36 @@ export function openDatabase(
   return new Kysely<Tables>({ dialect });
 }
 
-/** Brings the schema up to date, over a connection of its own. Safe when several processes start at once. */
+/**
+ * Brings the schema up to date, over a connection of its own. Safe when several processes start together.
+ * @throws ConfigError when a newer version has migrated the database: this one would not understand it
+ */
 export async function migrate(config: DatabaseConfig): Promise<{ applied: string[] }> {
   const db = openDatabase(config, { onIdleError: () => {}, unhurried: true });
   try {
     const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+    const unknown = (await appliedMigrations(db)).find((name) => !(name in migrations));
+    if (unknown !== undefined) {
+      throw new ConfigError(
+        `The database is newer than this version of Latchkey, which does not know its migration ${unknown}: run a version that does, or restore a backup from before the upgrade`,
+      );
+    }
     const { error, results } = await migrator.migrateToLatest();
     if (error) throw error;
     return { applied: (results ?? []).map(({ migrationName }) => migrationName) };
   } finally {
     await db.destroy();
   }
+}
+
+/** The names of the migrations that a database has, in order; none when it is new. */
+async function appliedMigrations(db: Database): Promise<string[]> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) return [];
+  const { rows } = await sql<{
+    name: string;
+  }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)} order by name`.execute(db);
+  return rows.map(({ name }) => name);
 }
 
 /** More than a quarter of SQLite's page, so that its index spills into pages of its own; less than PostgreSQL's indexes take. */
