@@ -8,10 +8,10 @@ import { createLogger } from "./logger.js";
 import { createDemoAccount } from "./services/accounts/demo-account.js";
 import { migrate, ping } from "./storage/database.js";
 
-/** npm passes on the signal that a terminal has sent already: two that close together are one, in milliseconds. */
+/** npm repeats a signal that the terminal has already sent: two within this time are one, in milliseconds. */
 const ONE_SIGNAL = 300;
 
-/** How often to look for jobs that are due, in milliseconds. */
+/** How often due jobs are looked for, in milliseconds. */
 const JOB_PERIOD = 60_000;
 
 async function start(environment: NodeJS.ProcessEnv): Promise<void> {
@@ -19,14 +19,17 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   const logger = createLogger(config);
   exitOnUnforeseenError(logger);
   for (const doubt of doubtfulVariables(environment)) logger.warn(doubt);
+  if (config.production && config.smtpUrl === undefined) {
+    logger.warn("SMTP_URL is not set: no email is sent, so nobody can be invited or reset a password");
+  }
   const latchkey = compose(config, { logger, print: (text) => process.stdout.write(text) });
   await blame("DATABASE_URL", ping(latchkey.db));
   const { applied } = await migrate(config.database);
   if (applied.length > 0) logger.info({ applied }, "migrated the database");
-  // A wrong SECRET_KEY stops the start here, not the first login.
+  // A wrong SECRET_KEY fails here rather than at the first login.
   await latchkey.keys.signingKey();
   const stopJobs = latchkey.jobs.start(JOB_PERIOD, latchkey.logFailure("a job failed"));
-  // Emails that were left when the last process stopped.
+  // Sends the emails that the previous process left.
   latchkey.outbox.wake();
   const server = await composeServer(config, latchkey, { logger });
 
@@ -35,7 +38,7 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   const stop = async (signal: NodeJS.Signals) => {
     if (stoppingSince !== undefined) {
       if (performance.now() - stoppingSince < ONE_SIGNAL) return;
-      logger.warn({ signal }, "stopping at once");
+      logger.warn({ signal }, "stopping immediately");
       process.exit(1);
     }
     stoppingSince = performance.now();
@@ -53,11 +56,15 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
     if (stoppingSince === undefined) throw error;
   });
   if (address === undefined) return;
-  if (!config.production) welcomed = welcome(`${address}/graphql`, latchkey);
+  if (!config.production) {
+    const { port } = new URL(address);
+    const url = config.host === "localhost" ? `http://localhost:${port}` : address;
+    welcomed = welcome(`${url}/graphql`, latchkey);
+  }
   await welcomed;
 }
 
-/** Fastify would serve localhost's second address by a second server, which has no limits and is not drained. */
+/** Listens on one address: for a second one of localhost, Fastify starts a server without limits that is not drained. */
 async function listen(server: FastifyInstance, { host, port }: Config): Promise<string> {
   const { address } = await lookup(host, { order: "ipv4first" });
   return server.listen({ host: address, port });
@@ -69,7 +76,7 @@ async function welcome(url: string, { accounts, items }: Latchkey): Promise<void
   if (demo !== undefined) {
     const { username, password } = demo;
     lines.push(
-      "An account to try it with, shown this once:",
+      "An account to try it with (the password is shown only once):",
       `  username: ${username}`,
       `  password: ${password}`,
       "",

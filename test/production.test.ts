@@ -65,6 +65,9 @@ describe("in production, without the packages for development", () => {
   beforeAll(async () => {
     server = startProgram(process.execPath, ["dist/main.js"], options);
     [, address = ""] = await server.printed(/"msg":"Server listening at (http:[^"]+)"/);
+    expect(server.stdout()).toContain(
+      '"msg":"SMTP_URL is not set: no email is sent, so nobody can be invited or reset a password"',
+    );
   });
   afterAll(async () => {
     server.child.kill("SIGTERM");
@@ -114,8 +117,8 @@ describe("in production, without the packages for development", () => {
 
   test("keys are listed, rotated and retired", async () => {
     const { stdout } = await cli("keys list");
-    expect(stdout).toMatch(/^\S{43} {2}ES256 {2}made \S+Z {2}newest\n$/);
-    expect((await cli("keys rotate")).stdout).toMatch(/^Made \S{43}, which signs from \S+Z\.\n$/);
+    expect(stdout).toMatch(/^\S{43} {2}ES256 {2}created \S+Z {2}newest\n$/);
+    expect((await cli("keys rotate")).stdout).toMatch(/^Created \S{43}, which signs from \S+Z\.\n$/);
     // It signs for a minute yet.
     expect(await cli("keys retire", [stdout.slice(0, 43)])).toMatchObject({
       code: 1,
