@@ -19,15 +19,15 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   const logger = createLogger(config);
   exitOnUnforeseenError(logger);
   for (const doubt of doubtfulVariables(environment)) logger.warn(doubt);
-  if (config.production && config.smtpUrl === undefined) {
-    logger.warn("SMTP_URL is not set: no email is sent, so nobody can be invited or reset a password");
-  }
   const latchkey = compose(config, { logger, print: (text) => process.stdout.write(text) });
   await blame("DATABASE_URL", ping(latchkey.db));
   const { applied } = await migrate(config.database);
   if (applied.length > 0) logger.info({ applied }, "migrated the database");
   // A wrong SECRET_KEY fails here rather than at the first login.
   await latchkey.keys.signingKey();
+  if (config.production && config.smtpUrl === undefined) {
+    logger.warn("SMTP_URL is not set: no email is sent, so nobody can be invited or reset a password");
+  }
   const stopJobs = latchkey.jobs.start(JOB_PERIOD, latchkey.logFailure("a job failed"));
   // Sends the emails that the previous process left.
   latchkey.outbox.wake();

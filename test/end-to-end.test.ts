@@ -27,6 +27,7 @@ const AS_IT_COMES = {
   PORT: "0",
 };
 
+const NO_SMTP = "SMTP_URL is not set: no email is sent, so nobody can be invited or reset a password";
 const READY = /^Latchkey is ready at (http:\/\/\S+)\/graphql$/m;
 const LISTENING = /"msg":"Server listening at (http:[^"]+)"/;
 const CREDENTIALS = /^ {2}username: (\S+)\n {2}password: (\S+)$/m;
@@ -334,7 +335,7 @@ test("a misspelled variable is told of at the start, by the server and by a comm
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line));
-  expect(lines.filter(({ level }) => level === 40).map(({ msg }) => msg)).toEqual(doubts);
+  expect(lines.filter(({ level }) => level === 40).map(({ msg }) => msg)).toEqual([...doubts, NO_SMTP]);
   const { code, stderr } = await runCli(["user", "list"], { cwd, env });
   expect({ code, stderr }).toEqual({
     code: 0,
@@ -373,7 +374,7 @@ describe("a wrong configuration ends the start with one line that names the vari
     [
       "no PUBLIC_URL in production",
       () => ({ PUBLIC_URL: "" }),
-      /^PUBLIC_URL must be set in production: the origin/,
+      /^PUBLIC_URL must be set in production: the URL/,
     ],
     ["an empty secret.key", () => besideSecretKey(""), CUT_SHORT],
     ["a secret.key that is cut short", () => besideSecretKey(`${"CANARY".repeat(5)}C\n`), CUT_SHORT],

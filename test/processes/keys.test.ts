@@ -23,15 +23,15 @@ describe.each(DATABASES)("the operator's commands for keys on %s (row 33)", (dat
     const { code, stdout } = await cli(["rotate"], env);
     expect([code, stdout]).toEqual([
       0,
-      expect.stringMatching(/^Made [\w-]{43}, which signs from 20\d\d-.*Z\.\n$/),
+      expect.stringMatching(/^Created [\w-]{43}, which signs from 20\d\d-.*Z\.\n$/),
     ]);
     const [old, next] = await rows();
     expect([old!.algorithm, next!.algorithm]).toEqual(["ES256", "ES256"]);
     const verifiesUntil = new Date(old!.superseded_at! + HOUR).toISOString();
     expect((await cli(["list"], env)).stdout).toBe(
       [
-        `${old!.kid}  ES256  made ${new Date(old!.created_at).toISOString()}  verifies until ${verifiesUntil}\n`,
-        `${next!.kid}  ES256  made ${new Date(next!.created_at).toISOString()}  newest\n`,
+        `${old!.kid}  ES256  created ${new Date(old!.created_at).toISOString()}  verifies until ${verifiesUntil}\n`,
+        `${next!.kid}  ES256  created ${new Date(next!.created_at).toISOString()}  newest\n`,
       ].join(""),
     );
   });

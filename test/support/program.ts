@@ -10,6 +10,8 @@ const ENVIRONMENT = {
   NODE_ENV: "production",
   SECRET_KEY: "CANARY, the secret key of the tests' programs",
   PUBLIC_URL: "https://auth.example.com",
+  APP_URL: "https://app.example.com",
+  EMAIL_FROM: "Latchkey <no-reply@example.com>",
   BCRYPT_COST: "10",
   SHUTDOWN_DELAY_SECONDS: "0",
 };

@@ -65,7 +65,9 @@ describe("a file of users", () => {
       {
         created: 2,
         existing: 0,
-        failed: [{ line: 4, problem: "This line is not CSV with the columns of the first." }],
+        failed: [
+          { line: 4, problem: "This line is not valid CSV, or does not have the columns of the first line." },
+        ],
       },
       { created: 2, existing: 0, failed: [{ line: 3, problem: "This line is not a JSON object." }] },
     ]);
