@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingHttpHeaders } from "node:http";
+import { createServer, type IncomingHttpHeaders, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,11 +19,11 @@ function isInstalled(program: string): boolean {
   }
 }
 
-/** The README's own recipe. */
+/** The documentation's own recipe. */
 function recipe(language: string): string {
-  const readme = readFileSync("README.md", "utf8");
-  const text = new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``).exec(readme)?.[1];
-  if (text === undefined) throw new Error(`the README has no ${language}`);
+  const guide = readFileSync("docs/other-services.md", "utf8");
+  const text = new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``).exec(guide)?.[1];
+  if (text === undefined) throw new Error(`docs/other-services.md has no ${language}`);
   return text;
 }
 
@@ -49,7 +49,7 @@ const PROXIES = {
   },
 };
 
-describe.each(Object.entries(PROXIES))("the README's recipe for %s", (name, argumentsFor) => {
+describe.each(Object.entries(PROXIES))("the documented recipe for %s", (name, argumentsFor) => {
   // Skipped, by name, where it is not installed.
   const run = isInstalled(name) ? test : test.skip;
   let app: App;
@@ -112,6 +112,18 @@ describe.each(Object.entries(PROXIES))("the README's recipe for %s", (name, argu
         const answer = await ask({ ...init, headers: { ...init.headers, ...forged, authorization } });
         expect([answer.status, await answer.text()]).toEqual([200, "behind"]);
         expect(received).toMatchObject([{ "latchkey-user-id": userId, "latchkey-roles": "USER" }]);
+      }
+      // Names that a CGI application takes for ours, and a wish to have ours removed on the way.
+      for (const headers of [
+        { latchkey_user_id: "forged", latchkey_roles: "ADMIN" },
+        { connection: "close, Latchkey-User-Id, latchkey-roles" },
+      ]) {
+        received = [];
+        const sent = request(`http://127.0.0.1:${port}/`, { headers: { ...headers, authorization } }).end();
+        const [response] = await once(sent, "response");
+        await once(response.resume(), "end");
+        expect(received).toMatchObject([{ "latchkey-user-id": userId, "latchkey-roles": "USER" }]);
+        expect(Object.keys(received[0]!).filter((header) => /^latchkey_/.test(header))).toEqual([]);
       }
       await app.latchkey.accounts.disable("alice");
       expect((await ask({ headers: { authorization } })).status).toBe(401);
