@@ -29,6 +29,13 @@ program
     }),
   );
 
+program
+  .command("serve")
+  .description("start the server")
+  .action(async () => {
+    await import("../serve.js");
+  });
+
 const user = program.command("user").description("manage users");
 
 user
@@ -185,10 +192,14 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-// Such as `user list | head`, which closes the pipe when it has seen enough.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit();
-  exitWithMessage(error);
+program.hook("preAction", (_program, command) => {
+  // For a server, losing the reader of its log is a failure.
+  if (command.name() === "serve") return;
+  // A reader such as `user list | head` closes the pipe when it has seen enough.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit();
+    exitWithMessage(error);
+  });
 });
 
 try {
