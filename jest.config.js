@@ -19,6 +19,7 @@ export default {
     ],
   },
   setupFiles: ["<rootDir>/test/support/record-answers.ts"],
+  setupFilesAfterEnv: ["<rootDir>/test/support/each-file.ts"],
   globalSetup: "<rootDir>/test/support/global-setup.ts",
   globalTeardown: "<rootDir>/test/support/global-teardown.ts",
   coverageProvider: "v8",
@@ -28,4 +29,6 @@ export default {
   // Many tests wait: with as many as there are cores, some of them idle.
   maxWorkers: 3,
   testTimeout: 60_000,
+  // A worker frees a large heap when it ends: on a busy machine that takes longer than Jest's half a second.
+  workerGracefulExitTimeout: 10_000,
 };

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { requireSupportedNode } from "./node-version.js";
 
 requireSupportedNode();

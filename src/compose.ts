@@ -7,6 +7,7 @@ import { type Clock, idsFrom, systemClock } from "./clock.js";
 import type { Config } from "./config.js";
 import { AccessTokens, type KeyRing, SecretKeyRing } from "./crypto/access-tokens.js";
 import { KeyedHash } from "./crypto/keyed-hash.js";
+import { PasswordThreads } from "./crypto/password-threads.js";
 import { Passwords } from "./crypto/passwords.js";
 import { loadOrCreateSecretKey } from "./crypto/secret-key.js";
 import type { Mailer } from "./email/mailer.js";
@@ -95,6 +96,7 @@ export interface Latchkey {
 /**
  * Builds the parts and joins them. Nothing is read or written before they are used.
  * @param deps.print where emails go in development when there is no mail server
+ * @param deps.passwordThreads shared with others, and closed by whoever created them
  */
 export function compose(
   config: Config,
@@ -102,7 +104,13 @@ export function compose(
     logger,
     clock = systemClock,
     print = () => {},
-  }: { logger: Logger; clock?: Clock; print?: (text: string) => void },
+    passwordThreads,
+  }: {
+    logger: Logger;
+    clock?: Clock;
+    print?: (text: string) => void;
+    passwordThreads?: PasswordThreads;
+  },
 ): Latchkey {
   const newId = idsFrom(clock);
   const metrics = new Metrics();
@@ -144,7 +152,8 @@ export function compose(
     audience: config.tokenAudience,
     lifetimeSeconds: accessTokenSeconds,
   });
-  const passwords = new Passwords({ cost: config.bcryptCost, metrics });
+  const threads = passwordThreads ?? new PasswordThreads();
+  const passwords = new Passwords({ cost: config.bcryptCost, metrics, threads });
   const passwordQueue = new PasswordQueue({ passwords, metrics });
   const names = new KeyedHash(secretKey, "attempts");
   const rateLimits = new RateLimits({ db, clock, audit, metrics, names });
@@ -236,7 +245,7 @@ export function compose(
     async close() {
       health.close();
       await outbox.close();
-      await passwords.close();
+      if (passwordThreads === undefined) await threads.close();
       await db.destroy();
       metrics.close();
     },

@@ -11,7 +11,7 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
 };
 
 const program = new Command("latchkey")
-  .description("The operator's commands. They read the same settings as the server.")
+  .description("The server and its operator's commands, which read the same settings.")
   .version(version)
   // Commander's own takes one name only: `help user create` would fail.
   .helpCommand(false)
@@ -24,6 +24,13 @@ const program = new Command("latchkey")
           .replace(/^error: /, "latchkey: ")
           .replace(/(got \d+): .*|(--[^=']*)=.*/s, "$1$2…")}\n`,
       ),
+  });
+
+program
+  .command("serve")
+  .description("start the server")
+  .action(async () => {
+    await import("../serve.js");
   });
 
 program
@@ -55,10 +62,14 @@ program
     command.help();
   });
 
-// A reader such as `user list | head` closes the pipe when it has seen enough.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit();
-  exitWithMessage(error);
+program.hook("preAction", (_program, command) => {
+  // For a server, losing the reader of its log is a failure.
+  if (command.name() === "serve") return;
+  // A reader such as `user list | head` closes the pipe when it has seen enough.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit();
+    exitWithMessage(error);
+  });
 });
 
 try {

@@ -1,11 +1,8 @@
-import { availableParallelism } from "node:os";
-import { extname } from "node:path";
-import { Piscina } from "piscina";
 import { MAX_BCRYPT_COST } from "../config.js";
 import type { Metrics } from "../metrics.js";
+import { type PasswordThreads, THREADS } from "./password-threads.js";
 import type { Timed } from "./password-worker.js";
 
-const THREADS = Math.max(1, availableParallelism() - 1);
 /** How long bcrypt of cost 12 takes, in milliseconds, until it has been measured here; each cost doubles it. */
 const COST_12_DURATION = 250;
 /** How much the latest duration counts against all before it. */
@@ -28,24 +25,25 @@ export interface PasswordEstimate {
   suggestions: string[];
 }
 
+export interface PasswordsDeps {
+  /** bcrypt's cost: each step doubles the work. */
+  cost: number;
+  metrics: Metrics;
+  threads: PasswordThreads;
+}
+
 /**
- * Hashes and checks passwords with bcrypt, in worker threads, so that reading a token never waits behind a password.
+ * Hashes and checks passwords with bcrypt, in worker threads.
  * What a request asks of it has a slot in the password queue. Passwords are taken exactly as received.
  */
 export class Passwords {
   readonly threads = THREADS;
-  readonly #cost: number;
-  readonly #metrics: Metrics;
-  /** Created at the first use: most of the operator's commands need no threads. */
-  #pool: Piscina | undefined;
   readonly #dummyHash: string;
   #duration: number;
 
-  constructor({ cost, metrics }: { cost: number; metrics: Metrics }) {
-    this.#cost = cost;
-    this.#metrics = metrics;
-    this.#dummyHash = `$2b$${String(cost).padStart(2, "0")}$${DUMMY_SALT_AND_HASH}`;
-    this.#duration = COST_12_DURATION * 2 ** (cost - 12);
+  constructor(private readonly deps: PasswordsDeps) {
+    this.#dummyHash = `$2b$${String(deps.cost).padStart(2, "0")}$${DUMMY_SALT_AND_HASH}`;
+    this.#duration = COST_12_DURATION * 2 ** (deps.cost - 12);
   }
 
   /** How long checking or hashing a password takes, in milliseconds: lately, or as expected before the first. */
@@ -56,7 +54,7 @@ export class Passwords {
   /** @returns a `$2b$` hash with a salt of its own; the password must satisfy `isHashable` */
   async hash(password: string): Promise<string> {
     if (!isHashable(password)) throw new RangeError("bcrypt would not hash all of this password");
-    return this.#runBcrypt("hash", { password, cost: this.#cost });
+    return this.#runBcrypt("hash", { password, cost: this.deps.cost });
   }
 
   /**
@@ -66,13 +64,13 @@ export class Passwords {
   async verify(password: string, storedHash: string | undefined): Promise<boolean> {
     const usable = storedHash !== undefined && isHashable(password) && isRunnableHash(storedHash);
     const hash = usable ? storedHash.replace("$2y$", "$2b$") : this.#dummyHash;
-    const right = await this.#runBcrypt("verify", { password, hash, cost: this.#cost });
+    const right = await this.#runBcrypt("verify", { password, hash, cost: this.deps.cost });
     return right && usable;
   }
 
   /** Whether the hash is of another cost than the configured one: checking it takes another time. */
   needsRehash(storedHash: string): boolean {
-    return costOf(storedHash) !== this.#cost;
+    return costOf(storedHash) !== this.deps.cost;
   }
 
   /**
@@ -80,34 +78,15 @@ export class Passwords {
    * @param context words an attacker would try first: the user's names, the service's
    */
   async estimate(password: string, context: string[]): Promise<PasswordEstimate> {
-    return this.#threads().run({ password, context }, { name: "estimate" });
-  }
-
-  /** Ends the threads once what they were given is done. */
-  async close(): Promise<void> {
-    await this.#pool?.close();
-  }
-
-  #threads(): Piscina {
-    this.#pool ??= new Piscina({
-      filename: new URL(`./password-worker${extname(import.meta.url)}`, import.meta.url).href,
-      minThreads: THREADS,
-      maxThreads: THREADS,
-      niceIncrement: 10,
-      // Whoever is next while no thread is free would otherwise be sent to the end of the queue, each time.
-      stricterFIFO: true,
-      // A worker waiting on Atomics cannot be stopped quickly.
-      atomics: "disabled",
-    });
-    return this.#pool;
+    return this.deps.threads.run("estimate", { password, context }) as Promise<PasswordEstimate>;
   }
 
   async #runBcrypt(name: "hash", task: { password: string; cost: number }): Promise<string>;
   async #runBcrypt(name: "verify", task: { password: string; hash: string; cost: number }): Promise<boolean>;
-  async #runBcrypt(name: string, task: object): Promise<unknown> {
-    const { duration, result } = (await this.#threads().run(task, { name })) as Timed<unknown>;
+  async #runBcrypt(name: "hash" | "verify", task: object): Promise<unknown> {
+    const { duration, result } = (await this.deps.threads.run(name, task)) as Timed<unknown>;
     this.#duration += (duration - this.#duration) * LATEST_WEIGHT;
-    this.#metrics.passwordWorked(duration / 1000);
+    this.deps.metrics.passwordWorked(duration / 1000);
     return result;
   }
 }

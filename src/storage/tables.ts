@@ -32,7 +32,7 @@ export interface UserRow {
   deleted_at: number | null;
 }
 
-export interface CredentialRow {
+interface CredentialRow {
   user_id: string;
   password_hash: string;
   updated_at: number;
@@ -76,7 +76,7 @@ export interface SigningKeyRow {
   token_lifetime: number;
 }
 
-export interface RefreshTokenRow {
+interface RefreshTokenRow {
   /** SHA-256 of the token, base64url. */
   token_hash: string;
   /** SHA-256 of what all refresh tokens of the session have in common, base64url. */
@@ -102,13 +102,13 @@ export interface AuditEventRow {
   details: string;
 }
 
-export interface JobRow {
+interface JobRow {
   name: string;
   /** Until then no other process runs it. */
   locked_until: number;
 }
 
-export interface OneTimeTokenRow {
+interface OneTimeTokenRow {
   /** SHA-256 of the token, base64url. */
   token_hash: string;
   user_id: string;
@@ -136,7 +136,7 @@ export interface OutboxRow {
 }
 
 /** How often something was tried. */
-export interface AttemptRow {
+interface AttemptRow {
   /** Of the limit. */
   name: string;
   /** A user's id, or what stands for a name that nobody has; empty for all. */
@@ -151,7 +151,7 @@ export interface AttemptRow {
 }
 
 /** Where a user has signed in from. */
-export interface KnownNetworkRow {
+interface KnownNetworkRow {
   user_id: string;
   network: string;
   expires_at: number;

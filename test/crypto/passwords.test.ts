@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, jest, test } from "@jest/globals";
 import bcrypt from "bcrypt";
+import { PasswordThreads } from "../../src/crypto/password-threads.js";
 import { verify } from "../../src/crypto/password-worker.js";
 import { isHashable, isRunnableHash, Passwords } from "../../src/crypto/passwords.js";
 import { Metrics } from "../../src/metrics.js";
@@ -7,9 +8,10 @@ import { PASSWORD } from "../support/app.js";
 
 describe("passwords", () => {
   const metrics = new Metrics();
-  const passwords = new Passwords({ cost: 4, metrics });
+  const threads = new PasswordThreads();
+  const passwords = new Passwords({ cost: 4, metrics, threads });
   afterAll(async () => {
-    await passwords.close();
+    await threads.close();
     metrics.close();
   });
 
@@ -89,7 +91,7 @@ describe("passwords", () => {
   });
 
   test("how long one takes is measured, from what is expected of the cost", async () => {
-    const fresh = new Passwords({ cost: 10, metrics });
+    const fresh = new Passwords({ cost: 10, metrics, threads });
     const expected = 250 / 4;
     expect([fresh.duration, passwords.threads > 0]).toEqual([expected, true]);
     await fresh.hash(PASSWORD);
@@ -99,6 +101,5 @@ describe("passwords", () => {
     expect(once).toBeGreaterThan(expected * 0.9);
     await fresh.verify("wrong", undefined);
     expect(fresh.duration).not.toBe(once);
-    await fresh.close();
   });
 });

@@ -282,7 +282,7 @@ describe("when PostgreSQL fails (row 66)", () => {
     }
     proxy.lose();
     const { status, errors } = await answer;
-    proxy.mend();
+    proxy.restore();
     await operator.query("rollback");
     expect([status, errors?.[0]?.extensions?.["code"]]).toEqual([503, "SERVICE_UNAVAILABLE"]);
     expect(await recovered()).toBeLessThan(5 * SECOND);
@@ -294,7 +294,7 @@ describe("when PostgreSQL fails (row 66)", () => {
       () => operator.query("begin; lock table sessions in access exclusive mode"),
       () => operator.query("rollback"),
     ],
-    ["a network that loses everything", () => proxy.lose(), () => proxy.mend()],
+    ["a network that loses everything", () => proxy.lose(), () => proxy.restore()],
   ])(
     "%s: answers come in bounded time, and all goes on by itself",
     async (_what, begin, end) => {

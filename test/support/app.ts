@@ -3,14 +3,16 @@ import { type GraphQLFormattedError, print } from "graphql";
 import type { Clock } from "../../src/clock.js";
 import { compose, composeServer } from "../../src/compose.js";
 import { type Config, loadConfig } from "../../src/config.js";
+import { PasswordThreads } from "../../src/crypto/password-threads.js";
 import { createLogger } from "../../src/logger.js";
 import { migrate, ping } from "../../src/storage/database.js";
-import { type DatabaseKind, emptyDatabaseUrl } from "./databases.js";
+import { type DatabaseKind, migratedDatabaseUrl } from "./databases.js";
 import { undescribedErrors } from "./described-errors.js";
+import { closeWithFile } from "./opened.ts";
 import { LOGIN } from "./operations.js";
 import { keepSeen, SECRETS } from "./seen.js";
 
-/** The one password of all tests: it must never be found in an answer or a log. */
+/** The password of all tests: it must never appear in a response or a log. */
 export const PASSWORD = "CANARY-correct-horse-battery";
 
 export const SECRET_KEY = "a test's secret key, never used elsewhere";
@@ -37,7 +39,14 @@ export interface Answer<Data> {
 
 export type App = Awaited<ReturnType<typeof makeApp>>;
 
-/** The real app, listening on a free port, with time frozen, over an empty database or the one given. */
+/** Shared by the apps of a test file: each thread takes a second of CPU time to load what rates passwords. */
+const passwordThreads = new PasswordThreads();
+closeWithFile(() => passwordThreads.close());
+
+/**
+ * The real app, listening on a free port, with time frozen, over an empty database or the one given.
+ * It is closed when the test file ends, if the test has not done so.
+ */
 export async function makeApp(
   options: {
     database?: DatabaseKind;
@@ -48,7 +57,7 @@ export async function makeApp(
     port?: number;
   } = {},
 ) {
-  const databaseUrl = options.databaseUrl ?? (await emptyDatabaseUrl(options.database ?? "sqlite"));
+  const databaseUrl = options.databaseUrl ?? (await migratedDatabaseUrl(options.database ?? "sqlite"));
   const env = {
     SECRET_KEY,
     PUBLIC_URL: "http://localhost:4000",
@@ -70,8 +79,8 @@ export async function makeApp(
       keepSeen(line);
     },
   });
-  const latchkey = compose(config, { logger, clock });
-  await migrate(config.database);
+  const latchkey = compose(config, { logger, clock, passwordThreads });
+  if (options.databaseUrl !== undefined) await migrate(config.database);
   await ping(latchkey.db);
   const server = await composeServer(config, latchkey, { logger });
   const address = await server.listen({ host: "127.0.0.1", port: options.port ?? 0 });
@@ -103,6 +112,23 @@ export async function makeApp(
     return (await post({ query: print(document), variables }, options)) as Answer<Data>;
   }
 
+  async function close() {
+    await server.close();
+    await latchkey.close();
+    const leak = seen.find((text) => SECRETS.test(text));
+    if (undescribed.length > 0)
+      throw new Error(
+        `descriptions do not name all errors of their fields: ${[...new Set(undescribed)].join(", ")}`,
+      );
+    if (leak !== undefined) throw new Error(`a secret in a response or a log: ${leak}`);
+  }
+  let closed: Promise<void> | undefined;
+  const closeOnce = () => {
+    closed ??= close().finally(forget);
+    return closed;
+  };
+  const forget = closeWithFile(closeOnce);
+
   return {
     address,
     clock: clock as FrozenClock,
@@ -110,7 +136,7 @@ export async function makeApp(
     databaseUrl,
     latchkey,
     server,
-    /** Everything that was logged or answered, line by line. */
+    /** Every response and log line. */
     seen,
     request,
     post,
@@ -125,22 +151,14 @@ export async function makeApp(
       if (!data) throw new Error(`login failed: ${JSON.stringify(errors)}`);
       return data.login;
     },
-    async close() {
-      await server.close();
-      await latchkey.close();
-      const leak = seen.find((text) => SECRETS.test(text));
-      if (undescribed.length > 0)
-        throw new Error(
-          `descriptions name not all errors of their fields: ${[...new Set(undescribed)].join(", ")}`,
-        );
-      if (leak !== undefined) throw new Error(`a secret was logged or answered: ${leak}`);
-    },
+    /** Fails when a secret was seen. Calling it again does nothing. */
+    close: closeOnce,
   };
 }
 
 export interface RequestOptions {
   token?: string;
-  /** The client's address, as a trusted proxy tells it. */
+  /** The caller's IP address, as a trusted proxy reports it. */
   from?: string;
   headers?: Record<string, string>;
 }

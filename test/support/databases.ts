@@ -1,8 +1,9 @@
-import { randomBytes } from "node:crypto";
-import { mkdtempSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { copyFileSync, existsSync, mkdtempSync, renameSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
+import { migrate } from "../../src/storage/database.js";
 
 /** Both databases Latchkey runs on: `describe.each(DATABASES)`. */
 export const DATABASES = ["sqlite", "postgres"] as const;
@@ -10,12 +11,65 @@ export type DatabaseKind = (typeof DATABASES)[number];
 
 /** A DATABASE_URL of an empty database that nothing else uses. */
 export async function emptyDatabaseUrl(kind: DatabaseKind): Promise<string> {
-  if (kind === "sqlite") return `sqlite:${join(mkdtempSync(join(tmpdir(), "latchkey-")), "latchkey.db")}`;
-  const server = process.env["TEST_POSTGRES_URL"];
-  const name = `test_${randomBytes(8).toString("hex")}`;
-  const client = new pg.Client({ connectionString: `${server}/postgres` });
+  return kind === "sqlite" ? `sqlite:${newFile()}` : withPostgres((client) => createDatabase(client));
+}
+
+/** A DATABASE_URL of a database that nothing else uses, with the current schema and no rows. */
+export async function migratedDatabaseUrl(kind: DatabaseKind): Promise<string> {
+  return kind === "sqlite" ? copyOfSqliteTemplate() : withPostgres(copyOfPostgresTemplate);
+}
+
+function newFile(): string {
+  return join(mkdtempSync(join(tmpdir(), "sqlite-")), "latchkey.db");
+}
+
+/** Migrated once per run; workers that need it at the same time each make one, and the last one stays. */
+async function copyOfSqliteTemplate(): Promise<string> {
+  const template = join(tmpdir(), "template.db");
+  if (!existsSync(template)) {
+    const file = newFile();
+    await migrate({ kind: "sqlite", file });
+    renameSync(file, template);
+  }
+  const copy = newFile();
+  copyFileSync(template, copy);
+  return `sqlite:${copy}`;
+}
+
+const TEMPLATE = "template_latchkey";
+
+/** Migrated once per run, under a lock that the other workers wait for. */
+async function copyOfPostgresTemplate(client: pg.Client): Promise<string> {
+  const existing = () => client.query("select from pg_database where datname = $1", [TEMPLATE]);
+  if ((await existing()).rowCount === 0) {
+    await client.query("select pg_advisory_lock(1)");
+    if ((await existing()).rowCount === 0) {
+      const url = await createDatabase(client);
+      await migrate({ kind: "postgres", url });
+      await client.query(`alter database ${new URL(url).pathname.slice(1)} rename to ${TEMPLATE}`);
+    }
+    await client.query("select pg_advisory_unlock(1)");
+  }
+  return createDatabase(client, TEMPLATE);
+}
+
+async function createDatabase(client: pg.Client, template = "template1"): Promise<string> {
+  const name = `test_${randomUUID().replaceAll("-", "")}`;
+  // Copying files takes half the time of writing the same pages to the log.
+  await client.query(`create database ${name} template ${template} strategy file_copy`);
+  return `${server()}/${name}`;
+}
+
+async function withPostgres<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: `${server()}/postgres` });
   await client.connect();
-  await client.query(`create database ${name}`);
-  await client.end();
-  return `${server}/${name}`;
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+function server(): string {
+  return `${process.env["TEST_POSTGRES_URL"]}`;
 }

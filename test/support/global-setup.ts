@@ -1,15 +1,40 @@
-import { randomUUID } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-// Jest loads this file as Node does, which knows no other name for it.
+// Jest loads this file as Node does, which needs the file's real name.
 import { startPostgres } from "./postgres.ts";
 
-/** One real PostgreSQL for the whole run; every app of a test has a database of its own in it. */
+/** What the run must undo when it ends. */
+export interface Run {
+  stopPostgres(): Promise<void>;
+  removeDirectory(): void;
+}
+
+declare global {
+  var testRun: Run | undefined;
+}
+
+/**
+ * Prepares a run: one temporary directory for every file that a test or a program writes, and one real PostgreSQL in
+ * which every app has a database of its own.
+ */
 export default async function globalSetup(): Promise<void> {
+  const outside = tmpdir();
+  const directory = mkdtempSync(join(outside, "latchkey-test-"));
+  const removeDirectory = () => {
+    process.env["TMPDIR"] = outside;
+    rmSync(directory, { recursive: true, force: true });
+  };
+  // Jest does not call the teardown when the setup fails or the run is interrupted.
+  process.once("exit", removeDirectory);
+  // PostgreSQL does not run as root: its own user must reach its data.
+  chmodSync(directory, 0o711);
+  process.env["TMPDIR"] = directory;
+  // Node strips the types of the password worker once, not for every thread.
+  process.env["NODE_COMPILE_CACHE"] = join(directory, "compile-cache");
+  process.env["TEST_SEEN"] = join(directory, "seen");
+  writeFileSync(process.env["TEST_SEEN"], "");
   const { url, remove } = await startPostgres();
   process.env["TEST_POSTGRES_URL"] = url;
-  process.env["TEST_SEEN"] = join(tmpdir(), `latchkey-seen-${randomUUID()}`);
-  writeFileSync(process.env["TEST_SEEN"], "");
-  (globalThis as Record<string, unknown>)["stopPostgres"] = remove;
+  globalThis.testRun = { stopPostgres: remove, removeDirectory };
 }

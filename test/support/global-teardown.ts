@@ -1,13 +1,13 @@
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { SECRETS } from "./seen.ts";
 
-/** Stops PostgreSQL, and looks for secrets in every answer and log line of the whole run. */
+/** Stops PostgreSQL, and searches every response and log line of the run for secrets. */
 export default async function globalTeardown(): Promise<void> {
-  await (globalThis as unknown as { stopPostgres(): Promise<void> }).stopPostgres();
-  const file = `${process.env["TEST_SEEN"]}`;
-  const lines = readFileSync(file, "utf8").split("\n");
-  rmSync(file);
+  const { stopPostgres, removeDirectory } = globalThis.testRun!;
+  await stopPostgres();
+  const lines = readFileSync(`${process.env["TEST_SEEN"]}`, "utf8").split("\n");
+  removeDirectory();
   const leaks = lines.filter((line) => SECRETS.test(line));
-  if (leaks.length > 0) throw new Error(`secrets were answered or logged: ${leaks.slice(0, 10).join("\n")}`);
-  process.stdout.write(`No secret in ${lines.length} lines of answers and logs.\n`);
+  if (leaks.length > 0) throw new Error(`secrets in responses or logs: ${leaks.slice(0, 10).join("\n")}`);
+  process.stdout.write(`No secret in ${lines.length} lines of responses and logs.\n`);
 }

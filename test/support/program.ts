@@ -2,11 +2,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { resolve } from "node:path";
+import { closeWithFile } from "./opened.ts";
 import { keepSeen, SECRETS } from "./seen.ts";
 
-/** Enough for the built program to run, and nothing else of this process's own environment. */
+/** What the built program needs to run, and nothing else of this process's own environment. */
 const ENVIRONMENT = {
   PATH: process.env["PATH"],
+  TMPDIR: process.env["TMPDIR"],
   NODE_ENV: "production",
   SECRET_KEY: "CANARY, the secret key of the tests' programs",
   PUBLIC_URL: "https://auth.example.com",
@@ -17,7 +19,7 @@ const ENVIRONMENT = {
 };
 
 export interface Ended {
-  /** Null when a signal ended it. */
+  /** Null after a signal that the program did not handle. */
   code: number | null;
   stdout: string;
   stderr: string;
@@ -25,7 +27,7 @@ export interface Ended {
 
 export interface Program {
   child: ChildProcess;
-  /** Rejects when a secret was in the output. */
+  /** Rejects when the output contains a secret. */
   ended: Promise<Ended>;
   stdout(): string;
   /** Resolves as soon as standard output matches. */
@@ -36,11 +38,11 @@ export interface ProgramOptions {
   env?: NodeJS.ProcessEnv;
   input?: string;
   cwd?: string;
-  /** In a process group of its own, by which all its descendants can be told. */
+  /** Starts it in a process group of its own, which all its descendants are in. */
   detached?: boolean;
 }
 
-/** Starts `dist/main.js` or `dist/cli.js` as a process of its own, where no `.env` is. */
+/** Starts `dist/main.js` or `dist/cli.js` as a process of its own, in a directory without `.env`. */
 export function startBuilt(name: "main" | "cli", args: string[] = [], options?: ProgramOptions): Program {
   return startProgram(process.execPath, [resolve(`dist/${name}.js`), ...args], { cwd: tmpdir(), ...options });
 }
@@ -61,12 +63,14 @@ export function startProgram(command: string, args: string[], options: ProgramOp
     stderr += text;
   });
   child.stdin.end(options.input);
+  const forget = closeWithFile(() => kill(child, options.detached));
   const ended = once(child, "close").then(([code]) => {
+    forget();
     keepSeen(stdout + stderr);
     if (SECRETS.test(stdout + stderr)) throw new Error(`a secret was printed: ${stdout}${stderr}`);
     return { code, stdout, stderr };
   });
-  // Whoever does not wait for the end does not want to hear of it either.
+  // A caller that does not wait for the end is not told of a rejection either.
   ended.catch(() => {});
   return {
     child,
@@ -83,7 +87,13 @@ export function startProgram(command: string, args: string[], options: ProgramOp
   };
 }
 
-/** Runs an operator's command to its end. */
+async function kill(child: ChildProcess, group = false): Promise<void> {
+  if (group && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  else child.kill("SIGKILL");
+  await once(child, "close");
+}
+
+/** Runs one of the operator's commands to its end. */
 export async function runCli(args: string[], options?: ProgramOptions): Promise<Ended> {
   return startBuilt("cli", args, options).ended;
 }

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { closeWithFile } from "./opened.ts";
 
-/** A TCP proxy in front of a server, as a network that can lose everything. */
+/** A TCP proxy in front of a server on this machine: a network that can lose every packet. */
 export async function startProxy(port: number) {
   let lost = false;
   const sockets = new Set<Socket>();
@@ -21,20 +22,23 @@ export async function startProxy(port: number) {
     }
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
+  function close(): void {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    forget();
+  }
+  const forget = closeWithFile(close);
   return {
     port: (server.address() as AddressInfo).port,
-    /** From now on nothing that is sent arrives, and nobody is told. */
+    /** From now on nothing arrives, and no connection ends. */
     lose(): void {
       lost = true;
     },
-    /** The network is back; what was connected has to connect again. */
-    mend(): void {
+    /** Restores the network; every client must reconnect. */
+    restore(): void {
       lost = false;
       for (const socket of sockets) socket.destroy();
     },
-    close(): void {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
+    close,
   };
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
+import { PasswordThreads } from "../../../src/crypto/password-threads.js";
 import { Passwords } from "../../../src/crypto/passwords.js";
 import { Metrics } from "../../../src/metrics.js";
 import { PasswordQueue, type SlotHolder } from "../../../src/services/limits/password-queue.js";
@@ -29,7 +30,8 @@ describe("the password queue", () => {
   /** A queue whose slots are all taken. What gets one keeps it until `next`. */
   function fullHouse() {
     const metrics = new Metrics();
-    const queue = new PasswordQueue({ passwords: new Passwords({ cost: COST, metrics }), metrics });
+    const threads = new PasswordThreads();
+    const queue = new PasswordQueue({ passwords: new Passwords({ cost: COST, metrics, threads }), metrics });
     const started: string[] = [];
     const running: (() => void)[] = [];
     closing.push(async () => {

@@ -1,0 +1,4 @@
+import { afterAll } from "@jest/globals";
+import { closeOpened } from "./opened.ts";
+
+afterAll(closeOpened);

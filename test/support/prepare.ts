@@ -1,0 +1,41 @@
+import { execSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { globSync, readFileSync, statSync, writeFileSync } from "node:fs";
+
+// Makes what a single test file needs, where it is missing or out of date: dist/ for tests that start the program,
+// and the typed documents in test/gql/.
+
+const BUILD_INFO = "dist/.tsbuildinfo";
+const DOCUMENTS_HASH = "test/gql/.documents-hash";
+
+const sources = globSync("src/**/*.ts");
+const builtAt = statSync(BUILD_INFO, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+if (sources.some((file) => statSync(file).mtimeMs > builtAt))
+  execSync("npm run --silent build", { stdio: "inherit" });
+
+const hash = hashOfDocuments();
+if (hash !== storedHash()) {
+  execSync("npm run --silent codegen", { stdio: "inherit" });
+  writeFileSync(DOCUMENTS_HASH, hash);
+}
+
+/** Changes with the documents of the tests and with every file that the schema is built from. */
+function hashOfDocuments(): string {
+  const documents = globSync(["test/**/*.ts", "bench/**/*.ts"], { exclude: ["test/gql/**"] })
+    .flatMap((file) => readFileSync(file, "utf8").match(/graphql\(\s*`[^`]*`/g) ?? [])
+    .sort();
+  const schema = sources
+    .filter((file) => file.startsWith("src/graphql/"))
+    .map((file) => readFileSync(file, "utf8"));
+  return createHash("sha256")
+    .update(JSON.stringify([documents, schema]))
+    .digest("hex");
+}
+
+function storedHash(): string | undefined {
+  try {
+    return readFileSync(DOCUMENTS_HASH, "utf8");
+  } catch {
+    return undefined;
+  }
+}
