@@ -39,7 +39,7 @@ export async function migrateDatabase({ db }: Latchkey, database: DatabaseConfig
 }
 
 /** Names a database for an operator, without its credentials. */
-export function nameOf(database: DatabaseConfig): string {
+function nameOf(database: DatabaseConfig): string {
   if (database.kind === "sqlite") return database.file;
   const { host, pathname } = new URL(database.url);
   return `${pathname.slice(1)} on ${host}`;
