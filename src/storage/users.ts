@@ -148,20 +148,30 @@ export async function findUserById(db: Database, id: string): Promise<User | und
   return row && toUser(row);
 }
 
-/** The accounts, but for disabled ones, that claim the address without having verified it; oldest first. */
-export async function listUnverifiedUsersByEmail(
+/**
+ * The enabled accounts that claim an address without having verified it.
+ * @param order by age, or by when an email last brought each a link: first those that never got one, oldest first
+ */
+export async function listUnverifiedUserIds(
   db: Database,
   email: string,
-  limit: number,
-): Promise<User[]> {
-  const rows = await selectUsers(db)
-    .where("email", "=", email)
-    .where("email_verified_at", "is", null)
-    .where("disabled_at", "is", null)
-    .orderBy("id")
-    .limit(limit)
-    .execute();
-  return rows.map(toUser);
+  { order, limit }: { order: "newest" | "leastRecentlyEmailed"; limit: number },
+): Promise<string[]> {
+  const query = db
+    .selectFrom("users")
+    .leftJoin("one_time_tokens as token", (join) =>
+      join.onRef("token.user_id", "=", "users.id").on("token.purpose", "=", "EMAIL_VERIFICATION"),
+    )
+    .select("users.id")
+    .where("users.email", "=", email)
+    .where("users.email_verified_at", "is", null)
+    .where("users.disabled_at", "is", null)
+    .limit(limit);
+  const rows =
+    order === "newest"
+      ? await query.orderBy("users.id", "desc").execute()
+      : await query.orderBy(sql`coalesce(token.expires_at, 0)`).orderBy("users.id").execute();
+  return rows.map(({ id }) => id);
 }
 
 /** What to change of a user. What is left undefined stays as it is. */

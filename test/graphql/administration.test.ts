@@ -227,7 +227,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
             "is now maryann\u2060\u200b@\u2060\u200bexample\u2060\u200b.\u2060\u200bcom.",
           ),
         ],
-        ["mary@example.com", "Your username was changed", expect.stringContaining("It is now maryann:")],
+        ["mary@example.com", "Your username was changed", expect.stringContaining("It is now maryann.")],
       ];
       expect(emailsToMary()).toEqual(told);
       await app.send(UPDATE_USER, { id: mary.id, input: { fullName: null } }, admin);

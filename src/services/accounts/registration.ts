@@ -75,11 +75,7 @@ export class Registration {
         subjectId: user.id,
         caller,
       });
-      await this.deps.outbox.enqueue(transaction, {
-        kind: "REGISTRATION",
-        email: user.email,
-        userId: user.id,
-      });
+      await this.deps.outbox.enqueue(transaction, { kind: "REGISTRATION", email: user.email });
     });
     this.deps.outbox.wake();
     return user;
