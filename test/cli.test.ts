@@ -20,8 +20,8 @@ const NOT_UTF8 = "This line is not UTF-8.";
 const BAD_HASH =
   "Invalid input: password_hash must be a bcrypt hash ($2a$, $2b$ or $2y$) of a cost from 4 to 15.";
 const BAD_EMAIL = "Invalid input: email must be an email address.";
-const USERNAME_TAKEN = "This username belongs to another user.";
-const EMAIL_TAKEN = "This email belongs to another user.";
+const USERNAME_TAKEN = "This username is already in use.";
+const EMAIL_TAKEN = "This email is already in use.";
 
 const B = bcrypt.hashSync(PASSWORD, 4);
 const A = bcrypt.hashSync(PASSWORD, bcrypt.genSaltSync(4, "a"));
@@ -95,7 +95,7 @@ function cliOn(databaseUrl: string) {
 
 async function usernamesOf(app: App): Promise<string[]> {
   const usernames: string[] = [];
-  for await (const { username } of app.latchkey.accounts.list()) usernames.push(username);
+  for await (const { username } of app.latchkey.operator.list()) usernames.push(username);
   return usernames;
 }
 
@@ -137,7 +137,7 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
     const create = ["user", "create", "root", "--email", "root@example.com", "--admin"];
     expect(await cli(create, PASSWORD)).toEqual(ok("Created root.\n"));
     expect((await app.login("root")).user.roles).toEqual(["USER", "ADMIN"]);
-    const last = "latchkey: This is the last administrator: make another one first.";
+    const last = "latchkey: This is the last administrator. Make another user an administrator first.";
     expect(await cli(["user", "disable", "root"])).toEqual(refused(last));
   });
 
@@ -257,12 +257,12 @@ describe.each([
     expect((await imported.login("anna")).user).toMatchObject({ fullName: "Doe, Anna", disabled: false });
     expect((await imported.login("ben@example.com")).user).toMatchObject({ fullName: 'Ben "B" Doe' });
     expect((await imported.send(LOGIN, { username: "cleo", password: PASSWORD })).status).toBe(403);
-    await imported.latchkey.accounts.enable("cleo");
+    await imported.latchkey.operator.enable("cleo");
     await imported.login("cleo");
   });
 
   test("changes nothing that is there when it is run again", async () => {
-    await imported.latchkey.accounts.setPassword("ben", `another ${PASSWORD}`);
+    await imported.latchkey.operator.setPassword("ben", `another ${PASSWORD}`);
     expect(await importInto(["user", "import", path])).toEqual({
       code: 1,
       stdout: `Created 0, already there 3, failed ${failed}.\n`,

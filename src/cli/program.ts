@@ -38,10 +38,10 @@ user
   .option("--full-name <name>", "the name to show to people")
   .option("--admin", "let the user administer all users")
   .action((username: string, options: { email: string; fullName?: string; admin?: true }) =>
-    withDatabase(async ({ accounts }) => {
+    withDatabase(async ({ operator }) => {
       const { email, fullName = null, admin } = options;
       const account = { username, email, fullName, roles: admin && (["ADMIN"] as const) };
-      const created = await accounts.create(account, await askForPassword());
+      const created = await operator.create(account, await askForPassword());
       print(`Created ${created.username}.`);
     }),
   );
@@ -50,8 +50,8 @@ user
   .command("list")
   .description("list all users")
   .action(() =>
-    withDatabase(async ({ accounts }) => {
-      for await (const { username, email, roles, disabledAt } of accounts.list()) {
+    withDatabase(async ({ operator }) => {
+      for await (const { username, email, roles, disabledAt } of operator.list()) {
         const state = disabledAt === null ? "" : `  disabled since ${new Date(disabledAt).toISOString()}`;
         print(`${username.padEnd(32)}  ${email.padEnd(32)}  ${roles.join(", ")}${state}`);
       }
@@ -62,8 +62,8 @@ user
   .command("disable <username>")
   .description("refuse a user from now on, and end their sessions")
   .action((username: string) =>
-    withDatabase(async ({ accounts }) => {
-      await accounts.disable(username);
+    withDatabase(async ({ operator }) => {
+      await operator.disable(username);
       print(`Disabled ${username}.`);
     }),
   );
@@ -72,8 +72,8 @@ user
   .command("enable <username>")
   .description("let a disabled user in again")
   .action((username: string) =>
-    withDatabase(async ({ accounts }) => {
-      await accounts.enable(username);
+    withDatabase(async ({ operator }) => {
+      await operator.enable(username);
       print(`Enabled ${username}.`);
     }),
   );
@@ -82,8 +82,8 @@ user
   .command("set-password <username>")
   .description("set a user's password, asked for or read from standard input, and end their sessions")
   .action((username: string) =>
-    withDatabase(async ({ accounts }) => {
-      await accounts.setPassword(username, await askForPassword());
+    withDatabase(async ({ operator }) => {
+      await operator.setPassword(username, await askForPassword());
       print(`Set the password of ${username}.`);
     }),
   );

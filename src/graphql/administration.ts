@@ -1,6 +1,6 @@
 import { IsIn, IsOptional, ValidateIf, ValidateNested } from "class-validator";
 import { Args, ArgsType, Ctx, Field, ID, InputType, Int, Mutation, Query, Resolver } from "type-graphql";
-import type { Accounts } from "../services/accounts/administration.js";
+import type { Administration } from "../services/accounts/administration.js";
 import { ROLES, type Role } from "../storage/users.js";
 import { Auth } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
@@ -108,12 +108,8 @@ class SetUserRolesArgs extends UserArgs {
 }
 
 @Resolver()
-export class AdminResolver {
-  readonly #accounts: Accounts;
-
-  constructor(accounts: Accounts) {
-    this.#accounts = accounts;
-  }
+export class AdministrationResolver {
+  constructor(private readonly administration: Administration) {}
 
   @Auth("ADMIN")
   @Query(() => UserConnection, {
@@ -121,7 +117,7 @@ export class AdminResolver {
   })
   async users(@Args(() => UsersArgs) args: UsersArgs) {
     const filter = { search: args.search ?? undefined, disabled: args.disabled ?? undefined };
-    return readPage(args, (page) => this.#accounts.page(page, filter), toUserType);
+    return readPage(args, (page) => this.administration.page(page, filter), toUserType);
   }
 
   @Auth("ADMIN")
@@ -129,7 +125,7 @@ export class AdminResolver {
     description: "A user. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async user(@Args(() => UserArgs) { id }: UserArgs) {
-    return toUserType(await this.#accounts.get(id));
+    return toUserType(await this.administration.get(id));
   }
 
   @Auth("ADMIN")
@@ -140,7 +136,7 @@ export class AdminResolver {
   async createUser(@Ctx() context: Context, @Args(() => CreateUserArgs) { input }: CreateUserArgs) {
     const { username, email, fullName = null, roles } = input;
     const account = { username, email, fullName, roles: roles ?? undefined };
-    return toUserType(await ofInput(this.#accounts.invite(account, actorOf(context))));
+    return toUserType(await ofInput(this.administration.create(account, actorOf(context))));
   }
 
   @Auth("ADMIN")
@@ -151,7 +147,7 @@ export class AdminResolver {
   async updateUser(@Ctx() context: Context, @Args(() => UpdateUserArgs) { id, input }: UpdateUserArgs) {
     const { username, email, fullName } = input;
     const changes = { username, email, fullName };
-    return toUserType(await ofInput(this.#accounts.update(id, changes, actorOf(context))));
+    return toUserType(await ofInput(this.administration.update(id, changes, actorOf(context))));
   }
 
   @Auth("ADMIN")
@@ -160,7 +156,7 @@ export class AdminResolver {
       "Refuses a user from now on, and ends their sessions. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async disableUser(@Ctx() context: Context, @Args(() => UserArgs) { id }: UserArgs) {
-    return toUserType(await this.#accounts.disable(id, actorOf(context)));
+    return toUserType(await this.administration.disable(id, actorOf(context)));
   }
 
   @Auth("ADMIN")
@@ -169,7 +165,7 @@ export class AdminResolver {
       "Lets a disabled user in again. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async enableUser(@Ctx() context: Context, @Args(() => UserArgs) { id }: UserArgs) {
-    return toUserType(await this.#accounts.enable(id, actorOf(context)));
+    return toUserType(await this.administration.enable(id, actorOf(context)));
   }
 
   @Auth("ADMIN")
@@ -178,7 +174,7 @@ export class AdminResolver {
       "Sets what a user may do, which is felt at once. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async setUserRoles(@Ctx() context: Context, @Args(() => SetUserRolesArgs) { id, roles }: SetUserRolesArgs) {
-    return toUserType(await this.#accounts.setRoles(id, roles, actorOf(context)));
+    return toUserType(await this.administration.setRoles(id, roles, actorOf(context)));
   }
 
   @Auth("ADMIN")
@@ -187,7 +183,7 @@ export class AdminResolver {
       "Removes an account with its items, sessions and tokens, and answers true. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async deleteUser(@Ctx() context: Context, @Args(() => UserArgs) { id }: UserArgs) {
-    await this.#accounts.delete(id, actorOf(context));
+    await this.administration.delete(id, actorOf(context));
     return true;
   }
 
@@ -197,6 +193,6 @@ export class AdminResolver {
       "Ends all sessions of a user, and answers how many. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async revokeUserSessions(@Ctx() context: Context, @Args(() => UserArgs) { id }: UserArgs) {
-    return this.#accounts.revokeSessions(id, actorOf(context));
+    return this.administration.revokeSessions(id, actorOf(context));
   }
 }

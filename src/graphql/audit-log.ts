@@ -21,7 +21,7 @@ registerEnumType(AuditEventTypeEnum, {
 });
 
 @ObjectType("AuditEvent", { description: "Something that happened: who did what to whom." })
-class AuditEventObject {
+class AuditEventObjectType {
   @Field(() => ID, { description: "Later events have greater ids." })
   id!: string;
 
@@ -54,7 +54,7 @@ class AuditEventObject {
   details!: Record<string, unknown>;
 }
 
-const AuditEventConnection = connectionTypeOf("AuditEvent", AuditEventObject);
+const AuditEventConnection = connectionTypeOf("AuditEvent", AuditEventObjectType);
 
 @ArgsType()
 class AuditEventsArgs extends PageArgs {
@@ -76,11 +76,7 @@ class AuditEventsArgs extends PageArgs {
 
 @Resolver()
 export class AuditLogResolver {
-  readonly #auditLog: AuditLog;
-
-  constructor(auditLog: AuditLog) {
-    this.#auditLog = auditLog;
-  }
+  constructor(private readonly auditLog: AuditLog) {}
 
   @Auth("ADMIN")
   @Query(() => AuditEventConnection, {
@@ -92,11 +88,11 @@ export class AuditLogResolver {
       type: args.type ?? undefined,
       since: args.since?.getTime(),
     };
-    return readPage(args, (page) => this.#auditLog.page(page, filter), toAuditEventObject);
+    return readPage(args, (page) => this.auditLog.page(page, filter), toAuditEventObjectType);
   }
 }
 
-function toAuditEventObject(event: AuditEvent): AuditEventObject {
+function toAuditEventObjectType(event: AuditEvent): AuditEventObjectType {
   return {
     id: event.id,
     at: new Date(event.at),

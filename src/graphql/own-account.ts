@@ -58,12 +58,8 @@ class DeleteAccountArgs {
 }
 
 @Resolver()
-export class AccountResolver {
-  readonly #ownAccount: OwnAccount;
-
-  constructor(ownAccount: OwnAccount) {
-    this.#ownAccount = ownAccount;
-  }
+export class OwnAccountResolver {
+  constructor(private readonly ownAccount: OwnAccount) {}
 
   @Auth()
   @Query(() => UserType, { description: "The signed-in user. Errors: `UNAUTHENTICATED`." })
@@ -77,7 +73,7 @@ export class AccountResolver {
   })
   async updateProfile(@Ctx() context: Context, @Args(() => UpdateProfileArgs) { input }: UpdateProfileArgs) {
     const changes = input.fullName === undefined ? {} : { fullName: input.fullName };
-    return toUserType(await ofInput(this.#ownAccount.updateProfile(actorOf(context), changes)));
+    return toUserType(await ofInput(this.ownAccount.updateProfile(actorOf(context), changes)));
   }
 
   @Auth()
@@ -92,7 +88,7 @@ export class AccountResolver {
   ) {
     const { user } = signedIn(context);
     const passwords = { currentPassword, newPassword };
-    return toTokenType(await this.#ownAccount.changePassword(user, actorOf(context), passwords));
+    return toTokenType(await this.ownAccount.changePassword(user, actorOf(context), passwords));
   }
 
   @Auth()
@@ -106,7 +102,7 @@ export class AccountResolver {
     @Args(() => RequestEmailChangeArgs) { newEmail, currentPassword }: RequestEmailChangeArgs,
   ) {
     const { user } = signedIn(context);
-    await this.#ownAccount.requestEmailChange(user, actorOf(context), { newEmail, currentPassword });
+    await this.ownAccount.requestEmailChange(user, actorOf(context), { newEmail, currentPassword });
     return true;
   }
 
@@ -119,7 +115,7 @@ export class AccountResolver {
     @Ctx() { caller }: Context,
     @Args(() => ConfirmEmailChangeArgs) { token }: ConfirmEmailChangeArgs,
   ) {
-    await this.#ownAccount.confirmEmailChange(token, caller);
+    await this.ownAccount.confirmEmailChange(token, caller);
     return true;
   }
 
@@ -133,7 +129,7 @@ export class AccountResolver {
     @Ctx() context: Context,
     @Args(() => DeleteAccountArgs) { password }: DeleteAccountArgs,
   ) {
-    await this.#ownAccount.delete(signedIn(context).user, actorOf(context), password);
+    await this.ownAccount.delete(signedIn(context).user, actorOf(context), password);
     return true;
   }
 }

@@ -25,9 +25,12 @@ const UNKNOWN_ID = "0190a0a0-0000-7000-8000-000000000000";
 const error = (message: string, extensions: object) => [expect.objectContaining({ message, extensions })];
 const NOT_FOUND = error("There is no user with this id.", { code: "NOT_FOUND" });
 const ROLE_MISSING = error("You are signed in, but your roles do not allow this.", { code: "FORBIDDEN" });
-const LAST_ADMINISTRATOR = error("This is the last administrator: make another one first.", {
-  code: "FORBIDDEN",
-});
+const LAST_ADMINISTRATOR = error(
+  "This is the last administrator. Make another user an administrator first.",
+  {
+    code: "FORBIDDEN",
+  },
+);
 const taken = (field: string) =>
   error(`This ${field} is already in use.`, { code: "CONFLICT", field: `input.${field}` });
 
@@ -61,7 +64,7 @@ async function signIn(app: App, username: string): Promise<SignedIn> {
 
 async function makeUser(app: App, username: string, roles: ("USER" | "ADMIN")[] = []): Promise<SignedIn> {
   const account = { username, email: `${username}@example.com`, fullName: null, roles };
-  await app.latchkey.accounts.create(account, PASSWORD);
+  await app.latchkey.operator.create(account, PASSWORD);
   return signIn(app, username);
 }
 
@@ -347,7 +350,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
       expect(status).toBe(403);
       expect(errors).toEqual(LAST_ADMINISTRATOR);
     }
-    await expect(app.latchkey.accounts.disable("admin")).rejects.toMatchObject({ code: "FORBIDDEN" });
+    await expect(app.latchkey.operator.disable("admin")).rejects.toMatchObject({ code: "FORBIDDEN" });
     expect((await app.send(ME, {}, admin)).data?.me).toMatchObject({
       disabled: false,
       roles: ["USER", "ADMIN"],
@@ -355,18 +358,18 @@ describe.each(DATABASES)("administration on %s", (database) => {
   });
 
   test("what the operator does is written down too, with nobody as the actor", async () => {
-    const { accounts, db } = app.latchkey;
+    const { operator, db } = app.latchkey;
     const { id } = await app.createUser("heidi");
-    await accounts.setPassword("heidi", `another ${PASSWORD}`);
-    await accounts.disable("Heidi");
-    await accounts.enable("heidi");
+    await operator.setPassword("heidi", `another ${PASSWORD}`);
+    await operator.disable("Heidi");
+    await operator.enable("heidi");
     expect((await auditEventsOf(db, id)).map(({ type, actorId }) => [type, actorId])).toEqual([
       ["USER_CREATED", null],
       ["PASSWORD_CHANGED", null],
       ["USER_DISABLED", null],
       ["USER_ENABLED", null],
     ]);
-    await accounts.delete("heidi");
+    await app.send(DELETE_USER, { id }, admin);
   });
 });
 
@@ -376,7 +379,7 @@ describe.each(DATABASES)("lists for administrators on %s", (database) => {
   beforeAll(async () => {
     app = await makeApp({ database });
     admin = await makeUser(app, "admin", ["ADMIN"]);
-    const { accounts } = app.latchkey;
+    const { operator } = app.latchkey;
     const people = [
       ["per_cent", "p1@example.com", "100% Wool"],
       ["percent", "p2@example.com", "1000 Wool"],
@@ -384,8 +387,8 @@ describe.each(DATABASES)("lists for administrators on %s", (database) => {
       ["underxscore", "p4@Sub.example.com", "ZOË"],
     ] as const;
     for (const [username, email, fullName] of people)
-      await accounts.create({ username, email, fullName }, PASSWORD);
-    await accounts.disable("percent");
+      await operator.create({ username, email, fullName }, PASSWORD);
+    await operator.disable("percent");
   });
   afterAll(() => app.close());
 
@@ -577,12 +580,12 @@ describe.each(DATABASES)("two administrators at once on %s (row 71)", (database)
     ["delete", "alone", "ACCOUNT_DELETED", "delete"],
   ] as const)("%s each other %s, ten times each: one of them succeeds", async (_what, company, type, act) => {
     app = await makeApp({ database });
-    const { accounts, db } = app.latchkey;
+    const { administration, db } = app.latchkey;
     const one = await makeUser(app, "one", ["ADMIN"]);
     const two = await makeUser(app, "two", ["ADMIN"]);
     if (company === "with a third") await makeUser(app, "three", ["ADMIN"]);
     // Opens the connections, so that they start together.
-    await Promise.all(Array.from({ length: 20 }, () => accounts.get(one.id)));
+    await Promise.all(Array.from({ length: 20 }, () => administration.get(one.id)));
     const attempts = await Promise.all(
       Array.from({ length: 20 }, async (_, n) => {
         const [by, whom] = n % 2 ? [one, two] : [two, one];
@@ -590,8 +593,8 @@ describe.each(DATABASES)("two administrators at once on %s (row 71)", (database)
         const actor = { userId: by.id, sessionId: String(decodeJwt(by.token)["sid"]), caller };
         const attempt =
           act === "setRoles"
-            ? accounts.setRoles(whom.id, ["USER"], actor)
-            : accounts[act](whom.id, actor).then(() => {});
+            ? administration.setRoles(whom.id, ["USER"], actor)
+            : administration[act](whom.id, actor).then(() => {});
         return attempt.then(
           () => ({ winner: by, code: undefined }),
           ({ code }: { code?: string }) => ({ winner: undefined, code }),

@@ -113,7 +113,7 @@ describe.each(Object.entries(PROXIES))("the README's recipe for %s", (name, argu
         expect([answer.status, await answer.text()]).toEqual([200, "behind"]);
         expect(received).toMatchObject([{ "latchkey-user-id": userId, "latchkey-roles": "USER" }]);
       }
-      await app.latchkey.accounts.disable("alice");
+      await app.latchkey.operator.disable("alice");
       expect((await ask({ headers: { authorization } })).status).toBe(401);
     } finally {
       proxy.kill("SIGTERM");

@@ -1,17 +1,12 @@
+import type { Clock, NewId } from "../../clock.js";
 import { costOf, isRunnableHash } from "../../crypto/passwords.js";
 import { invalidInput, LatchkeyError } from "../../errors.js";
 import { setPasswordHash } from "../../storage/credentials.js";
 import { type Database, inTransaction } from "../../storage/database.js";
-import {
-  deleteUser,
-  findUserByLogin,
-  findUserByUsername,
-  insertUser,
-  lockUser,
-  type User,
-} from "../../storage/users.js";
+import { deleteUser } from "../../storage/user-deletion.js";
+import { findUserByLogin, findUserByUsername, lockUser, type User } from "../../storage/users.js";
 import type { Audit } from "../audit.js";
-import type { Accounts } from "./administration.js";
+import { addUser, nameTaken, newUser } from "./new-user.js";
 
 /** One line of a file: its number, and what it holds or why it could not be read. */
 export type ImportLine = { line: number } & ({ record: Record<string, unknown> } | { unreadable: string });
@@ -34,7 +29,8 @@ const BATCH = 200;
 
 export interface UserImportDeps {
   db: Database;
-  accounts: Accounts;
+  clock: Clock;
+  newId: NewId;
   audit: Audit;
   /** The highest cost of an imported hash. */
   bcryptCost: number;
@@ -103,16 +99,13 @@ export class UserImport {
     // Whoever verifies the address at this moment has it, or finds the account gone.
     const taken = found?.emailVerifiedAt === null ? await lockUser(transaction, found.id) : found;
     if (taken !== undefined) {
-      if (taken.email !== user.email) throw belongsToAnother("username");
+      if (taken.email !== user.email) throw nameTaken("username");
       if (taken.emailVerifiedAt !== null) return "existing";
-      if (await findUserByLogin(transaction, user.email)) throw belongsToAnother("email");
+      if (await findUserByLogin(transaction, user.email)) throw nameTaken("email");
       await this.#record(transaction, "ACCOUNT_DELETED", taken.id, { username: taken.username });
       await deleteUser(transaction, taken.id, user.createdAt);
     }
-    if (!(await insertUser(transaction, user))) {
-      const holder = await findUserByUsername(transaction, user.username);
-      throw belongsToAnother(holder ? "username" : "email");
-    }
+    await addUser(transaction, user);
     await setPasswordHash(transaction, user.id, passwordHash, user.createdAt);
     await this.#record(transaction, "USER_CREATED", user.id, {});
     return "created";
@@ -138,11 +131,12 @@ export class UserImport {
       const message = `password_hash costs more than BCRYPT_COST: raise BCRYPT_COST to ${costOf(passwordHash)} to import it`;
       throw invalidInput([{ field: "password_hash", rule: "bcryptCost", message }]);
     }
-    const user = this.deps.accounts.newUser({
+    const account = {
       username: text(record, "username"),
       email: text(record, "email"),
       fullName: text(record, "full_name") || null,
-    });
+    };
+    const user = newUser(account, { ...this.deps, verified: true });
     return { user: flag(record, "disabled") ? { ...user, disabledAt: user.createdAt } : user, passwordHash };
   }
 }
@@ -159,8 +153,4 @@ function flag(record: Record<string, unknown>, field: string): boolean {
   if (["", "0", "f", "false", 0, false].some((no) => no === flag)) return false;
   if (["1", "t", "true", 1, true].some((yes) => yes === flag)) return true;
   throw invalidInput([{ field, rule: "flag", message: `${field} must be true or false` }]);
-}
-
-function belongsToAnother(field: "username" | "email"): LatchkeyError<"CONFLICT"> {
-  return new LatchkeyError("CONFLICT", `This ${field} belongs to another user.`, { field });
 }

@@ -183,7 +183,7 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
     const { data } = await app.send(REGISTER, { input: { username, email, password: STRANGERS } });
     expect(data?.register).toBeTruthy();
     const token = await emailedToken(app, email);
-    const { id } = await app.latchkey.accounts.get(username);
+    const { id } = await app.latchkey.operator.get(username);
     return { id, token };
   };
   const codeOf = async (answer: ReturnType<App["send"]>) => (await answer).errors?.[0]?.extensions?.["code"];
@@ -234,7 +234,7 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
 
   test("a name that is taken with another address is a failure, verified or not", async () => {
     const stranger = await signUp("carl", "stranger@example.com");
-    const taken = failed("This username belongs to another user.");
+    const taken = failed("This username is already in use.");
     expect(await importRecords(app, record("carl"))).toEqual(taken);
     expect(await verifyCode(stranger.token)).toBeUndefined();
     expect(await importRecords(app, record("carl"))).toEqual(taken);
@@ -250,9 +250,9 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
 
     const claim = await claimOf("emil", "dora@example.com");
     expect(await importRecords(app, record("emil", { email: "dora@example.com" }))).toEqual(
-      failed("This email belongs to another user."),
+      failed("This email is already in use."),
     );
-    expect((await app.latchkey.accounts.get("emil")).id).toBe(claim);
+    expect((await app.latchkey.operator.get("emil")).id).toBe(claim);
   });
 
   test("who verifies the address while the import runs is there already", async () => {
@@ -273,6 +273,6 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
   /** An unverified account, without the email: its address has an owner who would get another. */
   async function claimOf(username: string, email: string): Promise<string> {
     await app.send(REGISTER, { input: { username, email, password: STRANGERS } });
-    return (await app.latchkey.accounts.get(username)).id;
+    return (await app.latchkey.operator.get(username)).id;
   }
 });

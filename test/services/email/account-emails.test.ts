@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { sql } from "kysely";
 import { insertUser, lockUser } from "../../../src/storage/users.js";
+import { UPDATE_USER } from "../../support/administration-operations.js";
 import { type Answer, type App, makeApp, PASSWORD } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { type MailServer, refusal, startMailServer } from "../../support/mail-server.js";
@@ -452,11 +453,15 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
     test("each says what was true then, not what is true when it is sent", async () => {
       const username = newName();
       const { id, email } = await app.createUser(username);
+      const admin = { username: newName(), email: "admin@example.com", fullName: null };
+      await app.latchkey.operator.create({ ...admin, roles: ["ADMIN"] }, PASSWORD);
+      const { accessToken: token } = await app.login(admin.username);
       refuseAll();
       await askForReset(email);
-      const { accounts } = app.latchkey;
-      await accounts.update(id, { username: `${username}-b`, email: `b-${email}` });
-      await accounts.update(id, { username: `${username}-c`, email: `c-${email}` });
+      for (const letter of ["b", "c"]) {
+        const input = { username: `${username}-${letter}`, email: `${letter}-${email}` };
+        expect((await app.send(UPDATE_USER, { id, input }, { token })).errors).toBeUndefined();
+      }
       await acceptAll();
       const told = (await emailsTo(email)).map(({ text }) => visible(text).split("\n\n")[1]);
       expect(told).toEqual(
