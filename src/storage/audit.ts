@@ -12,7 +12,7 @@ export const AUDIT_EVENT_TYPES = {
   LOGGED_OUT: "A user ended their own session.",
   SESSION_REVOKED: "A session was ended from elsewhere.",
   ACCOUNT_REGISTERED: "Somebody signed up.",
-  EMAIL_VERIFIED: "A user verified their email address.",
+  EMAIL_VERIFIED: "A user or the operator verified an email address.",
   EMAIL_CHANGE_REQUESTED: "A user asked to change their email address.",
   EMAIL_CHANGED: "A user's email address was changed.",
   PASSWORD_RESET: "A user set a new password with a token from an email; their sessions were ended.",

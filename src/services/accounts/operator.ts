@@ -3,8 +3,15 @@ import type { Passwords } from "../../crypto/passwords.js";
 import { LatchkeyError } from "../../errors.js";
 import { lockAdministrators } from "../../storage/administrators.js";
 import { setPasswordHash } from "../../storage/credentials.js";
-import { type Database, inTransaction } from "../../storage/database.js";
-import { findUserByUsername, hasUsers, listUsers, lockUser, type User } from "../../storage/users.js";
+import { type Database, inTransaction, isUniqueViolation } from "../../storage/database.js";
+import {
+  findUserByUsername,
+  hasUsers,
+  listUsers,
+  lockUser,
+  type User,
+  updateUser,
+} from "../../storage/users.js";
 import type { Audit } from "../audit.js";
 import type { Outbox } from "../email/outbox.js";
 import { normalizeLogin } from "../identifiers.js";
@@ -12,7 +19,7 @@ import type { AccountAccess } from "../passwords/account-access.js";
 import type { PasswordPolicy } from "../passwords/policy.js";
 import { keepAnAdministrator } from "./administrators.js";
 import type { Disabling } from "./disabling.js";
-import { addUser, type NewAccount, newUser } from "./new-user.js";
+import { addUser, type NewAccount, nameTaken, newUser } from "./new-user.js";
 
 export interface OperatorDeps {
   db: Database;
@@ -79,6 +86,25 @@ export class Operator {
     return inTransaction(this.deps.db, async (transaction) => {
       const user = (await lockUser(transaction, id)) ?? noSuchUser();
       return this.deps.disabling.enable(transaction, user, {});
+    });
+  }
+
+  /**
+   * Marks a user's email address as verified: the operator vouches for it. Links sent to it earlier stop working.
+   * @throws NOT_FOUND; CONFLICT when another account has verified the address
+   */
+  async verify(username: string): Promise<User> {
+    const { id } = await this.get(username);
+    const verifying = inTransaction(this.deps.db, async (transaction) => {
+      const user = (await lockUser(transaction, id)) ?? noSuchUser();
+      if (user.emailVerifiedAt !== null) return user;
+      await this.deps.access.withdrawTokens(transaction, user);
+      await this.deps.audit.record(transaction, "EMAIL_VERIFIED", { subjectId: id });
+      const now = this.deps.clock.now();
+      return (await updateUser(transaction, id, { emailVerifiedAt: now }, now)) ?? user;
+    });
+    return verifying.catch((error: unknown) => {
+      throw isUniqueViolation(error) ? nameTaken("email") : error;
     });
   }
 
