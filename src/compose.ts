@@ -226,6 +226,7 @@ export function compose(
     disabling,
     sessions,
     outbox,
+    sendsEmail: !(mailer instanceof NoMailer),
   });
   const operator = new Operator({
     db,
@@ -238,7 +239,7 @@ export function compose(
     disabling,
     outbox,
   });
-  const userImport = new UserImport({ db, clock, newId, audit, bcryptCost: config.bcryptCost });
+  const userImport = new UserImport({ db, clock, newId, audit, access, bcryptCost: config.bcryptCost });
   const reauthentication = new Reauthentication({ db, rateLimits, passwords, passwordQueue, audit });
   const ownAccount = new OwnAccount({ ...accountDeps, reauthentication });
   const cleanupJob = cleanup({ db, clock, grace, auditRetention });

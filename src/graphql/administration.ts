@@ -131,7 +131,7 @@ export class AdministrationResolver {
   @Auth("ADMIN")
   @Mutation(() => UserType, {
     description:
-      "Makes an account without a password, and sends an invitation to set one. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `CONFLICT` (the username or the address is in use), `BAD_USER_INPUT`.",
+      "Creates an account without a password, and emails an invitation to choose one. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also when the server cannot send email), `CONFLICT` (the username or the address is in use), `BAD_USER_INPUT`.",
   })
   async createUser(@Ctx() context: Context, @Args(() => CreateUserArgs) { input }: CreateUserArgs) {
     const { username, email, fullName = null, roles } = input;

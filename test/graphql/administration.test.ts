@@ -18,7 +18,8 @@ import {
 } from "../support/administration-operations.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
-import { CREATE_ITEM, LOGIN, ME, MY_ITEMS } from "../support/operations.js";
+import { emailedToken } from "../support/emails.js";
+import { CREATE_ITEM, LOGIN, ME, MY_ITEMS, REGISTER, VERIFY_EMAIL } from "../support/operations.js";
 import { auditEventsOf } from "../support/tables.js";
 
 const UNKNOWN_ID = "0190a0a0-0000-7000-8000-000000000000";
@@ -158,6 +159,28 @@ describe.each(DATABASES)("administration on %s", (database) => {
       await app.send(DELETE_USER, { id }, admin);
     });
 
+    test("is refused, and says why, where no invitation can be sent", async () => {
+      const production = await makeApp({
+        databaseUrl: app.databaseUrl,
+        clock: app.clock,
+        env: { NODE_ENV: "production", PUBLIC_URL: "https://auth.example.com" },
+      });
+      try {
+        const { accessToken: token } = await production.login("admin");
+        const input = { username: "uninvited", email: "uninvited@example.com" };
+        const { status, errors } = await production.send(CREATE_USER, { input }, { token });
+        expect(status).toBe(403);
+        expect(errors).toEqual(
+          error("Invitations cannot be sent: SMTP_URL is not set. Set it, or run `latchkey user create`.", {
+            code: "FORBIDDEN",
+          }),
+        );
+        expect((await app.send(USERS, { search: "uninvited" }, admin)).data?.users.nodes).toEqual([]);
+      } finally {
+        await production.close();
+      }
+    });
+
     test.each([
       ["a taken username", { username: "ALICE", email: "new@example.com" }, "username"],
       ["a duplicate email", { username: "newcomer", email: "Alice@example.com" }, "email"],
@@ -237,6 +260,21 @@ describe.each(DATABASES)("administration on %s", (database) => {
       await app.latchkey.outbox.deliverDue();
       expect(emailsToMary()).toEqual(told);
       await app.send(DELETE_USER, { id: mary.id }, admin);
+    });
+
+    test("an address that nobody has verified is told nothing", async () => {
+      const input = { username: "peggy", email: "strangers@example.com" };
+      const { id } = (await app.send(CREATE_USER, { input }, admin)).data!.createUser;
+      await app.latchkey.outbox.deliverDue();
+      const change = { username: "peggy-sue", email: "peggy@example.com" };
+      const { data } = await app.send(UPDATE_USER, { id, input: change }, admin);
+      expect(data?.updateUser).toMatchObject({ ...change, emailVerified: true });
+      await app.latchkey.outbox.deliverDue();
+      const { emails } = app.latchkey.mailer as PrintedMailer;
+      expect(emails.filter(({ to }) => to === input.email).map(({ subject }) => subject)).toEqual([
+        "You are invited",
+      ]);
+      await app.send(DELETE_USER, { id }, admin);
     });
 
     test("what was sent to the old address opens nothing any more", async () => {
@@ -370,6 +408,60 @@ describe.each(DATABASES)("administration on %s", (database) => {
       ["USER_ENABLED", null],
     ]);
     await app.send(DELETE_USER, { id }, admin);
+  });
+
+  describe("the operator verifies an address", () => {
+    const register = async (username: string, email: string) => {
+      const input = { username, email, password: PASSWORD };
+      expect((await app.send(REGISTER, { input })).data?.register.username).toBe(username);
+    };
+    const verifyEmailCode = async (token: string) =>
+      (await app.send(VERIFY_EMAIL, { token })).errors?.[0]?.extensions?.["code"];
+
+    test("so that a user who never opened a link can sign in, with a password from the operator too", async () => {
+      const { operator, db } = app.latchkey;
+      await register("ivan", "ivan@example.com");
+      const link = await emailedToken(app, "ivan@example.com");
+      const password = `another ${PASSWORD}`;
+      await operator.setPassword("ivan", password);
+      const early = await app.send(LOGIN, { username: "ivan", password });
+      expect(early.errors![0]!.extensions).toEqual({ code: "EMAIL_NOT_VERIFIED" });
+      const user = await operator.verify("Ivan");
+      expect(user).toMatchObject({ username: "ivan", emailVerifiedAt: app.clock.now() });
+      expect((await app.login("ivan@example.com", password)).user.emailVerified).toBe(true);
+      expect(await verifyEmailCode(link)).toBe("INVALID_TOKEN");
+      const verified = (await auditEventsOf(db, user.id)).filter(({ type }) => type === "EMAIL_VERIFIED");
+      expect(verified).toMatchObject([{ actorId: null }]);
+      // Again it changes nothing.
+      app.clock.advance(1000);
+      expect(await operator.verify("ivan")).toEqual(user);
+      expect((await auditEventsOf(db, user.id)).filter(({ type }) => type === "EMAIL_VERIFIED")).toEqual(
+        verified,
+      );
+      await app.send(DELETE_USER, { id: user.id }, admin);
+    });
+
+    test("but not one that another account has verified, nor for nobody", async () => {
+      const { operator, db } = app.latchkey;
+      await register("judy", "alice@example.com");
+      await expect(operator.verify("judy")).rejects.toMatchObject({
+        code: "CONFLICT",
+        message: "This email is already in use.",
+        details: { field: "email" },
+      });
+      const judy = await db
+        .selectFrom("users")
+        .selectAll()
+        .where("username", "=", "judy")
+        .executeTakeFirstOrThrow();
+      expect(judy.email_verified_at).toBeNull();
+      expect((await auditEventsOf(db, judy.id)).map(({ type }) => type)).toEqual(["ACCOUNT_REGISTERED"]);
+      await expect(operator.verify("nobody")).rejects.toMatchObject({
+        code: "NOT_FOUND",
+        message: "There is no user with this username.",
+      });
+      await app.send(DELETE_USER, { id: judy.id }, admin);
+    });
   });
 });
 

@@ -37,6 +37,8 @@ export interface AdministrationDeps {
   disabling: Disabling;
   sessions: Sessions;
   outbox: Outbox;
+  /** Whether there is a way to send email. */
+  sendsEmail: boolean;
 }
 
 /**
@@ -58,9 +60,15 @@ export class Administration {
 
   /**
    * Creates an account without a password, and emails an invitation to choose one, which verifies the address.
-   * @throws UNAUTHENTICATED, FORBIDDEN, BAD_USER_INPUT, CONFLICT (with the field that is taken)
+   * @throws UNAUTHENTICATED; FORBIDDEN, also when no email can be sent; BAD_USER_INPUT; CONFLICT (with the field that is taken)
    */
   async create(account: NewAccount, actor: Actor): Promise<User> {
+    if (!this.deps.sendsEmail) {
+      throw new LatchkeyError(
+        "FORBIDDEN",
+        "Invitations cannot be sent: SMTP_URL is not set. Set it, or run `latchkey user create`.",
+      );
+    }
     const user = newUser(account, { ...this.deps, verified: false });
     await inTransaction(this.deps.db, async (transaction) => {
       await authorize(transaction, actor, { now: user.createdAt, role: "ADMIN" });
@@ -76,7 +84,7 @@ export class Administration {
 
   /**
    * Changes an account; its sessions stay. A new email address counts as verified: the administrator vouches for it. The
-   * old address is told of a new username or address to sign in with.
+   * old address, if it was verified, gets an email about a new username or address.
    * @throws UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, BAD_USER_INPUT, CONFLICT (with the field that is taken)
    */
   async update(id: string, changes: AccountChanges, actor: Actor): Promise<User> {
@@ -95,7 +103,8 @@ export class Administration {
       const emailChanged = changed.includes("email");
       // A token sent to the old address must not work any more.
       if (emailChanged) await this.deps.access.withdrawTokens(transaction, user);
-      for (const notice of noticesOf(user, wanted)) {
+      // Nobody has proven that an unverified address is the user's.
+      for (const notice of user.emailVerifiedAt === null ? [] : noticesOf(user, wanted)) {
         await this.deps.outbox.enqueue(transaction, { ...notice, email: user.email });
       }
       await this.#record(transaction, "USER_UPDATED", user, actor, { changed });
