@@ -18,6 +18,7 @@ import { AdministrationResolver } from "./graphql/administration.js";
 import { AuditLogResolver } from "./graphql/audit-log.js";
 import { ItemResolver, UserItemsResolver } from "./graphql/item.js";
 import { OwnAccountResolver } from "./graphql/own-account.js";
+import { PasswordRecoveryResolver } from "./graphql/password-recovery.js";
 import { RegistrationResolver } from "./graphql/registration.js";
 import { createSchema } from "./graphql/schema.js";
 import { SessionResolver } from "./graphql/session.js";
@@ -247,7 +248,8 @@ export function compose(
   const schema = createSchema([
     new SessionResolver({ login, refresh, sessions }),
     new OwnAccountResolver(ownAccount),
-    new RegistrationResolver({ registration, recovery, emailRequests, policy }),
+    new RegistrationResolver({ registration, emailRequests }),
+    new PasswordRecoveryResolver({ recovery, emailRequests, policy }),
     new AdministrationResolver(administration),
     new AuditLogResolver(new AuditLog({ db })),
     new ItemResolver(items),
