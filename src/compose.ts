@@ -15,10 +15,11 @@ import { NoMailer } from "./email/none.js";
 import { PrintedMailer } from "./email/printed.js";
 import { SmtpMailer } from "./email/smtp.js";
 import { blame } from "./exit.js";
-import { AdminResolver } from "./graphql/administration.js";
+import { AdministrationResolver } from "./graphql/administration.js";
 import { AuditLogResolver } from "./graphql/audit-log.js";
 import { ItemResolver, UserItemsResolver } from "./graphql/item.js";
-import { AccountResolver } from "./graphql/own-account.js";
+import { OwnAccountResolver } from "./graphql/own-account.js";
+import { PasswordRecoveryResolver } from "./graphql/password-recovery.js";
 import { RegistrationResolver } from "./graphql/registration.js";
 import { createSchema } from "./graphql/schema.js";
 import { SessionResolver } from "./graphql/session.js";
@@ -31,7 +32,9 @@ import { addMetrics } from "./http/routes/metrics.js";
 import { addOAuth } from "./http/routes/oauth.js";
 import { createServer } from "./http/server.js";
 import { Metrics } from "./metrics.js";
-import { Accounts } from "./services/accounts/administration.js";
+import { Administration } from "./services/accounts/administration.js";
+import { Disabling } from "./services/accounts/disabling.js";
+import { Operator } from "./services/accounts/operator.js";
 import { OwnAccount } from "./services/accounts/own-account.js";
 import { Registration } from "./services/accounts/registration.js";
 import { UserImport } from "./services/accounts/user-import.js";
@@ -85,7 +88,8 @@ export interface Latchkey {
   passwordQueue: PasswordQueue;
   login: Login;
   refresh: Refresh;
-  accounts: Accounts;
+  administration: Administration;
+  operator: Operator;
   items: Items;
   sessions: Sessions;
   userImport: UserImport;
@@ -207,19 +211,55 @@ export function compose(
     emailRequests,
     outbox,
   };
-  const registration = new Registration({ ...accountDeps, open: config.openRegistration });
+  const registration = new Registration({
+    db,
+    clock,
+    newId,
+    audit,
+    rateLimits,
+    passwords,
+    passwordQueue,
+    policy,
+    tokens,
+    access,
+    outbox,
+    open: config.openRegistration,
+  });
   const recovery = new PasswordRecovery(accountDeps);
-  const accounts = new Accounts(accountDeps);
-  const userImport = new UserImport({ db, accounts, audit, bcryptCost: config.bcryptCost });
+  const disabling = new Disabling({ clock, audit, access });
+  const administration = new Administration({
+    db,
+    clock,
+    newId,
+    audit,
+    access,
+    disabling,
+    sessions,
+    outbox,
+    sendsEmail: !(mailer instanceof NoMailer),
+  });
+  const operator = new Operator({
+    db,
+    clock,
+    newId,
+    passwords,
+    policy,
+    audit,
+    access,
+    disabling,
+    outbox,
+  });
+  const userImport = new UserImport({ db, clock, newId, audit, access, bcryptCost: config.bcryptCost });
   const reauthentication = new Reauthentication({ db, rateLimits, passwords, passwordQueue, audit });
   const ownAccount = new OwnAccount({ ...accountDeps, reauthentication });
   const cleanupJob = cleanup({ db, clock, grace, auditRetention });
   const jobs = new Jobs({ db, clock, jobs: [cleanupJob, purge({ db }), outbox.job()] });
   const schema = createSchema([
     new SessionResolver({ login, refresh, sessions }),
-    new AccountResolver(ownAccount),
-    new RegistrationResolver({ registration, recovery, emailRequests, policy }),
-    new AdminResolver(accounts),
+    new OwnAccountResolver(ownAccount),
+    new RegistrationResolver({ registration, emailRequests }),
+    new PasswordRecoveryResolver({ recovery, emailRequests, policy }),
+    new AdministrationResolver(administration),
     new AuditLogResolver(new AuditLog({ db })),
     new ItemResolver(items),
     new UserItemsResolver(),
@@ -237,7 +277,8 @@ export function compose(
     passwordQueue,
     login,
     refresh,
-    accounts,
+    administration,
+    operator,
     items,
     sessions,
     userImport,

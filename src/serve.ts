@@ -70,8 +70,8 @@ async function listen(server: FastifyInstance, { host, port }: Config): Promise<
   return server.listen({ host: address, port });
 }
 
-async function welcome(url: string, { accounts, items }: Latchkey): Promise<void> {
-  const demo = await createDemoAccount(accounts, items);
+async function welcome(url: string, { operator, items }: Latchkey): Promise<void> {
+  const demo = await createDemoAccount(operator, items);
   const lines = ["", `Latchkey is ready at ${url}`, ""];
   if (demo !== undefined) {
     const { username, password } = demo;

@@ -20,8 +20,8 @@ const NOT_UTF8 = "This line is not valid UTF-8.";
 const BAD_HASH =
   "Invalid input: password_hash must be a bcrypt hash ($2a$, $2b$ or $2y$) of a cost from 4 to 15.";
 const BAD_EMAIL = "Invalid input: email must be an email address.";
-const USERNAME_TAKEN = "This username belongs to another user.";
-const EMAIL_TAKEN = "This email belongs to another user.";
+const USERNAME_TAKEN = "This username is already in use.";
+const EMAIL_TAKEN = "This email is already in use.";
 
 const B = bcrypt.hashSync(PASSWORD, 4);
 const A = bcrypt.hashSync(PASSWORD, bcrypt.genSaltSync(4, "a"));
@@ -95,7 +95,7 @@ function cliOn(databaseUrl: string) {
 
 async function usernamesOf(app: App): Promise<string[]> {
   const usernames: string[] = [];
-  for await (const { username } of app.latchkey.accounts.list()) usernames.push(username);
+  for await (const { username } of app.latchkey.operator.list()) usernames.push(username);
   return usernames;
 }
 
@@ -143,7 +143,7 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
     const create = ["user", "create", "root", "--email", "root@example.com", "--admin"];
     expect(await cli(create, PASSWORD)).toEqual(ok("Created root.\n"));
     expect((await app.login("root")).user.roles).toEqual(["USER", "ADMIN"]);
-    const last = "latchkey: This is the last administrator: make another one first.";
+    const last = "latchkey: This is the last administrator. Make another user an administrator first.";
     expect(await cli(["user", "disable", "root"])).toEqual(refused(last));
   });
 
@@ -201,12 +201,12 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
       const stdout = `Set the password of ${username}.\n`;
       expect(set).toEqual({ code: 0, stdout, stderr: username === "emil" ? warning : "" });
     }
-    expect(rowsOf(await cli(["user", "list"]))).toContainEqual([
-      "emil",
-      "emil@example.com",
-      "USER",
-      "not verified",
-    ]);
+    const rowOfEmil = async () =>
+      rowsOf(await cli(["user", "list"])).find(([username]) => username === "emil");
+    expect(await rowOfEmil()).toEqual(["emil", "emil@example.com", "USER", "not verified"]);
+    expect(await cli(["user", "verify", "emil"])).toEqual(ok("Verified the email address of emil.\n"));
+    expect(await rowOfEmil()).toEqual(["emil", "emil@example.com", "USER"]);
+    await app.login("emil", `another ${PASSWORD}`);
     // The command has sent nothing itself. Nobody has shown yet that the other address is theirs.
     const waiting = db.selectFrom("outbox").select(["kind", "email"]).where("email", "!=", "bob@example.com");
     expect(await waiting.execute()).toEqual([{ kind: "PASSWORD_CHANGED", email: "dora@example.com" }]);
@@ -277,12 +277,12 @@ describe.each([
     expect((await imported.login("anna")).user).toMatchObject({ fullName: "Doe, Anna", disabled: false });
     expect((await imported.login("ben@example.com")).user).toMatchObject({ fullName: 'Ben "B" Doe' });
     expect((await imported.send(LOGIN, { username: "cleo", password: PASSWORD })).status).toBe(403);
-    await imported.latchkey.accounts.enable("cleo");
+    await imported.latchkey.operator.enable("cleo");
     await imported.login("cleo");
   });
 
   test("changes nothing that is there when it is run again", async () => {
-    await imported.latchkey.accounts.setPassword("ben", `another ${PASSWORD}`);
+    await imported.latchkey.operator.setPassword("ben", `another ${PASSWORD}`);
     expect(await importInto(["user", "import", path])).toEqual({
       code: 1,
       stdout: `Created 0, already there 3, failed ${failed}.\n`,
@@ -329,7 +329,7 @@ describe("the operator's commands, whatever the database", () => {
   });
 
   test("no command but create makes an unknown user", async () => {
-    const commands = ["disable", "enable", "set-password"];
+    const commands = ["disable", "enable", "set-password", "verify"];
     expect(await Promise.all(commands.map((command) => cli(["user", command, "nobody"], PASSWORD)))).toEqual(
       commands.map(() => refused("latchkey: There is no user with this username.")),
     );

@@ -236,7 +236,7 @@ describe.each(DATABASES)("every kind of token at every place that takes one, on 
   beforeAll(async () => {
     app = await makeApp({ database, env: { INTROSPECTION_SECRET } });
     const admin = { username: "admin", email: "admin@example.com", fullName: null };
-    await app.latchkey.accounts.create({ ...admin, roles: ["ADMIN"] }, PASSWORD);
+    await app.latchkey.operator.create({ ...admin, roles: ["ADMIN"] }, PASSWORD);
   });
   afterAll(() => app.close());
 

@@ -18,10 +18,10 @@ export function addUserCommands(program: Command): void {
     .option("--full-name <name>", "the name shown to people")
     .option("--admin", "make the user an administrator")
     .action((username: string, options: { email: string; fullName?: string; admin?: true }) =>
-      withDatabase(async ({ accounts }) => {
+      withDatabase(async ({ operator }) => {
         const { email, fullName = null, admin } = options;
         const account = { username, email, fullName, roles: admin && (["ADMIN"] as const) };
-        const created = await accounts.create(account, await askForPassword());
+        const created = await operator.create(account, await askForPassword());
         print(`Created ${created.username}.`);
       }),
     );
@@ -30,8 +30,8 @@ export function addUserCommands(program: Command): void {
     .command("list")
     .description("list all users")
     .action(() =>
-      withDatabase(async ({ accounts }) => {
-        for await (const user of accounts.list()) {
+      withDatabase(async ({ operator }) => {
+        for await (const user of operator.list()) {
           const columns = [user.username.padEnd(32), user.email.padEnd(32), user.roles.join(", ")];
           print([...columns, ...statesOf(user)].join("  "));
         }
@@ -42,8 +42,8 @@ export function addUserCommands(program: Command): void {
     .command("disable <username>")
     .description("disable a user and end their sessions")
     .action((username: string) =>
-      withDatabase(async ({ accounts }) => {
-        await accounts.disable(username);
+      withDatabase(async ({ operator }) => {
+        await operator.disable(username);
         print(`Disabled ${username}.`);
       }),
     );
@@ -52,8 +52,8 @@ export function addUserCommands(program: Command): void {
     .command("enable <username>")
     .description("enable a disabled user")
     .action((username: string) =>
-      withDatabase(async ({ accounts }) => {
-        await accounts.enable(username);
+      withDatabase(async ({ operator }) => {
+        await operator.enable(username);
         print(`Enabled ${username}.`);
       }),
     );
@@ -64,15 +64,25 @@ export function addUserCommands(program: Command): void {
       "set a user's password, prompted for or read from standard input, and end their sessions; the server notifies them by email",
     )
     .action((username: string) =>
-      withDatabase(async ({ accounts }) => {
-        const user = await accounts.get(username);
-        await accounts.setPassword(username, await askForPassword());
+      withDatabase(async ({ operator }) => {
+        const user = await operator.get(username);
+        await operator.setPassword(username, await askForPassword());
         print(`Set the password of ${username}.`);
         if (user.emailVerifiedAt === null) {
           warn(
             `${username} cannot log in before their email address is verified: latchkey user verify ${username}`,
           );
         }
+      }),
+    );
+
+  user
+    .command("verify <username>")
+    .description("mark a user's email address as verified, once you know that it is theirs")
+    .action((username: string) =>
+      withDatabase(async ({ operator }) => {
+        await operator.verify(username);
+        print(`Verified the email address of ${username}.`);
       }),
     );
 

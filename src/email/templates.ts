@@ -1,22 +1,22 @@
 import { escapeHtml } from "./escape-html.js";
 import type { Email } from "./mailer.js";
 
-/** What an email says, to whomever it goes. */
+/** The content of an email, whoever it goes to. */
 export type Letter = Omit<Email, "to">;
 
-/** What all emails need to know. */
+/** What every email needs to know. */
 export interface LetterFacts {
-  /** What links start with, without a trailing slash. */
+  /** The prefix of links, without a trailing slash. */
   appUrl: string;
   username: string;
 }
 
 export interface LetterWithToken extends LetterFacts {
-  /** Of one use, for the link. */
+  /** The one-time token for the link. */
   token: string;
 }
 
-/** A link that stands in a paragraph's place. */
+/** A link that forms a paragraph of its own. */
 interface Link {
   label: string;
   url: string;
@@ -25,13 +25,16 @@ interface Link {
 /**
  * To an address that accounts claim: a link for each, which proves that its owner registered it. Works for 24 hours.
  * @param options.claims at least one
+ * @param options.complete whether these are all the accounts that claim the address
  */
 export function verifyEmail({
   appUrl,
   claims,
+  complete,
 }: {
   appUrl: string;
   claims: readonly { username: string; token: string }[];
+  complete: boolean;
 }): Letter {
   const links = claims.map(({ username, token }) => ({
     label: `Confirm for ${unlinked(username)}`,
@@ -45,12 +48,17 @@ export function verifyEmail({
     "Hello,",
     intro,
     ...links.flatMap((each) => (claims.length === 1 ? [each] : [`${each.label}:`, each])),
-    "Each link works once, for 24 hours.",
+    ...(complete
+      ? []
+      : [
+          "More usernames were registered with this email address than fit in one email. If yours is missing, ask for another email: each one lists others.",
+        ]),
+    "Each link works once, for 24 hours. If several emails have a link for the same username, only the latest link works.",
     "Do not confirm a username you do not know: whoever registered it chose its password, and could then sign in with your email address. If you did not register, ignore this email.",
   ]);
 }
 
-/** To an address that has an account, when somebody registers with it. */
+/** To the owner of an account, when someone registers with its address. */
 export function alreadyRegistered({ appUrl, username }: LetterFacts): Letter {
   return letter("You already have an account", [
     `Hello ${unlinked(username)},`,
@@ -61,25 +69,25 @@ export function alreadyRegistered({ appUrl, username }: LetterFacts): Letter {
   ]);
 }
 
-/** To a user who forgot the password. Works for 10 minutes. */
+/** To a user who forgot their password. Works for 10 minutes. */
 export function resetPassword({ appUrl, username, token }: LetterWithToken): Letter {
   return letter("Set a new password", [
     `Hello ${unlinked(username)},`,
-    "You can set a new password with this link. It also signs you out everywhere.",
+    "Use this link to set a new password. It also signs you out everywhere.",
     { label: "Set a new password", url: link(appUrl, "/reset-password", token) },
-    "The link works once, for 10 minutes. If you asked for several, only the latest works.",
-    "If you did not ask for it, ignore this email: your password stays as it is.",
+    "The link works once, for 10 minutes. If you asked more than once, only the link in the latest email works.",
+    "If you did not ask for this, ignore this email: your password has not changed.",
   ]);
 }
 
-/** To a person an administrator has created an account for. Works for 7 days. */
+/** To someone an administrator created an account for. Works for 7 days. */
 export function invitation({ appUrl, username, token }: LetterWithToken): Letter {
   return letter("You are invited", [
     "Hello,",
-    `An administrator has created an account for you. Your username is ${unlinked(username)}. Choose a password to start.`,
+    `An administrator created an account for you. Your username is ${unlinked(username)}. Choose a password to get started.`,
     { label: "Choose a password", url: link(appUrl, "/accept-invitation", token) },
     "The link works once, for 7 days.",
-    "If you do not know what this is about, ignore this email: without the link nobody can use the account.",
+    "If you were not expecting this, ignore this email: nobody can use the account without the link.",
   ]);
 }
 
@@ -87,19 +95,19 @@ export function invitation({ appUrl, username, token }: LetterWithToken): Letter
 export function confirmEmailChange({ appUrl, username, token }: LetterWithToken): Letter {
   return letter("Confirm your new email address", [
     "Hello,",
-    `The account ${unlinked(username)} asked to use this email address from now on.`,
-    "Confirm it only if the account is yours: whoever knows its password can then sign in with your email address.",
+    `The account ${unlinked(username)} asked to change its email address to this one.`,
+    "Confirm this only if the account is yours: whoever knows its password can then sign in with your email address.",
     { label: "Confirm my new address", url: link(appUrl, "/confirm-email-change", token) },
-    "The link works once, for 24 hours. Until then your old address stays in use.",
-    "If you did not ask for it, ignore this email: nothing is changed without the link.",
+    "The link works once, for 24 hours. If you asked more than once, only the link in the latest email works. Until you confirm, the account keeps its old address.",
+    "If you did not ask for this, ignore this email: nothing changes without the link.",
   ]);
 }
 
-/** To the old address, once the account has another. */
+/** To the old address, after the account's address has changed. */
 export function emailChanged({ appUrl, username, newEmail }: LetterFacts & { newEmail: string }): Letter {
   return letter("Your email address was changed", [
     `Hello ${unlinked(username)},`,
-    `The email address of your account is now ${unlinked(newEmail)}. We will no longer write to this address.`,
+    `The email address of your account is now ${unlinked(newEmail)}. We will no longer send email to this address.`,
     "If it was you, there is nothing to do.",
     "If it was not you, contact an administrator now, and change your password.",
     { label: "Go to the app", url: appUrl },
@@ -110,8 +118,8 @@ export function emailChanged({ appUrl, username, newEmail }: LetterFacts & { new
 export function usernameChanged({ appUrl, username }: LetterFacts): Letter {
   return letter("Your username was changed", [
     `Hello ${unlinked(username)},`,
-    `An administrator has changed your username. It is now ${unlinked(username)}: sign in with it, or with your email address.`,
-    "If you did not ask for it, contact an administrator.",
+    `An administrator changed your username. It is now ${unlinked(username)}. Sign in with it, or with your email address.`,
+    "If you did not ask for this, contact an administrator.",
     { label: "Go to the app", url: appUrl },
   ]);
 }
@@ -127,21 +135,21 @@ export function passwordChanged({ appUrl, username }: LetterFacts): Letter {
   ]);
 }
 
-/** The last email of an account. */
+/** The last email an account gets. */
 export function accountDeleted({ username }: { username: string }): Letter {
   return letter("Your account was deleted", [
     `Hello ${unlinked(username)},`,
-    "Your account was deleted, with everything that belonged to it. This cannot be undone.",
+    "Your account and everything that belonged to it were deleted. This cannot be undone.",
     "If it was not you, contact an administrator.",
   ]);
 }
 
-/** Email clients differ in which of them ends a link: Apple's go on over a zero-width space. Neither is seen. */
+/** Email clients differ in which of the two ends a link: Apple's continue past a zero-width space. Both are invisible. */
 const BREAK = "\u2060\u200b";
 
 /**
- * A name that somebody chose, so that no mail program makes a link of it: `www.evil.example` and a phone number are
- * usernames too. It is broken on both sides of each character but letters.
+ * A name that somebody chose, broken up so that no email client turns it into a link: `www.evil.example` and a phone
+ * number are valid usernames. It is broken on both sides of every character that is not a letter.
  */
 function unlinked(name: string): string {
   return name.replace(/(?<=\P{L})(?=.)|(?<=.)(?=\P{L})/gu, BREAK);
@@ -151,7 +159,7 @@ function link(appUrl: string, path: string, token: string): string {
   return `${appUrl}${path}?token=${encodeURIComponent(token)}`;
 }
 
-/** Text and HTML from the same words, so that both say the same. */
+/** Builds the text and the HTML from the same words. */
 function letter(subject: string, paragraphs: readonly (string | Link)[]): Letter {
   const text = paragraphs.map((part) => (typeof part === "string" ? part : part.url)).join("\n\n");
   const body = paragraphs.map((part) => (typeof part === "string" ? paragraph(part) : button(part)));

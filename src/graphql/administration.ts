@@ -1,11 +1,19 @@
 import { IsIn, IsOptional, ValidateIf, ValidateNested } from "class-validator";
 import { Args, ArgsType, Ctx, Field, ID, InputType, Int, Mutation, Query, Resolver } from "type-graphql";
-import type { Accounts } from "../services/accounts/administration.js";
+import type { Administration } from "../services/accounts/administration.js";
 import { ROLES, type Role } from "../storage/users.js";
 import { Auth } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
 import { actorOf, type Context } from "./context.js";
-import { FULL_NAME, RoleEnum, toUserType, UserType } from "./user.js";
+import {
+  EMAIL_ARGUMENT,
+  FULL_NAME,
+  RoleEnum,
+  toUserType,
+  USERNAME_ARGUMENT,
+  USERNAME_RULE,
+  UserType,
+} from "./user.js";
 import { IsId, IsText, ofInput } from "./validation.js";
 
 const UserConnection = connectionTypeOf("User", UserType);
@@ -14,7 +22,7 @@ const UserConnection = connectionTypeOf("User", UserType);
 class UsersArgs extends PageArgs {
   @Field(() => String, {
     nullable: true,
-    description: "Only those with this in their username, email address or full name, in any case.",
+    description: "Only users with this text in their username, email address or full name; case is ignored.",
   })
   @IsOptional()
   @IsText(1, 320)
@@ -22,7 +30,7 @@ class UsersArgs extends PageArgs {
 
   @Field(() => Boolean, {
     nullable: true,
-    description: "Only those who are disabled, or only those who are not.",
+    description: "Only disabled users (true), or only enabled ones (false).",
   })
   @IsOptional()
   @IsIn([true, false])
@@ -31,56 +39,55 @@ class UsersArgs extends PageArgs {
 
 @ArgsType()
 class UserArgs {
-  @Field(() => ID, { description: "Which user." })
+  @Field(() => ID, { description: "The user's id." })
   @IsId()
   id!: string;
 }
 
-const USERNAME_RULE = "3 to 32 characters from a-z, 0-9, dot, underscore and hyphen; case does not count";
-
-@InputType({ description: "An account to make." })
+@InputType({ description: "An account to create." })
 class CreateUserInput {
-  @Field(() => String, { description: `The name to log in with, ${USERNAME_RULE}.` })
-  @IsText(1, 100)
+  @Field(() => String, { description: `The name to sign in with: ${USERNAME_RULE}.` })
+  @IsText(...USERNAME_ARGUMENT)
   username!: string;
 
-  @Field(() => String, { description: "The email address, to which an invitation is sent." })
-  @IsText(1, 320)
+  @Field(() => String, { description: "The email address. The invitation is sent to it." })
+  @IsText(...EMAIL_ARGUMENT)
   email!: string;
 
-  @Field(() => String, { nullable: true, description: "The name to show to people." })
+  @Field(() => String, { nullable: true, description: "The display name." })
   @IsOptional()
   @IsText(...FULL_NAME)
   fullName?: string | null;
 
   @Field(() => [RoleEnum], {
     nullable: true,
-    description: "What the user may do; `USER` is always among it.",
+    description: "The user's roles; `USER` is always included.",
   })
   @IsOptional()
   @IsIn(ROLES, { each: true })
   roles?: Role[] | null;
 }
 
-@InputType({ description: "What to change of an account. What is left out stays as it is." })
+@InputType({ description: "Changes to an account. A field that is left out keeps its value." })
 class UpdateUserInput {
   @Field(() => String, {
     nullable: true,
-    description: `The name to log in with, ${USERNAME_RULE}; not null.`,
+    description: `The new username: ${USERNAME_RULE}. It cannot be null.`,
   })
   @ValidateIf((_, username) => username !== undefined)
-  @IsText(1, 100)
+  @IsText(...USERNAME_ARGUMENT)
   username?: string;
 
   @Field(() => String, {
     nullable: true,
-    description: "Another email address, which you know to be the user's: it counts as verified; not null.",
+    description:
+      "The new email address. It counts as verified, so be sure that it is the user's. It cannot be null.",
   })
   @ValidateIf((_, email) => email !== undefined)
-  @IsText(1, 320)
+  @IsText(...EMAIL_ARGUMENT)
   email?: string;
 
-  @Field(() => String, { nullable: true, description: "The name to show to people; null removes it." })
+  @Field(() => String, { nullable: true, description: "The display name; null removes it." })
   @IsOptional()
   @IsText(...FULL_NAME)
   fullName?: string | null;
@@ -88,32 +95,28 @@ class UpdateUserInput {
 
 @ArgsType()
 class CreateUserArgs {
-  @Field(() => CreateUserInput, { description: "The account to make." })
+  @Field(() => CreateUserInput, { description: "The account to create." })
   @ValidateNested()
   input!: CreateUserInput;
 }
 
 @ArgsType()
 class UpdateUserArgs extends UserArgs {
-  @Field(() => UpdateUserInput, { description: "What to change." })
+  @Field(() => UpdateUserInput, { description: "The changes." })
   @ValidateNested()
   input!: UpdateUserInput;
 }
 
 @ArgsType()
 class SetUserRolesArgs extends UserArgs {
-  @Field(() => [RoleEnum], { description: "What the user may do from now on; `USER` is always kept." })
+  @Field(() => [RoleEnum], { description: "The user's new roles; `USER` is always included." })
   @IsIn(ROLES, { each: true })
   roles!: Role[];
 }
 
 @Resolver()
-export class AdminResolver {
-  readonly #accounts: Accounts;
-
-  constructor(accounts: Accounts) {
-    this.#accounts = accounts;
-  }
+export class AdministrationResolver {
+  constructor(private readonly administration: Administration) {}
 
   @Auth("ADMIN")
   @Query(() => UserConnection, {
@@ -121,82 +124,82 @@ export class AdminResolver {
   })
   async users(@Args(() => UsersArgs) args: UsersArgs) {
     const filter = { search: args.search ?? undefined, disabled: args.disabled ?? undefined };
-    return readPage(args, (page) => this.#accounts.page(page, filter), toUserType);
+    return readPage(args, (page) => this.administration.page(page, filter), toUserType);
   }
 
   @Auth("ADMIN")
   @Query(() => UserType, {
-    description: "A user. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
+    description: "A user by id. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async user(@Args(() => UserArgs) { id }: UserArgs) {
-    return toUserType(await this.#accounts.get(id));
+    return toUserType(await this.administration.get(id));
   }
 
   @Auth("ADMIN")
   @Mutation(() => UserType, {
     description:
-      "Makes an account without a password, and sends an invitation to set one. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `CONFLICT` (the username or the address is in use), `BAD_USER_INPUT`.",
+      "Creates an account without a password, and emails an invitation to choose one. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also when the server cannot send email), `CONFLICT` (the username or email address is in use), `BAD_USER_INPUT`.",
   })
   async createUser(@Ctx() context: Context, @Args(() => CreateUserArgs) { input }: CreateUserArgs) {
     const { username, email, fullName = null, roles } = input;
     const account = { username, email, fullName, roles: roles ?? undefined };
-    return toUserType(await ofInput(this.#accounts.invite(account, actorOf(context))));
+    return toUserType(await ofInput(this.administration.create(account, actorOf(context))));
   }
 
   @Auth("ADMIN")
   @Mutation(() => UserType, {
     description:
-      "Changes an account; its sessions stay. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `CONFLICT` (the username or the address is in use), `BAD_USER_INPUT`.",
+      "Changes an account. Its sessions stay valid. The user gets an email about a new username or email address. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `CONFLICT` (the username or email address is in use), `BAD_USER_INPUT`.",
   })
   async updateUser(@Ctx() context: Context, @Args(() => UpdateUserArgs) { id, input }: UpdateUserArgs) {
     const { username, email, fullName } = input;
     const changes = { username, email, fullName };
-    return toUserType(await ofInput(this.#accounts.update(id, changes, actorOf(context))));
+    return toUserType(await ofInput(this.administration.update(id, changes, actorOf(context))));
   }
 
   @Auth("ADMIN")
   @Mutation(() => UserType, {
     description:
-      "Refuses a user from now on, and ends their sessions. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
+      "Disables an account: its user cannot sign in, and their sessions end immediately. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async disableUser(@Ctx() context: Context, @Args(() => UserArgs) { id }: UserArgs) {
-    return toUserType(await this.#accounts.disable(id, actorOf(context)));
+    return toUserType(await this.administration.disable(id, actorOf(context)));
   }
 
   @Auth("ADMIN")
   @Mutation(() => UserType, {
     description:
-      "Lets a disabled user in again. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
+      "Enables a disabled account. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async enableUser(@Ctx() context: Context, @Args(() => UserArgs) { id }: UserArgs) {
-    return toUserType(await this.#accounts.enable(id, actorOf(context)));
+    return toUserType(await this.administration.enable(id, actorOf(context)));
   }
 
   @Auth("ADMIN")
   @Mutation(() => UserType, {
     description:
-      "Sets what a user may do, which is felt at once. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
+      "Sets a user's roles, with immediate effect. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async setUserRoles(@Ctx() context: Context, @Args(() => SetUserRolesArgs) { id, roles }: SetUserRolesArgs) {
-    return toUserType(await this.#accounts.setRoles(id, roles, actorOf(context)));
+    return toUserType(await this.administration.setRoles(id, roles, actorOf(context)));
   }
 
   @Auth("ADMIN")
   @Mutation(() => Boolean, {
     description:
-      "Removes an account with its items, sessions and tokens, and answers true. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
+      "Deletes an account with its items, sessions and tokens. Returns true. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async deleteUser(@Ctx() context: Context, @Args(() => UserArgs) { id }: UserArgs) {
-    await this.#accounts.delete(id, actorOf(context));
+    await this.administration.delete(id, actorOf(context));
     return true;
   }
 
   @Auth("ADMIN")
   @Mutation(() => Int, {
     description:
-      "Ends all sessions of a user, and answers how many. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
+      "Ends all sessions of a user, and returns how many there were. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async revokeUserSessions(@Ctx() context: Context, @Args(() => UserArgs) { id }: UserArgs) {
-    return this.#accounts.revokeSessions(id, actorOf(context));
+    return this.administration.revokeSessions(id, actorOf(context));
   }
 }

@@ -14,14 +14,14 @@ const AuditEventTypeEnum = Object.fromEntries(AUDIT_EVENT_TYPE_NAMES.map((type) 
 };
 registerEnumType(AuditEventTypeEnum, {
   name: "AuditEventType",
-  description: "What an audit event is about. The list grows.",
+  description: "The type of an audit event. New types may be added.",
   valuesConfig: Object.fromEntries(
     Object.entries(AUDIT_EVENT_TYPES).map(([type, description]) => [type, { description }]),
   ),
 });
 
-@ObjectType("AuditEvent", { description: "Something that happened: who did what to whom." })
-class AuditEventObject {
+@ObjectType("AuditEvent", { description: "An entry in the audit log: who did what to whom." })
+class AuditEventObjectType {
   @Field(() => ID, { description: "Later events have greater ids." })
   id!: string;
 
@@ -33,32 +33,39 @@ class AuditEventObject {
 
   @Field(() => ID, {
     nullable: true,
-    description: "The user who did it, who may be gone by now; null for an operator or nobody known.",
+    description:
+      "The id of the user who did it, even if their account has been deleted since; null for the operator or an unknown caller.",
   })
   actorId!: string | null;
 
-  @Field(() => ID, { nullable: true, description: "The user it was done to, who may be gone by now." })
+  @Field(() => ID, {
+    nullable: true,
+    description: "The id of the user it was done to, even if their account has been deleted since.",
+  })
   subjectId!: string | null;
 
-  @Field(() => ID, { nullable: true, description: "The session it was done in, or done to." })
+  @Field(() => ID, { nullable: true, description: "The id of the session that was started, used or ended." })
   sessionId!: string | null;
 
-  @Field(() => String, { nullable: true, description: "The IP address it came from." })
+  @Field(() => String, { nullable: true, description: "The IP address of the caller." })
   @MaxText(IP_ADDRESS)
   ipAddress!: string | null;
 
   @Field(() => GraphQLJSONObject, {
-    description: "What changed, such as the names of the fields, or the roles. Never a secret.",
+    description: "What changed, such as the names of fields, or roles. Never contains a secret.",
   })
   @MaxBytes(1024)
   details!: Record<string, unknown>;
 }
 
-const AuditEventConnection = connectionTypeOf("AuditEvent", AuditEventObject);
+const AuditEventConnection = connectionTypeOf("AuditEvent", AuditEventObjectType);
 
 @ArgsType()
 class AuditEventsArgs extends PageArgs {
-  @Field(() => ID, { nullable: true, description: "Only what this user did, or what was done to them." })
+  @Field(() => ID, {
+    nullable: true,
+    description: "Only events that this user caused, or that affected them.",
+  })
   @IsOptional()
   @IsId()
   userId?: string | null;
@@ -68,7 +75,7 @@ class AuditEventsArgs extends PageArgs {
   @IsIn(AUDIT_EVENT_TYPE_NAMES)
   type?: AuditEventType | null;
 
-  @Field(() => Date, { nullable: true, description: "Only what happened then or later." })
+  @Field(() => Date, { nullable: true, description: "Only events at this time or later." })
   @IsOptional()
   @IsDate()
   since?: Date | null;
@@ -76,15 +83,12 @@ class AuditEventsArgs extends PageArgs {
 
 @Resolver()
 export class AuditLogResolver {
-  readonly #auditLog: AuditLog;
-
-  constructor(auditLog: AuditLog) {
-    this.#auditLog = auditLog;
-  }
+  constructor(private readonly auditLog: AuditLog) {}
 
   @Auth("ADMIN")
   @Query(() => AuditEventConnection, {
-    description: "What happened, newest first. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `BAD_USER_INPUT`.",
+    description:
+      "The audit log, newest event first. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `BAD_USER_INPUT`.",
   })
   async auditEvents(@Args(() => AuditEventsArgs) args: AuditEventsArgs) {
     const filter = {
@@ -92,11 +96,11 @@ export class AuditLogResolver {
       type: args.type ?? undefined,
       since: args.since?.getTime(),
     };
-    return readPage(args, (page) => this.#auditLog.page(page, filter), toAuditEventObject);
+    return readPage(args, (page) => this.auditLog.page(page, filter), toAuditEventObjectType);
   }
 }
 
-function toAuditEventObject(event: AuditEvent): AuditEventObject {
+function toAuditEventObjectType(event: AuditEvent): AuditEventObjectType {
   return {
     id: event.id,
     at: new Date(event.at),

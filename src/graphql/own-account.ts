@@ -3,14 +3,15 @@ import { Args, ArgsType, Ctx, Field, InputType, Mutation, Query, Resolver } from
 import type { OwnAccount } from "../services/accounts/own-account.js";
 import { Auth } from "./auth-checker.js";
 import { actorOf, type Context, signedIn } from "./context.js";
+import { EmailedTokenArgs } from "./email-arguments.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { TokenType, toTokenType } from "./token.js";
-import { FULL_NAME, toUserType, UserType } from "./user.js";
+import { EMAIL_ARGUMENT, FULL_NAME, PASSWORD_ARGUMENT, toUserType, UserType } from "./user.js";
 import { IsText, ofInput } from "./validation.js";
 
-@InputType({ description: "What to change of one's profile. What is left out stays as it is." })
+@InputType({ description: "Changes to the profile. A field that is left out keeps its value." })
 class UpdateProfileInput {
-  @Field(() => String, { nullable: true, description: "The name to show to people; null removes it." })
+  @Field(() => String, { nullable: true, description: "The display name; null removes it." })
   @ValidateIf((_, fullName) => fullName != null)
   @IsText(...FULL_NAME)
   fullName?: string | null;
@@ -18,52 +19,41 @@ class UpdateProfileInput {
 
 @ArgsType()
 class UpdateProfileArgs {
-  @Field(() => UpdateProfileInput, { description: "What to change." })
+  @Field(() => UpdateProfileInput, { description: "The changes." })
   @ValidateNested()
   input!: UpdateProfileInput;
 }
 
 @ArgsType()
 class ChangePasswordArgs {
-  // No rule for a current password: one that cannot be right is wrong like any other.
-  @Field(() => String, { description: "The password until now." })
+  // No rule for a current password: one that breaks a rule is simply wrong.
+  @Field(() => String, { description: "The current password." })
   currentPassword!: string;
 
-  @Field(() => String, { description: "The password from now on." })
-  @IsText(0, 1000)
+  @Field(() => String, { description: "The new password." })
+  @IsText(...PASSWORD_ARGUMENT)
   newPassword!: string;
 }
 
 @ArgsType()
 class RequestEmailChangeArgs {
-  @Field(() => String, { description: "The address from now on, to which a link is sent." })
-  @IsText(1, 320)
+  @Field(() => String, { description: "The new email address. A link is sent to it." })
+  @IsText(...EMAIL_ARGUMENT)
   newEmail!: string;
 
-  @Field(() => String, { description: "The password." })
+  @Field(() => String, { description: "The current password." })
   currentPassword!: string;
 }
 
 @ArgsType()
-class ConfirmEmailChangeArgs {
-  @Field(() => String, { description: "The token from the link in the email." })
-  @IsText(1, 200)
-  token!: string;
-}
-
-@ArgsType()
 class DeleteAccountArgs {
-  @Field(() => String, { description: "The password." })
+  @Field(() => String, { description: "The current password." })
   password!: string;
 }
 
 @Resolver()
-export class AccountResolver {
-  readonly #ownAccount: OwnAccount;
-
-  constructor(ownAccount: OwnAccount) {
-    this.#ownAccount = ownAccount;
-  }
+export class OwnAccountResolver {
+  constructor(private readonly ownAccount: OwnAccount) {}
 
   @Auth()
   @Query(() => UserType, { description: "The signed-in user. Errors: `UNAUTHENTICATED`." })
@@ -77,14 +67,14 @@ export class AccountResolver {
   })
   async updateProfile(@Ctx() context: Context, @Args(() => UpdateProfileArgs) { input }: UpdateProfileArgs) {
     const changes = input.fullName === undefined ? {} : { fullName: input.fullName };
-    return toUserType(await ofInput(this.#ownAccount.updateProfile(actorOf(context), changes)));
+    return toUserType(await ofInput(this.ownAccount.updateProfile(actorOf(context), changes)));
   }
 
   @Auth()
   @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
-      "Sets another password, ends all sessions of the user, and starts a new one. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS` (the current password is wrong), `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
+      "Changes the password, ends all sessions of the user, and starts a new one. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS` (the current password is wrong), `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async changePassword(
     @Ctx() context: Context,
@@ -92,34 +82,34 @@ export class AccountResolver {
   ) {
     const { user } = signedIn(context);
     const passwords = { currentPassword, newPassword };
-    return toTokenType(await this.#ownAccount.changePassword(user, actorOf(context), passwords));
+    return toTokenType(await this.ownAccount.changePassword(user, actorOf(context), passwords));
   }
 
   @Auth()
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Sends a link to the new address, if no account has it. Answers true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
+      "Emails a link to the new address, unless an account has it. Always returns true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS` (the current password is wrong), `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async requestEmailChange(
     @Ctx() context: Context,
     @Args(() => RequestEmailChangeArgs) { newEmail, currentPassword }: RequestEmailChangeArgs,
   ) {
     const { user } = signedIn(context);
-    await this.#ownAccount.requestEmailChange(user, actorOf(context), { newEmail, currentPassword });
+    await this.ownAccount.requestEmailChange(user, actorOf(context), { newEmail, currentPassword });
     return true;
   }
 
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Puts the new address in the place of the old, which is told, with the token from the email. Answers true. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Changes the email address with the token from the email, and notifies the old address. Returns true. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async confirmEmailChange(
     @Ctx() { caller }: Context,
-    @Args(() => ConfirmEmailChangeArgs) { token }: ConfirmEmailChangeArgs,
+    @Args(() => EmailedTokenArgs) { token }: EmailedTokenArgs,
   ) {
-    await this.#ownAccount.confirmEmailChange(token, caller);
+    await this.ownAccount.confirmEmailChange(token, caller);
     return true;
   }
 
@@ -127,13 +117,13 @@ export class AccountResolver {
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Removes the signed-in user's account with its items, sessions and tokens, and answers true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `FORBIDDEN` (the last administrator), `NOT_FOUND`, `RATE_LIMITED`, `OVERLOADED`.",
+      "Deletes the signed-in user's account with its items, sessions and tokens. Returns true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS` (the password is wrong), `FORBIDDEN` (the last administrator), `RATE_LIMITED`, `OVERLOADED`.",
   })
   async deleteAccount(
     @Ctx() context: Context,
     @Args(() => DeleteAccountArgs) { password }: DeleteAccountArgs,
   ) {
-    await this.#ownAccount.delete(signedIn(context).user, actorOf(context), password);
+    await this.ownAccount.delete(signedIn(context).user, actorOf(context), password);
     return true;
   }
 }

@@ -3,47 +3,57 @@ import { Field, ID, ObjectType, registerEnumType } from "type-graphql";
 import { ROLES, type Role, type User } from "../storage/users.js";
 import { MaxItems, MaxText } from "./limits/max-size.js";
 
-/** The limits of what a user is called, as services/identifiers.ts keeps them. */
+/** The limits of names in answers, as services/identifiers.ts enforces them. */
 export const USERNAME = [3, 32, 32] as const;
 export const FULL_NAME = [1, 200] as const;
+/** The limits of arguments: a service checks them more closely after it has normalized them. */
+export const USERNAME_ARGUMENT = [1, 100] as const;
+export const EMAIL_ARGUMENT = [1, 320] as const;
+export const PASSWORD_ARGUMENT = [0, 1000] as const;
+
+/** For descriptions. */
+export const USERNAME_RULE =
+  "3 to 32 characters from a-z, 0-9, dot, underscore and hyphen; upper case is accepted and stored as lower case";
 
 export const RoleEnum = Object.fromEntries(ROLES.map((role) => [role, role])) as { [R in Role]: R };
 registerEnumType(RoleEnum, {
   name: "Role",
-  description: "What a user may do.",
+  description: "What a user is allowed to do.",
   valuesConfig: {
-    USER: { description: "Use the API for oneself. Every user has this role." },
-    ADMIN: { description: "Administer all users." },
+    USER: { description: "Manage their own account and items. Every user has this role." },
+    ADMIN: { description: "Manage all users and read the audit log." },
   },
 });
 
 @ObjectType("User", { description: "A person with an account." })
 export class UserType {
-  @Field(() => ID, { description: "Stays the same for as long as the account exists." })
+  @Field(() => ID, { description: "Never changes." })
   id!: string;
 
-  @Field(() => String, { description: "The name to log in with, in lower case." })
+  @Field(() => String, { description: "The name to sign in with, in lower case." })
   @MaxText(USERNAME)
   username!: string;
 
-  @Field(() => GraphQLEmailAddress, { description: "The email address, which one can log in with too." })
+  @Field(() => GraphQLEmailAddress, {
+    description: "The email address. Once it is verified, the user can sign in with it too.",
+  })
   email!: string;
 
-  @Field(() => Boolean, { description: "Whether the email address is known to be the user's." })
+  @Field(() => Boolean, { description: "Whether the email address has been verified." })
   emailVerified!: boolean;
 
-  @Field(() => String, { nullable: true, description: "The name to show to people." })
+  @Field(() => String, { nullable: true, description: "The display name." })
   @MaxText(FULL_NAME)
   fullName!: string | null;
 
-  @Field(() => Boolean, { description: "Whether the account is shut: a disabled user cannot log in." })
+  @Field(() => Boolean, { description: "Whether the account is disabled: its user cannot sign in." })
   disabled!: boolean;
 
-  @Field(() => [RoleEnum], { description: "What the user may do." })
+  @Field(() => [RoleEnum], { description: "The user's roles; `USER` is always included." })
   @MaxItems(ROLES.length)
   roles!: Role[];
 
-  @Field(() => Date, { description: "When the account was made." })
+  @Field(() => Date, { description: "When the account was created." })
   createdAt!: Date;
 }
 

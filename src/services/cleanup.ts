@@ -8,7 +8,7 @@ import { deleteOneTimeTokensExpiredBefore } from "../storage/one-time-tokens.js"
 import { deleteConsumedTokens } from "../storage/refresh-tokens.js";
 import { deleteSessionsEndedBefore } from "../storage/sessions.js";
 import { deleteSigningKeysExpiredBefore } from "../storage/signing-keys.js";
-import { deleteUnverifiedUsersBefore } from "../storage/users.js";
+import { deleteUnverifiedUsersBefore } from "../storage/user-deletion.js";
 import type { Job } from "./jobs.js";
 import { pastGrace } from "./sessions/refresh.js";
 

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { Database } from "../storage/database.js";
-import { listDeletedUserIds, purgeDeletedUser } from "../storage/users.js";
+import { listDeletedUserIds, purgeDeletedUser } from "../storage/user-deletion.js";
 import type { Job } from "./jobs.js";
 
 /** Rows a statement: SQLite runs it on the thread that answers requests. */

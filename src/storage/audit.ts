@@ -3,40 +3,41 @@ import { firstIdOf } from "../clock.js";
 import type { Database } from "./database.js";
 import type { AuditEventRow } from "./tables.js";
 
-/** What an audit event is about. The list grows; a name never changes. */
+/** The types of audit events, with their descriptions in the schema. Types are added, never renamed. */
 export const AUDIT_EVENT_TYPES = {
   LOGIN_SUCCEEDED: "A user signed in.",
-  LOGIN_FAILED: "A login was refused; the subject is the account it was for, if there is one.",
-  ATTEMPTS_LIMITED: "Too many attempts: further ones are refused for now; the details name the limit.",
-  REFRESH_TOKEN_REUSED: "A refresh token was used again that was consumed before: the session was ended.",
-  LOGGED_OUT: "A user ended their own session.",
-  SESSION_REVOKED: "A session was ended from elsewhere.",
-  ACCOUNT_REGISTERED: "Somebody signed up.",
-  EMAIL_VERIFIED: "A user verified their email address.",
+  LOGIN_FAILED: "A login failed. The subject is the account that was named, if it exists.",
+  ATTEMPTS_LIMITED:
+    "A rate limit was reached: further attempts are rejected for now. The details name the limit.",
+  REFRESH_TOKEN_REUSED: "A refresh token was used again after it was consumed: the session was ended.",
+  LOGGED_OUT: "A user ended their own session by logging out.",
+  SESSION_REVOKED: "A session was ended in another way than by logging out.",
+  ACCOUNT_REGISTERED: "An account was registered.",
+  EMAIL_VERIFIED: "A user or the operator verified an email address.",
   EMAIL_CHANGE_REQUESTED: "A user asked to change their email address.",
-  EMAIL_CHANGED: "A user's email address was changed.",
+  EMAIL_CHANGED: "A user changed their email address.",
   PASSWORD_RESET: "A user set a new password with a token from an email; their sessions were ended.",
-  PASSWORD_CHANGED: "A password was changed; the user's other sessions were ended.",
+  PASSWORD_CHANGED: "A user or the operator changed a password; the user's earlier sessions were ended.",
   PROFILE_UPDATED: "A user changed their profile.",
   ACCOUNT_DELETED: "An account was deleted, with everything that belonged to it.",
-  INVITATION_ACCEPTED: "An invited user set their password.",
-  USER_CREATED: "An administrator or operator made an account.",
-  USER_UPDATED: "An administrator changed an account.",
+  INVITATION_ACCEPTED: "An invited user set their first password.",
+  USER_CREATED: "An administrator or the operator created an account.",
+  USER_UPDATED: "An administrator changed an account, or an import completed it.",
   USER_DISABLED: "An account was disabled; its sessions were ended.",
-  USER_ENABLED: "An account was enabled again.",
+  USER_ENABLED: "A disabled account was enabled.",
   USER_ROLES_SET: "An administrator set a user's roles.",
-  SIGNING_KEY_ROTATED: "A new key signs from now on.",
-  SIGNING_KEY_RETIRED: "A key verifies no more.",
+  SIGNING_KEY_ROTATED: "A new signing key was created.",
+  SIGNING_KEY_RETIRED: "A signing key was removed: tokens signed with it are no longer valid.",
 } as const;
 
 export type AuditEventType = keyof typeof AUDIT_EVENT_TYPES;
 
-/** Something that happened: who did what to whom, when and from where. Never a secret. */
+/** An entry in the audit log: who did what to whom, when and from where. Never contains a secret. */
 export interface AuditEvent {
   id: string;
   at: number;
   type: AuditEventType;
-  /** The user who did it; null for an operator or nobody known. */
+  /** The user who did it; null for the operator or an unknown caller. */
   actorId: string | null;
   /** The user it was done to. */
   subjectId: string | null;
@@ -61,16 +62,16 @@ export async function insertAuditEvent(db: Database, event: AuditEvent): Promise
     .execute();
 }
 
-/** Which events: all that fit everything that is not left undefined. */
+/** Selects events that match every field that is set. */
 export interface AuditEventFilter {
-  /** Who did it, or to whom it was done. */
+  /** The actor or the subject. */
   userId?: string | undefined;
   type?: AuditEventType | undefined;
   /** Epoch milliseconds. */
   since?: number | undefined;
 }
 
-/** The events, newest first, starting behind the event `after`. */
+/** Returns events, newest first, that follow the event `after` in this order. */
 export async function listAuditEvents(
   db: Database,
   { first, after }: { first: number; after: string | undefined },
@@ -88,7 +89,7 @@ export async function listAuditEvents(
 
 /** Removes up to `limit` events from before a time. @returns how many */
 export async function deleteAuditEventsBefore(db: Database, before: number, limit: number): Promise<number> {
-  // Ids are in the order of time, and the table has their index.
+  // Ids are in chronological order, and indexed.
   const first = firstIdOf(before);
   const result = await db
     .deleteFrom("audit_events")

@@ -96,13 +96,13 @@ export async function rescheduleOutboxEmail(db: Database, id: string, nextAttemp
  * Puts off an email that was taken, and does not count the attempt. It is dropped instead when an earlier one of its kind
  * goes to the address by then: so each request is followed by an email, and no number of requests makes many wait.
  * @param email as it was before it was taken
- * @param sameForAll whether such emails say the same, whichever user they are about
+ * @param perUser whether such emails differ by user
  */
 export async function postponeOutboxEmail(
   db: Database,
   { id, kind, email, userId, attempts }: OutboxEmail,
   until: number,
-  { sameForAll }: { sameForAll: boolean },
+  { perUser }: { perUser: boolean },
 ): Promise<void> {
   let earlier = db
     .selectFrom("outbox")
@@ -112,7 +112,7 @@ export async function postponeOutboxEmail(
     .where("id", "<", id)
     .where("next_attempt_at", "<=", until)
     .limit(1);
-  if (!sameForAll) earlier = earlier.where("user_id", "=", userId);
+  if (perUser) earlier = earlier.where("user_id", "=", userId);
   if ((await earlier.executeTakeFirst()) !== undefined) return deleteOutboxEmail(db, id);
   await db.updateTable("outbox").set({ next_attempt_at: until, attempts }).where("id", "=", id).execute();
 }

@@ -1,6 +1,6 @@
-import { type ExpressionBuilder, type Selectable, sql } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { Database } from "./database.js";
-import type { Tables, UserRow } from "./tables.js";
+import type { UserRow } from "./tables.js";
 
 export const ROLES = ["USER", "ADMIN"] as const;
 export type Role = (typeof ROLES)[number];
@@ -148,20 +148,30 @@ export async function findUserById(db: Database, id: string): Promise<User | und
   return row && toUser(row);
 }
 
-/** The accounts, but for disabled ones, that claim the address without having verified it; oldest first. */
-export async function listUnverifiedUsersByEmail(
+/**
+ * The enabled accounts that claim an address without having verified it.
+ * @param order by age, or by when an email last brought each a link: first those that never got one, oldest first
+ */
+export async function listUnverifiedUserIds(
   db: Database,
   email: string,
-  limit: number,
-): Promise<User[]> {
-  const rows = await selectUsers(db)
-    .where("email", "=", email)
-    .where("email_verified_at", "is", null)
-    .where("disabled_at", "is", null)
-    .orderBy("id")
-    .limit(limit)
-    .execute();
-  return rows.map(toUser);
+  { order, limit }: { order: "newest" | "leastRecentlyEmailed"; limit: number },
+): Promise<string[]> {
+  const query = db
+    .selectFrom("users")
+    .leftJoin("one_time_tokens as token", (join) =>
+      join.onRef("token.user_id", "=", "users.id").on("token.purpose", "=", "EMAIL_VERIFICATION"),
+    )
+    .select("users.id")
+    .where("users.email", "=", email)
+    .where("users.email_verified_at", "is", null)
+    .where("users.disabled_at", "is", null)
+    .limit(limit);
+  const rows =
+    order === "newest"
+      ? await query.orderBy("users.id", "desc").execute()
+      : await query.orderBy(sql`coalesce(token.expires_at, 0)`).orderBy("users.id").execute();
+  return rows.map(({ id }) => id);
 }
 
 /** What to change of a user. What is left undefined stays as it is. */
@@ -200,131 +210,4 @@ export async function updateUser(
     .returningAll()
     .executeTakeFirst();
   return row && toUser(row);
-}
-
-/**
- * Deletes the user for everybody: from now on no function here finds them, and their names are free. The row stays, with
- * nothing personal in it, until `purgeDeletedUser` has removed what may be too much for one transaction.
- */
-export async function deleteUser(transaction: Database, id: string, now: number): Promise<void> {
-  await transaction
-    .updateTable("users")
-    .set({
-      // Nobody's username: one is shorter.
-      username: id,
-      email: "",
-      email_verified_at: null,
-      full_name: null,
-      roles: "[]",
-      updated_at: now,
-      deleted_at: now,
-    })
-    .where("id", "=", id)
-    .execute();
-  await transaction.deleteFrom("credentials").where("user_id", "=", id).execute();
-  await transaction.deleteFrom("one_time_tokens").where("user_id", "=", id).execute();
-}
-
-export async function listDeletedUserIds(db: Database, limit: number): Promise<string[]> {
-  const rows = await db
-    .selectFrom("users")
-    .select("id")
-    .where("deleted_at", "is not", null)
-    .limit(limit)
-    .execute();
-  return rows.map(({ id }) => id);
-}
-
-/**
- * Removes up to `limit` rows of what a deleted user left behind, and the user once nothing is left.
- * @returns whether the user is gone
- */
-export async function purgeDeletedUser(db: Database, id: string, limit: number): Promise<boolean> {
-  const sessions = db.selectFrom("sessions").select("id").where("user_id", "=", id);
-  const left = [
-    db
-      .deleteFrom("refresh_tokens")
-      .where("token_hash", "in", (query) =>
-        query
-          .selectFrom("refresh_tokens")
-          .select("token_hash")
-          .where("session_id", "in", sessions)
-          .limit(limit),
-      ),
-    db.deleteFrom("sessions").where("id", "in", sessions.limit(limit)),
-    db
-      .deleteFrom("items")
-      .where("id", "in", (query) =>
-        query.selectFrom("items").select("id").where("owner_id", "=", id).limit(limit),
-      ),
-  ];
-  for (const rows of left) {
-    const { numDeletedRows } = await rows.executeTakeFirst();
-    if (numDeletedRows > 0n) return false;
-  }
-  await db.deleteFrom("users").where("id", "=", id).where("deleted_at", "is not", null).execute();
-  return true;
-}
-
-/**
- * Removes up to `limit` accounts that never verified their address, were made before a time, and have no invitation that
- * can still be accepted.
- */
-export async function deleteUnverifiedUsersBefore(
-  db: Database,
-  before: number,
-  limit: number,
-): Promise<number> {
-  const isAbandoned = (where: ExpressionBuilder<Tables, "users">) =>
-    where.and([
-      where("email_verified_at", "is", null),
-      where("deleted_at", "is", null),
-      where("created_at", "<", before),
-      where.not(
-        where.exists(
-          where
-            .selectFrom("one_time_tokens")
-            .select("token_hash")
-            .whereRef("one_time_tokens.user_id", "=", "users.id")
-            .where("purpose", "=", "INVITATION"),
-        ),
-      ),
-    ]);
-  // In two statements: PostgreSQL can plan both of them in one so that it looks at every pair of accounts.
-  const abandoned = await db.selectFrom("users").select("id").where(isAbandoned).limit(limit).execute();
-  if (abandoned.length === 0) return 0;
-  await db
-    .deleteFrom("users")
-    // Who verified the address meanwhile stays: see deleteSessionsEndedBefore.
-    .where(isAbandoned)
-    .where(
-      "id",
-      "in",
-      abandoned.map(({ id }) => id),
-    )
-    .execute();
-  return abandoned.length;
-}
-
-/** Holds off, until the transaction ends, every other that changes who administers. */
-export async function lockAdministrators(transaction: Database): Promise<void> {
-  // Writing a row to itself locks it on either database.
-  await transaction
-    .updateTable("locks")
-    .set({ name: "administrators" })
-    .where("name", "=", "administrators")
-    .execute();
-}
-
-/** How many administrators can sign in: one who was invited and never came cannot. */
-export async function countAdministrators(db: Database): Promise<number> {
-  const { count } = await db
-    .selectFrom("users")
-    .innerJoin("credentials", "credentials.user_id", "users.id")
-    .select((select) => select.fn.countAll<number | bigint | string>().as("count"))
-    .where("roles", "like", '%"ADMIN"%')
-    .where("disabled_at", "is", null)
-    .where("email_verified_at", "is not", null)
-    .executeTakeFirstOrThrow();
-  return Number(count);
 }

@@ -75,7 +75,7 @@ async function issueEveryKind(app: App): Promise<string[]> {
   await app.send(REQUEST_EMAIL_CHANGE, { newEmail, currentPassword: PASSWORD }, { token });
   await app.send(REGISTER, { input: { username: "bob", email: "bob@example.com", password: PASSWORD } });
   const admin = { username: "admin", email: "admin@example.com", fullName: null, roles: ["ADMIN" as const] };
-  await app.latchkey.accounts.create(admin, PASSWORD);
+  await app.latchkey.operator.create(admin, PASSWORD);
   const invited = { username: "carol", email: "carol@example.com" };
   await app.send(CREATE_USER, { input: invited }, { token: (await app.login("admin")).accessToken });
   return [

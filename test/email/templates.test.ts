@@ -17,6 +17,7 @@ const FACTS = {
   token: "a-token_of/some&kind",
   newEmail: "new@example.com",
   claims: [{ username: "alice", token: "a-token_of/some&kind" }],
+  complete: true,
 };
 const TOKEN = "a-token_of%2Fsome%26kind";
 const HOSTILE = {
@@ -28,6 +29,7 @@ const HOSTILE = {
     { username: '<img src="x" onerror=alert(1)>', token: "\"><script>alert('1')</script>" },
     { username: "<b>another</b>", token: "t" },
   ],
+  complete: false,
 };
 
 const LETTERS = {
@@ -74,7 +76,18 @@ describe("the emails", () => {
     expect(several.text).toMatch(
       /Confirm for alice:\n\nhttps:\/\/app\.example\.com\/verify-email\?token=t1\n\nConfirm for mallory:\n\n\S+token=t2\n/,
     );
+    const more = "More usernames were registered with this email address than fit in one email.";
+    expect(several.text).not.toContain(more);
+    expect(verifyEmail({ ...FACTS, complete: false }).text).toContain(more);
   });
+
+  // An invitation is sent once.
+  test.each([verifyEmail, resetPassword, confirmEmailChange])(
+    "%p says that only the latest link works",
+    (make) => {
+      expect(make(FACTS).text).toMatch(/only the (latest link|link in the latest email) works\./);
+    },
+  );
 
   test("the others say what happened, and what to do when it was not you", () => {
     expect(alreadyRegistered(FACTS).text).toMatch(/You already have an account.*username, alice/s);
@@ -83,7 +96,7 @@ describe("the emails", () => {
       /The account alice asked .*whoever knows its password can then sign in/s,
     );
     expect(usernameChanged(FACTS).text).toMatch(
-      /It is now alice: .*If you did not ask for it, contact an administrator/s,
+      /It is now alice\. .*If you did not ask for this, contact an administrator/s,
     );
     for (const make of [alreadyRegistered, emailChanged, passwordChanged, accountDeleted]) {
       const { text } = make(FACTS);

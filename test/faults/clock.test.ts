@@ -51,8 +51,8 @@ describe("when the clock steps (row 66)", () => {
       const spent = await app.login("alice");
       const ended = await app.login("alice");
       const successor = (await refresh(spent.refreshToken)).data!.refreshToken;
-      await app.latchkey.accounts.disable("alice");
-      await app.latchkey.accounts.enable("alice");
+      await app.latchkey.operator.disable("alice");
+      await app.latchkey.operator.enable("alice");
       app.clock.advance(-step);
       expect(await me(ended.accessToken)).toBe("INVALID_TOKEN");
       expect(outcomeOf(await refresh(ended.refreshToken))).toBe("INVALID_TOKEN");

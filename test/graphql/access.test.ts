@@ -118,7 +118,7 @@ describe("who may use what", () => {
     if (actor === "anonymous" || actor === "unverified") return {};
     const { accessToken } = await app.login(actor === "other user" ? "other" : actor);
     if (actor === "expired") app.clock.advance(16 * 60_000);
-    if (actor === "disabled") await app.latchkey.accounts.disable("disabled");
+    if (actor === "disabled") await app.latchkey.operator.disable("disabled");
     return { authorization: `Bearer ${accessToken}` };
   }
 
@@ -165,7 +165,7 @@ describe("who may use what", () => {
   test.each(ACTORS)("%s (row 59)", async (actor) => {
     for (const { name, type, field } of rootFields()) {
       const access = ACCESS[name]!;
-      if (actor === "disabled") await app.latchkey.accounts.enable("disabled");
+      if (actor === "disabled") await app.latchkey.operator.enable("disabled");
       const headers = await headersOf(actor);
       const id = actor === "other user" ? ids[field.name] : undefined;
       const { code, reason } = (await call(type.name.toLowerCase(), field, headers, id)) ?? {};

@@ -18,16 +18,20 @@ import {
 } from "../support/administration-operations.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
-import { CREATE_ITEM, LOGIN, ME, MY_ITEMS } from "../support/operations.js";
+import { emailedToken } from "../support/emails.js";
+import { CREATE_ITEM, LOGIN, ME, MY_ITEMS, REGISTER, VERIFY_EMAIL } from "../support/operations.js";
 import { auditEventsOf } from "../support/tables.js";
 
 const UNKNOWN_ID = "0190a0a0-0000-7000-8000-000000000000";
 const error = (message: string, extensions: object) => [expect.objectContaining({ message, extensions })];
 const NOT_FOUND = error("There is no user with this id.", { code: "NOT_FOUND" });
 const ROLE_MISSING = error("You are signed in, but your roles do not allow this.", { code: "FORBIDDEN" });
-const LAST_ADMINISTRATOR = error("This is the last administrator: make another one first.", {
-  code: "FORBIDDEN",
-});
+const LAST_ADMINISTRATOR = error(
+  "This is the last administrator. Make another user an administrator first.",
+  {
+    code: "FORBIDDEN",
+  },
+);
 const taken = (field: string) =>
   error(`This ${field} is already in use.`, { code: "CONFLICT", field: `input.${field}` });
 
@@ -61,7 +65,7 @@ async function signIn(app: App, username: string): Promise<SignedIn> {
 
 async function makeUser(app: App, username: string, roles: ("USER" | "ADMIN")[] = []): Promise<SignedIn> {
   const account = { username, email: `${username}@example.com`, fullName: null, roles };
-  await app.latchkey.accounts.create(account, PASSWORD);
+  await app.latchkey.operator.create(account, PASSWORD);
   return signIn(app, username);
 }
 
@@ -155,6 +159,28 @@ describe.each(DATABASES)("administration on %s", (database) => {
       await app.send(DELETE_USER, { id }, admin);
     });
 
+    test("is refused, and says why, where no invitation can be sent", async () => {
+      const production = await makeApp({
+        databaseUrl: app.databaseUrl,
+        clock: app.clock,
+        env: { NODE_ENV: "production", PUBLIC_URL: "https://auth.example.com" },
+      });
+      try {
+        const { accessToken: token } = await production.login("admin");
+        const input = { username: "uninvited", email: "uninvited@example.com" };
+        const { status, errors } = await production.send(CREATE_USER, { input }, { token });
+        expect(status).toBe(403);
+        expect(errors).toEqual(
+          error("Invitations cannot be sent: SMTP_URL is not set. Set it, or run `latchkey user create`.", {
+            code: "FORBIDDEN",
+          }),
+        );
+        expect((await app.send(USERS, { search: "uninvited" }, admin)).data?.users.nodes).toEqual([]);
+      } finally {
+        await production.close();
+      }
+    });
+
     test.each([
       ["a taken username", { username: "ALICE", email: "new@example.com" }, "username"],
       ["a duplicate email", { username: "newcomer", email: "Alice@example.com" }, "email"],
@@ -227,13 +253,28 @@ describe.each(DATABASES)("administration on %s", (database) => {
             "is now maryann\u2060\u200b@\u2060\u200bexample\u2060\u200b.\u2060\u200bcom.",
           ),
         ],
-        ["mary@example.com", "Your username was changed", expect.stringContaining("It is now maryann:")],
+        ["mary@example.com", "Your username was changed", expect.stringContaining("It is now maryann.")],
       ];
       expect(emailsToMary()).toEqual(told);
       await app.send(UPDATE_USER, { id: mary.id, input: { fullName: null } }, admin);
       await app.latchkey.outbox.deliverDue();
       expect(emailsToMary()).toEqual(told);
       await app.send(DELETE_USER, { id: mary.id }, admin);
+    });
+
+    test("an address that nobody has verified is told nothing", async () => {
+      const input = { username: "peggy", email: "strangers@example.com" };
+      const { id } = (await app.send(CREATE_USER, { input }, admin)).data!.createUser;
+      await app.latchkey.outbox.deliverDue();
+      const change = { username: "peggy-sue", email: "peggy@example.com" };
+      const { data } = await app.send(UPDATE_USER, { id, input: change }, admin);
+      expect(data?.updateUser).toMatchObject({ ...change, emailVerified: true });
+      await app.latchkey.outbox.deliverDue();
+      const { emails } = app.latchkey.mailer as PrintedMailer;
+      expect(emails.filter(({ to }) => to === input.email).map(({ subject }) => subject)).toEqual([
+        "You are invited",
+      ]);
+      await app.send(DELETE_USER, { id }, admin);
     });
 
     test("what was sent to the old address opens nothing any more", async () => {
@@ -347,7 +388,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
       expect(status).toBe(403);
       expect(errors).toEqual(LAST_ADMINISTRATOR);
     }
-    await expect(app.latchkey.accounts.disable("admin")).rejects.toMatchObject({ code: "FORBIDDEN" });
+    await expect(app.latchkey.operator.disable("admin")).rejects.toMatchObject({ code: "FORBIDDEN" });
     expect((await app.send(ME, {}, admin)).data?.me).toMatchObject({
       disabled: false,
       roles: ["USER", "ADMIN"],
@@ -355,18 +396,72 @@ describe.each(DATABASES)("administration on %s", (database) => {
   });
 
   test("what the operator does is written down too, with nobody as the actor", async () => {
-    const { accounts, db } = app.latchkey;
+    const { operator, db } = app.latchkey;
     const { id } = await app.createUser("heidi");
-    await accounts.setPassword("heidi", `another ${PASSWORD}`);
-    await accounts.disable("Heidi");
-    await accounts.enable("heidi");
+    await operator.setPassword("heidi", `another ${PASSWORD}`);
+    await operator.disable("Heidi");
+    await operator.enable("heidi");
     expect((await auditEventsOf(db, id)).map(({ type, actorId }) => [type, actorId])).toEqual([
       ["USER_CREATED", null],
       ["PASSWORD_CHANGED", null],
       ["USER_DISABLED", null],
       ["USER_ENABLED", null],
     ]);
-    await accounts.delete("heidi");
+    await app.send(DELETE_USER, { id }, admin);
+  });
+
+  describe("the operator verifies an address", () => {
+    const register = async (username: string, email: string) => {
+      const input = { username, email, password: PASSWORD };
+      expect((await app.send(REGISTER, { input })).data?.register.username).toBe(username);
+    };
+    const verifyEmailCode = async (token: string) =>
+      (await app.send(VERIFY_EMAIL, { token })).errors?.[0]?.extensions?.["code"];
+
+    test("so that a user who never opened a link can sign in, with a password from the operator too", async () => {
+      const { operator, db } = app.latchkey;
+      await register("ivan", "ivan@example.com");
+      const link = await emailedToken(app, "ivan@example.com");
+      const password = `another ${PASSWORD}`;
+      await operator.setPassword("ivan", password);
+      const early = await app.send(LOGIN, { username: "ivan", password });
+      expect(early.errors![0]!.extensions).toEqual({ code: "EMAIL_NOT_VERIFIED" });
+      const user = await operator.verify("Ivan");
+      expect(user).toMatchObject({ username: "ivan", emailVerifiedAt: app.clock.now() });
+      expect((await app.login("ivan@example.com", password)).user.emailVerified).toBe(true);
+      expect(await verifyEmailCode(link)).toBe("INVALID_TOKEN");
+      const verified = (await auditEventsOf(db, user.id)).filter(({ type }) => type === "EMAIL_VERIFIED");
+      expect(verified).toMatchObject([{ actorId: null }]);
+      // Again it changes nothing.
+      app.clock.advance(1000);
+      expect(await operator.verify("ivan")).toEqual(user);
+      expect((await auditEventsOf(db, user.id)).filter(({ type }) => type === "EMAIL_VERIFIED")).toEqual(
+        verified,
+      );
+      await app.send(DELETE_USER, { id: user.id }, admin);
+    });
+
+    test("but not one that another account has verified, nor for nobody", async () => {
+      const { operator, db } = app.latchkey;
+      await register("judy", "alice@example.com");
+      await expect(operator.verify("judy")).rejects.toMatchObject({
+        code: "CONFLICT",
+        message: "This email is already in use.",
+        details: { field: "email" },
+      });
+      const judy = await db
+        .selectFrom("users")
+        .selectAll()
+        .where("username", "=", "judy")
+        .executeTakeFirstOrThrow();
+      expect(judy.email_verified_at).toBeNull();
+      expect((await auditEventsOf(db, judy.id)).map(({ type }) => type)).toEqual(["ACCOUNT_REGISTERED"]);
+      await expect(operator.verify("nobody")).rejects.toMatchObject({
+        code: "NOT_FOUND",
+        message: "There is no user with this username.",
+      });
+      await app.send(DELETE_USER, { id: judy.id }, admin);
+    });
   });
 });
 
@@ -376,7 +471,7 @@ describe.each(DATABASES)("lists for administrators on %s", (database) => {
   beforeAll(async () => {
     app = await makeApp({ database });
     admin = await makeUser(app, "admin", ["ADMIN"]);
-    const { accounts } = app.latchkey;
+    const { operator } = app.latchkey;
     const people = [
       ["per_cent", "p1@example.com", "100% Wool"],
       ["percent", "p2@example.com", "1000 Wool"],
@@ -384,8 +479,8 @@ describe.each(DATABASES)("lists for administrators on %s", (database) => {
       ["underxscore", "p4@Sub.example.com", "ZOË"],
     ] as const;
     for (const [username, email, fullName] of people)
-      await accounts.create({ username, email, fullName }, PASSWORD);
-    await accounts.disable("percent");
+      await operator.create({ username, email, fullName }, PASSWORD);
+    await operator.disable("percent");
   });
   afterAll(() => app.close());
 
@@ -577,12 +672,12 @@ describe.each(DATABASES)("two administrators at once on %s (row 71)", (database)
     ["delete", "alone", "ACCOUNT_DELETED", "delete"],
   ] as const)("%s each other %s, ten times each: one of them succeeds", async (_what, company, type, act) => {
     app = await makeApp({ database });
-    const { accounts, db } = app.latchkey;
+    const { administration, db } = app.latchkey;
     const one = await makeUser(app, "one", ["ADMIN"]);
     const two = await makeUser(app, "two", ["ADMIN"]);
     if (company === "with a third") await makeUser(app, "three", ["ADMIN"]);
     // Opens the connections, so that they start together.
-    await Promise.all(Array.from({ length: 20 }, () => accounts.get(one.id)));
+    await Promise.all(Array.from({ length: 20 }, () => administration.get(one.id)));
     const attempts = await Promise.all(
       Array.from({ length: 20 }, async (_, n) => {
         const [by, whom] = n % 2 ? [one, two] : [two, one];
@@ -590,8 +685,8 @@ describe.each(DATABASES)("two administrators at once on %s (row 71)", (database)
         const actor = { userId: by.id, sessionId: String(decodeJwt(by.token)["sid"]), caller };
         const attempt =
           act === "setRoles"
-            ? accounts.setRoles(whom.id, ["USER"], actor)
-            : accounts[act](whom.id, actor).then(() => {});
+            ? administration.setRoles(whom.id, ["USER"], actor)
+            : administration[act](whom.id, actor).then(() => {});
         return attempt.then(
           () => ({ winner: by, code: undefined }),
           ({ code }: { code?: string }) => ({ winner: undefined, code }),

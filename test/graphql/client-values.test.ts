@@ -131,7 +131,7 @@ describe.each([
   let token: string;
   beforeAll(async () => {
     app = await makeApp({ database, env: { NODE_ENV: environment } });
-    await app.latchkey.accounts.create(
+    await app.latchkey.operator.create(
       { username: "alice", email: "alice@example.com", fullName: null, roles: ["ADMIN"] },
       "a password with nothing in it",
     );

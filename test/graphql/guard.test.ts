@@ -144,16 +144,16 @@ describe.each(DATABASES)("the guard on %s", (database) => {
   test("feels an ended session on the very next request (row 34)", async () => {
     await app.createUser("ended");
     const { accessToken } = await app.login("ended");
-    await app.latchkey.accounts.setPassword("ended", "another long password");
+    await app.latchkey.operator.setPassword("ended", "another long password");
     await expectRefused(`Bearer ${accessToken}`, "SESSION_REVOKED");
   });
 
   test("feels a disabled user on the very next request, and lets them in only by a new login (row 34)", async () => {
     await app.createUser("bob");
     const { accessToken } = await app.login("bob");
-    await app.latchkey.accounts.disable("bob");
+    await app.latchkey.operator.disable("bob");
     await expectRefused(`Bearer ${accessToken}`, "ACCOUNT_DISABLED");
-    await app.latchkey.accounts.enable("bob");
+    await app.latchkey.operator.enable("bob");
     await expectRefused(`Bearer ${accessToken}`, "SESSION_REVOKED");
     const { accessToken: fresh } = await app.login("bob");
     expect((await app.send(ME, {}, { token: fresh })).data?.me.username).toBe("bob");

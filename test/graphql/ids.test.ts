@@ -19,7 +19,7 @@ let userId: string;
 beforeAll(async () => {
   app = await makeApp();
   const account = { username: "anna", email: "anna@example.com", fullName: null, roles: ["ADMIN" as const] };
-  await app.latchkey.accounts.create(account, PASSWORD);
+  await app.latchkey.operator.create(account, PASSWORD);
   const login = await app.login("anna");
   token = login.accessToken;
   userId = login.user.id;

@@ -133,7 +133,7 @@ describe.each(DATABASES)("login on %s", (database) => {
 
   test("tells a disabled user so, but only after the right password", async () => {
     await app.createUser("disabled");
-    await app.latchkey.accounts.disable("disabled");
+    await app.latchkey.operator.disable("disabled");
     const wrong = await app.send(LOGIN, { username: "disabled", password: "wrong" });
     expect(wrong.errors).toEqual(INVALID_CREDENTIALS);
     const right = await app.send(LOGIN, { username: "disabled", password: PASSWORD });

@@ -241,7 +241,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
     test("refuses the tokens of an ended session, of a disabled and of a deleted user", async () => {
       const [ended, disabled, deleted] = [await signIn(), await signIn(), await signIn()];
       await app.send(LOGOUT, {}, { token: ended.accessToken });
-      await app.latchkey.accounts.disable(disabled.username);
+      await app.latchkey.operator.disable(disabled.username);
       await deleteUser(app.latchkey.db, deleted.username);
       for (const { refreshToken } of [ended, disabled, deleted]) await expectRefused(refreshToken);
     });
@@ -387,7 +387,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
   test("logins are audited: who succeeded, which account one failed for, never what was typed (rows 68, 69)", async () => {
     const { username, user } = await signIn();
     await app.send(LOGIN, { username, password: "wrong" });
-    await app.latchkey.accounts.disable(username);
+    await app.latchkey.operator.disable(username);
     await app.send(LOGIN, { username, password: PASSWORD });
     const events = await auditEventsOf(app.latchkey.db, user.id);
     expect(events.map(({ type, actorId, details }) => [type, actorId, details])).toEqual([
@@ -530,10 +530,10 @@ describe("a login whose password was right before the account changed, on postgr
   const CHANGES: [act: string, change: () => Promise<unknown>, code: string][] = [
     [
       "whose password was set",
-      () => app.latchkey.accounts.setPassword("alice", "another long password"),
+      () => app.latchkey.operator.setPassword("alice", "another long password"),
       "INVALID_CREDENTIALS",
     ],
-    ["who was disabled", () => app.latchkey.accounts.disable("alice"), "ACCOUNT_DISABLED"],
+    ["who was disabled", () => app.latchkey.operator.disable("alice"), "ACCOUNT_DISABLED"],
   ];
   /** Runs both, so that the first has the account's row before the second. */
   async function inOrder<A, B>(first: () => Promise<A>, second: () => Promise<B>): Promise<[A, B]> {

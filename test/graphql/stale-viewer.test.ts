@@ -83,7 +83,7 @@ describe.each(DATABASES)("a mutation of somebody who may no longer do it, on %s"
   async function makeUser(roles: Role[] = []) {
     const username = `user-${users++}`;
     const account = { username, email: `${username}@example.com`, fullName: null, roles };
-    return app.latchkey.accounts.create(account, PASSWORD);
+    return app.latchkey.operator.create(account, PASSWORD);
   }
   async function makeCase(): Promise<Case> {
     const { username, id } = await makeUser(["ADMIN"]);

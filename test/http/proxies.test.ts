@@ -125,7 +125,7 @@ describe.each(Object.entries(PROXIES))("the documented recipe for %s", (name, ar
         expect(received).toMatchObject([{ "latchkey-user-id": userId, "latchkey-roles": "USER" }]);
         expect(Object.keys(received[0]!).filter((header) => /^latchkey_/.test(header))).toEqual([]);
       }
-      await app.latchkey.accounts.disable("alice");
+      await app.latchkey.operator.disable("alice");
       expect((await ask({ headers: { authorization } })).status).toBe(401);
     } finally {
       proxy.kill("SIGTERM");

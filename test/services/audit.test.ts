@@ -40,7 +40,7 @@ let bobId: string;
 beforeAll(async () => {
   app = await makeApp();
   const admin = { username: "admin", email: "admin@example.com", fullName: null, roles: ["ADMIN" as const] };
-  adminId = (await app.latchkey.accounts.create(admin, PASSWORD)).id;
+  adminId = (await app.latchkey.operator.create(admin, PASSWORD)).id;
   bobId = (await app.createUser("bob")).id;
 });
 afterAll(() => app.close());
@@ -62,7 +62,7 @@ const ACTIONS: Record<AuditEventType, () => Promise<unknown>> = {
     send(ACCEPT_INVITATION, { token: await emailedToken(app, "ida@example.com"), password: PASSWORD }),
   ACCOUNT_REGISTERED: async () => {
     await send(REGISTER, { input: { username: "carol", email: "carol@example.com", password: PASSWORD } });
-    carolId = (await app.latchkey.accounts.get("carol")).id;
+    carolId = (await app.latchkey.operator.get("carol")).id;
   },
   EMAIL_VERIFIED: async () => send(VERIFY_EMAIL, { token: await emailedToken(app, "carol@example.com") }),
   LOGIN_SUCCEEDED: () => signIn("carol"),

@@ -82,9 +82,9 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
   });
 
   test("an account stays while its invitation is valid, and a day longer", async () => {
-    const { db, accounts, jobs, outbox } = app.latchkey;
+    const { db, operator, jobs, outbox } = app.latchkey;
     const admin = { username: "admin", email: "admin@example.com", fullName: null };
-    await accounts.create({ ...admin, roles: ["ADMIN"] }, PASSWORD);
+    await operator.create({ ...admin, roles: ["ADMIN"] }, PASSWORD);
     const invite = async (username: string) => {
       const { accessToken: token } = await app.login("admin");
       await app.send(CREATE_USER, { input: { username, email: `${username}@example.com` } }, { token });

@@ -13,10 +13,10 @@ describe.each(DATABASES)("the database on %s", (database) => {
 
   test("a transaction that throws leaves nothing behind", async () => {
     const app = await makeApp({ database });
-    const { accounts, db } = app.latchkey;
+    const { operator, db } = app.latchkey;
     await app.createUser("alice");
     await expect(
-      accounts.create(
+      operator.create(
         { username: "bob", email: "alice@example.com", fullName: null },
         "a long enough password",
       ),

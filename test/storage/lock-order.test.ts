@@ -25,7 +25,7 @@ let users = 0;
 beforeAll(async () => {
   app = await makeApp({ database: "postgres" });
   const account = { username: "root", email: "root@example.com", fullName: null, roles: ["ADMIN" as const] };
-  const { id } = await app.latchkey.accounts.create(account, PASSWORD);
+  const { id } = await app.latchkey.operator.create(account, PASSWORD);
   admin = { id, token: (await app.login("root")).accessToken };
 });
 afterAll(() => app.close());
@@ -138,10 +138,10 @@ test("administrators who change each other lock both in one order", async () => 
     fullName: null,
     roles: ["ADMIN" as const],
   });
-  const { accounts } = app.latchkey;
+  const { operator } = app.latchkey;
   const [one, two] = [
-    await accounts.create(account("one"), PASSWORD),
-    await accounts.create(account("two"), PASSWORD),
+    await operator.create(account("one"), PASSWORD),
+    await operator.create(account("two"), PASSWORD),
   ];
   const tokens = [(await app.login("one")).accessToken, (await app.login("two")).accessToken];
   const change = (token: string, id: string) =>

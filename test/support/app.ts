@@ -144,7 +144,7 @@ export async function makeApp(
     /** A user with the tests' password. */
     async createUser(username: string, password = PASSWORD) {
       const account = { username, email: `${username}@example.com`, fullName: null };
-      return latchkey.accounts.create(account, password);
+      return latchkey.operator.create(account, password);
     },
     async login(username: string, password = PASSWORD) {
       const { data, errors } = await send(LOGIN, { username, password });

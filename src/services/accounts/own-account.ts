@@ -1,15 +1,10 @@
 import type { Clock } from "../../clock.js";
 import type { Passwords } from "../../crypto/passwords.js";
 import { invalidInput } from "../../errors.js";
+import { lockAdministrators } from "../../storage/administrators.js";
 import { type Database, inTransaction } from "../../storage/database.js";
-import {
-  countAdministrators,
-  deleteUser,
-  lockAdministrators,
-  type User,
-  type UserChanges,
-  updateUser,
-} from "../../storage/users.js";
+import { deleteUser } from "../../storage/user-deletion.js";
+import { type User, type UserChanges, updateUser } from "../../storage/users.js";
 import type { Audit, Caller, ChangedBy } from "../audit.js";
 import type { EmailRequests } from "../email/email-requests.js";
 import { type OneTimeTokens, unlessTaken } from "../email/one-time-tokens.js";
@@ -140,8 +135,7 @@ export class OwnAccount {
   async delete(user: User, actor: Actor, password: string): Promise<void> {
     const verified = await this.deps.reauthentication.check(user, password, actor.caller);
     await inTransaction(this.deps.db, async (transaction) => {
-      await lockAdministrators(transaction);
-      const administrators = await countAdministrators(transaction);
+      const administrators = await lockAdministrators(transaction);
       const { id, username, email } = await this.#authorize(transaction, actor, verified);
       await this.deps.access.revoke(transaction, { id, email }, byItself(actor));
       await this.#record(transaction, "ACCOUNT_DELETED", actor, { username });

@@ -3,15 +3,15 @@ import type { Passwords } from "../../crypto/passwords.js";
 import { LatchkeyError } from "../../errors.js";
 import { setPasswordHash } from "../../storage/credentials.js";
 import { type Database, inTransaction } from "../../storage/database.js";
-import { insertUser, type User, updateUser } from "../../storage/users.js";
+import { type User, updateUser } from "../../storage/users.js";
 import type { Audit, Caller } from "../audit.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "../email/one-time-tokens.js";
 import type { Outbox } from "../email/outbox.js";
-import { checkIdentity, normalizeLogin } from "../identifiers.js";
 import type { PasswordQueue } from "../limits/password-queue.js";
 import type { RateLimits } from "../limits/rate-limits.js";
 import type { AccountAccess } from "../passwords/account-access.js";
 import type { PasswordPolicy } from "../passwords/policy.js";
+import { addUser, newUser } from "./new-user.js";
 
 export interface NewRegistration {
   username: string;
@@ -46,19 +46,7 @@ export class Registration {
   async register(input: NewRegistration, caller: Caller): Promise<User> {
     if (!this.deps.open)
       throw new LatchkeyError("FORBIDDEN", "Registration is closed. Ask an administrator.");
-    const now = this.deps.clock.now();
-    const user: User = {
-      id: this.deps.newId(),
-      username: normalizeLogin(input.username),
-      email: normalizeLogin(input.email),
-      emailVerifiedAt: null,
-      fullName: input.fullName,
-      disabledAt: null,
-      roles: ["USER"],
-      createdAt: now,
-      updatedAt: now,
-    };
-    checkIdentity(user);
+    const user = newUser(input, { ...this.deps, verified: false });
     const holder = { caller, account: "", known: false };
     const hash = await this.deps.passwordQueue.withSlot(holder, async () => {
       await this.deps.rateLimits.count("REGISTRATION", caller);
@@ -66,20 +54,14 @@ export class Registration {
       return this.deps.passwords.hash(input.password);
     });
     await inTransaction(this.deps.db, async (transaction) => {
-      if (!(await insertUser(transaction, user))) {
-        throw new LatchkeyError("CONFLICT", "This username is already in use.", { field: "username" });
-      }
-      await setPasswordHash(transaction, user.id, hash, now);
+      await addUser(transaction, user);
+      await setPasswordHash(transaction, user.id, hash, user.createdAt);
       await this.deps.audit.record(transaction, "ACCOUNT_REGISTERED", {
         actorId: user.id,
         subjectId: user.id,
         caller,
       });
-      await this.deps.outbox.enqueue(transaction, {
-        kind: "REGISTRATION",
-        email: user.email,
-        userId: user.id,
-      });
+      await this.deps.outbox.enqueue(transaction, { kind: "REGISTRATION", email: user.email });
     });
     this.deps.outbox.wake();
     return user;

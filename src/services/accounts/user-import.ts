@@ -1,30 +1,27 @@
+import type { Clock, NewId } from "../../clock.js";
 import { costOf, isRunnableHash } from "../../crypto/passwords.js";
 import { invalidInput, LatchkeyError } from "../../errors.js";
-import { setPasswordHash } from "../../storage/credentials.js";
+import { findPasswordHash, setPasswordHash } from "../../storage/credentials.js";
 import { type Database, inTransaction } from "../../storage/database.js";
-import {
-  deleteUser,
-  findUserByLogin,
-  findUserByUsername,
-  insertUser,
-  lockUser,
-  type User,
-} from "../../storage/users.js";
+import { deleteUser } from "../../storage/user-deletion.js";
+import { findUserByLogin, findUserByUsername, lockUser, type User, updateUser } from "../../storage/users.js";
 import type { Audit } from "../audit.js";
-import type { Accounts } from "./administration.js";
+import type { AccountAccess } from "../passwords/account-access.js";
+import { addUser, nameTaken, newUser } from "./new-user.js";
 
-/** One line of a file: its number, and what it holds or why it could not be read. */
+/** One line of a file: its number, and its record or why it could not be read. */
 export type ImportLine = { line: number } & ({ record: Record<string, unknown> } | { unreadable: string });
 
-/** A good line: the user it makes. */
+/** The user that a valid line describes. */
 interface Candidate {
   user: User;
   passwordHash: string;
 }
 
 export interface ImportReport {
+  /** New users, and invited ones that got their password. */
   created: number;
-  /** Users that were there already, with the same verified email address: they are left as they are. */
+  /** Users that existed already, with the same verified email address: they are left as they are. */
   existing: number;
   failed: { line: number; problem: string }[];
 }
@@ -34,20 +31,22 @@ const BATCH = 200;
 
 export interface UserImportDeps {
   db: Database;
-  accounts: Accounts;
+  clock: Clock;
+  newId: NewId;
   audit: Audit;
+  access: AccountAccess;
   /** The highest cost of an imported hash. */
   bcryptCost: number;
 }
 
-/** Takes over users, with their bcrypt hashes, from another system. */
+/** Imports users, with their bcrypt hashes, from another system. */
 export class UserImport {
   constructor(private readonly deps: UserImportDeps) {}
 
   /**
-   * Writes the users of all good lines; a bad line is reported and stops nothing else. Running it again
-   * changes nothing that is there.
-   * @param onBatch called after each batch that has been written
+   * Writes the users of all valid lines; an invalid line is reported and the import continues. Running it again changes
+   * nothing.
+   * @param onBatch called after each batch is written
    */
   async import(lines: AsyncIterable<ImportLine>, onBatch: () => void): Promise<ImportReport> {
     const report: ImportReport = { created: 0, existing: 0, failed: [] };
@@ -91,36 +90,52 @@ export class UserImport {
   }
 
   /**
-   * The operator vouches for the address, so whoever claims it without having verified it gives way: else they could let
-   * themselves in with a password of their own once the owner follows the link.
-   * @throws CONFLICT when the username has another address, or another user has verified this one
+   * The operator vouches for the address. An account that claims it without having verified it is completed when it was
+   * invited, and replaced when somebody registered it: whoever did could sign in with a password of their own.
+   * @throws CONFLICT for a name that another account has, and for an account that was disabled before it was verified
    */
   async #writeUser(
     transaction: Database,
     { user, passwordHash }: Candidate,
   ): Promise<"created" | "existing"> {
     const found = await findUserByUsername(transaction, user.username);
-    // Whoever verifies the address at this moment has it, or finds the account gone.
-    const taken = found?.emailVerifiedAt === null ? await lockUser(transaction, found.id) : found;
-    if (taken !== undefined) {
-      if (taken.email !== user.email) throw belongsToAnother("username");
-      if (taken.emailVerifiedAt !== null) return "existing";
-      if (await findUserByLogin(transaction, user.email)) throw belongsToAnother("email");
-      await this.#record(transaction, "ACCOUNT_DELETED", taken.id, { username: taken.username });
-      await deleteUser(transaction, taken.id, user.createdAt);
+    // Under the lock: the address may be verified at this moment.
+    const existing = found?.emailVerifiedAt === null ? await lockUser(transaction, found.id) : found;
+    if (existing !== undefined) {
+      if (existing.email !== user.email) throw nameTaken("username");
+      if (existing.emailVerifiedAt !== null) return "existing";
+      if (await findUserByLogin(transaction, user.email)) throw nameTaken("email");
+      if (existing.disabledAt !== null) throw accountDisabled();
+      if ((await findPasswordHash(transaction, existing.id)) === undefined) {
+        await this.#completeInvited(transaction, existing, { user, passwordHash });
+        return "created";
+      }
+      await this.#record(transaction, "ACCOUNT_DELETED", existing.id, { username: existing.username });
+      await deleteUser(transaction, existing.id, user.createdAt);
     }
-    if (!(await insertUser(transaction, user))) {
-      const holder = await findUserByUsername(transaction, user.username);
-      throw belongsToAnother(holder ? "username" : "email");
-    }
+    await addUser(transaction, user);
     await setPasswordHash(transaction, user.id, passwordHash, user.createdAt);
     await this.#record(transaction, "USER_CREATED", user.id, {});
     return "created";
   }
 
+  /** The account keeps its id and the roles an administrator gave it; its invitation stops working. */
+  async #completeInvited(
+    transaction: Database,
+    invited: User,
+    { user, passwordHash }: Candidate,
+  ): Promise<void> {
+    const { emailVerifiedAt, disabledAt, createdAt: now } = user;
+    const fullName = user.fullName ?? invited.fullName;
+    await this.deps.access.withdrawTokens(transaction, invited);
+    await updateUser(transaction, invited.id, { emailVerifiedAt, disabledAt, fullName }, now);
+    await setPasswordHash(transaction, invited.id, passwordHash, now);
+    await this.#record(transaction, "USER_UPDATED", invited.id, { changed: ["password"] });
+  }
+
   async #record(
     transaction: Database,
-    type: "USER_CREATED" | "ACCOUNT_DELETED",
+    type: "USER_CREATED" | "USER_UPDATED" | "ACCOUNT_DELETED",
     subjectId: string,
     details: Record<string, unknown>,
   ): Promise<void> {
@@ -133,16 +148,17 @@ export class UserImport {
       const message = "password_hash must be a bcrypt hash ($2a$, $2b$ or $2y$) of a cost from 4 to 15";
       throw invalidInput([{ field: "password_hash", rule: "bcrypt", message }]);
     }
-    // Checking it would take longer than for a user who does not exist.
+    // Checking it would take longer than the hash that is checked for an unknown user.
     if (costOf(passwordHash) > this.deps.bcryptCost) {
       const message = `password_hash costs more than BCRYPT_COST: raise BCRYPT_COST to ${costOf(passwordHash)} to import it`;
       throw invalidInput([{ field: "password_hash", rule: "bcryptCost", message }]);
     }
-    const user = this.deps.accounts.newUser({
+    const account = {
       username: text(record, "username"),
       email: text(record, "email"),
       fullName: text(record, "full_name") || null,
-    });
+    };
+    const user = newUser(account, { ...this.deps, verified: true });
     return { user: flag(record, "disabled") ? { ...user, disabledAt: user.createdAt } : user, passwordHash };
   }
 }
@@ -161,6 +177,10 @@ function flag(record: Record<string, unknown>, field: string): boolean {
   throw invalidInput([{ field, rule: "flag", message: `${field} must be true or false` }]);
 }
 
-function belongsToAnother(field: "username" | "email"): LatchkeyError<"CONFLICT"> {
-  return new LatchkeyError("CONFLICT", `This ${field} belongs to another user.`, { field });
+function accountDisabled(): LatchkeyError<"CONFLICT"> {
+  return new LatchkeyError(
+    "CONFLICT",
+    "This account is disabled. Enable it first, or leave it out of the file.",
+    { field: "username" },
+  );
 }

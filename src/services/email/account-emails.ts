@@ -15,18 +15,14 @@ import {
 import { type Database, inTransaction } from "../../storage/database.js";
 import type { TokenPurpose } from "../../storage/one-time-tokens.js";
 import { findOutboxTokens, type OutboxEmail, setOutboxTokens } from "../../storage/outbox.js";
-import {
-  findUserById,
-  findUserByLogin,
-  listUnverifiedUsersByEmail,
-  lockUsers,
-  type User,
-} from "../../storage/users.js";
+import { findUserByLogin, listUnverifiedUserIds, lockUsers, type User } from "../../storage/users.js";
 import type { IssuedOneTimeToken, OneTimeTokens } from "./one-time-tokens.js";
 import type { ComposeEmail, Notice, RequestKind } from "./outbox.js";
 
-/** Accounts on one address that an email brings links for; more were not registered by people. */
+/** Accounts on one address that one email brings links for. */
 const MAX_CLAIMS = 20;
+/** How many of them are the newest ones. The others take turns, so that no number of sign-ups hides an account. */
+const NEWEST_CLAIMS = 10;
 
 /** By the user's id. */
 type SentTokens = Record<string, IssuedOneTimeToken>;
@@ -51,29 +47,27 @@ export function accountEmails({
   secretKey: () => string;
   appUrl: string;
 }): ComposeEmail {
+  const sealer = () => new Sealer(secretKey(), "email tokens");
+
   /**
-   * A token for each of the users whom it is still for.
-   * @param stillFor asked of a user who is locked
+   * A token for each of the users who should still get one, oldest account first.
+   * @param isEligible asked about a user who is locked
    */
   async function tokensFor(
     { id, email }: OutboxEmail,
     purpose: TokenPurpose,
-    users: readonly User[],
-    stillFor: (user: User, transaction: Database) => boolean | Promise<boolean>,
+    userIds: readonly string[],
+    isEligible: (user: User, transaction: Database) => boolean | Promise<boolean>,
   ): Promise<Claim[]> {
-    const sealer = new Sealer(secretKey(), "email tokens");
     return inTransaction(db, async (transaction) => {
-      const locked = await lockUsers(
-        transaction,
-        users.map((user) => user.id),
-      );
+      const users = await lockUsers(transaction, userIds);
       // Looked up under the lock: a new password may have withdrawn the email.
       const stored = await findOutboxTokens(transaction, id);
       if (stored === undefined) return [];
-      const sent = openTokens(sealer, id, stored.encryptedTokens);
+      const sent = openTokens(sealer(), id, stored.encryptedTokens);
       const claims: Claim[] = [];
-      for (const user of users.flatMap((user) => locked.get(user.id) ?? [])) {
-        if (user.disabledAt !== null || !(await stillFor(user, transaction))) continue;
+      for (const user of users.values()) {
+        if (user.disabledAt !== null || !(await isEligible(user, transaction))) continue;
         const owner = { userId: user.id, email };
         const earlier = sent[user.id];
         const issued = earlier
@@ -83,45 +77,58 @@ export function accountEmails({
         sent[user.id] = issued;
         claims.push({ username: user.username, token: issued.token });
       }
-      await setOutboxTokens(transaction, id, sealer.seal(Buffer.from(JSON.stringify(sent)), id));
+      await setOutboxTokens(transaction, id, sealer().seal(Buffer.from(JSON.stringify(sent)), id));
       return claims;
     });
   }
 
+  /** Links for the accounts that claim an address; undefined when none does. */
+  async function verification(message: OutboxEmail): Promise<Letter | undefined> {
+    const { id, email } = message;
+    const newest = await listUnverifiedUserIds(db, email, { order: "newest", limit: NEWEST_CLAIMS });
+    const waiting = await listUnverifiedUserIds(db, email, {
+      order: "leastRecentlyEmailed",
+      limit: MAX_CLAIMS + 1,
+    });
+    const all = [...new Set([...newest, ...waiting])];
+    // Another attempt at an email is for the same accounts.
+    const stored = await findOutboxTokens(db, id);
+    const earlier = Object.keys(openTokens(sealer(), id, stored?.encryptedTokens ?? null));
+    const userIds = earlier.length > 0 ? earlier : all.slice(0, MAX_CLAIMS);
+    const claims = await tokensFor(message, "EMAIL_VERIFICATION", userIds, (user) =>
+      isUnverified(user, email),
+    );
+    if (claims.length === 0) return undefined;
+    return verifyEmail({ appUrl, claims, complete: all.length <= MAX_CLAIMS });
+  }
+
   async function requested(message: OutboxEmail & { kind: RequestKind }): Promise<Letter | undefined> {
     const { kind, email, userId } = message;
-    const user = userId === null ? undefined : await findUserById(db, userId);
-    const users = user ? [user] : [];
     const holder = await findUserByLogin(db, email);
-    const isUnverified = (user: User) => user.emailVerifiedAt === null && user.email === email;
+    const userIds = userId === null ? [] : [userId];
     const isFree = async (transaction: Database) => (await findUserByLogin(transaction, email)) === undefined;
     switch (kind) {
-      case "REGISTRATION": {
+      case "REGISTRATION":
         if (holder !== undefined) return alreadyRegistered({ appUrl, username: holder.username });
-        const claims = await tokensFor(message, "EMAIL_VERIFICATION", users, isUnverified);
-        return claims.length > 0 ? verifyEmail({ appUrl, claims }) : undefined;
-      }
-      case "EMAIL_VERIFICATION": {
-        const unverified = holder ? [] : await listUnverifiedUsersByEmail(db, email, MAX_CLAIMS);
-        const claims = await tokensFor(message, "EMAIL_VERIFICATION", unverified, isUnverified);
-        return claims.length > 0 ? verifyEmail({ appUrl, claims }) : undefined;
-      }
+        return verification(message);
+      case "EMAIL_VERIFICATION":
+        return holder === undefined ? verification(message) : undefined;
       case "PASSWORD_RESET": {
         const holds = (user: User) => user.emailVerifiedAt !== null && user.email === email;
-        const [claim] = await tokensFor(message, "PASSWORD_RESET", holder ? [holder] : [], holds);
+        const [claim] = await tokensFor(message, "PASSWORD_RESET", holder ? [holder.id] : [], holds);
         return claim && resetPassword({ appUrl, ...claim });
       }
       case "INVITATION": {
         const [claim] = await tokensFor(
           message,
           "INVITATION",
-          users,
-          async (user, transaction) => isUnverified(user) && (await isFree(transaction)),
+          userIds,
+          async (user, transaction) => isUnverified(user, email) && (await isFree(transaction)),
         );
         return claim && invitation({ appUrl, ...claim });
       }
       case "EMAIL_CHANGE": {
-        const [claim] = await tokensFor(message, "EMAIL_CHANGE", users, (_user, transaction) =>
+        const [claim] = await tokensFor(message, "EMAIL_CHANGE", userIds, (_user, transaction) =>
           isFree(transaction),
         );
         return claim && confirmEmailChange({ appUrl, ...claim });
@@ -151,6 +158,10 @@ export function accountEmails({
     const letter = await letterFor(message);
     return letter && { to: message.email, ...letter };
   };
+}
+
+function isUnverified(user: User, email: string): boolean {
+  return user.emailVerifiedAt === null && user.email === email;
 }
 
 /** What an earlier try sent; nothing when there was none, or SECRET_KEY was another. */

@@ -5,12 +5,15 @@ import type { Database } from "../../storage/database.js";
 import { type OutboxEmail, postponeOutboxEmail } from "../../storage/outbox.js";
 import { EMAILS_TO_ADDRESS } from "./attempt-limits.js";
 
-/** Emails that anyone can have sent to an address, and which of them say the same whoever asked. */
+/**
+ * The kinds of email that anyone can have sent to an address, and whether each user's are counted apart. Those that are
+ * not say the same whoever asked; of a user's own, another user's must delay none.
+ */
 const LIMITED = new Map([
-  ["REGISTRATION", { sameForAll: true }],
-  ["EMAIL_VERIFICATION", { sameForAll: true }],
-  ["PASSWORD_RESET", { sameForAll: true }],
-  ["EMAIL_CHANGE", { sameForAll: false }],
+  ["REGISTRATION", { perUser: false }],
+  ["EMAIL_VERIFICATION", { perUser: false }],
+  ["PASSWORD_RESET", { perUser: false }],
+  ["EMAIL_CHANGE", { perUser: true }],
 ]);
 
 export interface EmailLimitsDeps {
@@ -48,7 +51,8 @@ export class EmailLimits {
     if (LIMITED.has(message.kind)) await uncountAttempt(this.deps.db, this.#keyOf(message));
   }
 
-  #keyOf({ kind, email }: OutboxEmail): AttemptKey {
-    return { name: `EMAIL_${kind}`, account: this.deps.names.of(email), network: "" };
+  #keyOf({ kind, email, userId }: OutboxEmail): AttemptKey {
+    const account = this.deps.names.of(LIMITED.get(kind)?.perUser ? `${email} ${userId}` : email);
+    return { name: `EMAIL_${kind}`, account, network: "" };
   }
 }

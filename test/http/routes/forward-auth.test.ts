@@ -19,7 +19,7 @@ describe("/forward-auth", () => {
     app = await makeApp({ env: { CORS_ORIGINS: "https://app.example.com" } });
     userId = (await app.createUser("alice")).id;
     const root = { username: "root", email: "root@example.com", fullName: null, roles: ["ADMIN" as const] };
-    adminId = (await app.latchkey.accounts.create(root, "CANARY-correct-horse-battery")).id;
+    adminId = (await app.latchkey.operator.create(root, "CANARY-correct-horse-battery")).id;
   });
   afterAll(() => app.close());
 
@@ -95,7 +95,7 @@ describe("/forward-auth", () => {
     await app.createUser("bob");
     const { accessToken } = await app.login("bob");
     expect((await ask(accessToken)).status).toBe(200);
-    await app.latchkey.accounts.disable("bob");
+    await app.latchkey.operator.disable("bob");
     expect(await ask(accessToken)).toMatchObject({
       status: 401,
       text: '{"error":"This account has been disabled. Ask an administrator."}',

@@ -122,7 +122,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
 
   test("POST /token refuses a disabled user and a body that is no form", async () => {
     await app.createUser("disabled");
-    await app.latchkey.accounts.disable("disabled");
+    await app.latchkey.operator.disable("disabled");
     const { status, json } = await post("/token", passwordGrant({ username: "disabled" }));
     expect([status, json]).toEqual([
       400,

@@ -7,10 +7,17 @@ import bcrypt from "bcrypt";
 import { openUserFile } from "../../../src/cli/user-file.js";
 import type { PrintedMailer } from "../../../src/email/printed.js";
 import { lockUser, updateUser } from "../../../src/storage/users.js";
+import { CREATE_USER, DISABLE_USER, USER } from "../../support/administration-operations.js";
 import { type App, makeApp, PASSWORD } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { emailedToken } from "../../support/emails.js";
-import { LOGIN, REGISTER, REQUEST_EMAIL_VERIFICATION, VERIFY_EMAIL } from "../../support/operations.js";
+import {
+  ACCEPT_INVITATION,
+  LOGIN,
+  REGISTER,
+  REQUEST_EMAIL_VERIFICATION,
+  VERIFY_EMAIL,
+} from "../../support/operations.js";
 import { auditEventsOf } from "../../support/tables.js";
 
 const STRANGERS = `a stranger's ${PASSWORD}`;
@@ -185,7 +192,7 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
     const { data } = await app.send(REGISTER, { input: { username, email, password: STRANGERS } });
     expect(data?.register).toBeTruthy();
     const token = await emailedToken(app, email);
-    const { id } = await app.latchkey.accounts.get(username);
+    const { id } = await app.latchkey.operator.get(username);
     return { id, token };
   };
   const codeOf = async (answer: ReturnType<App["send"]>) => (await answer).errors?.[0]?.extensions?.["code"];
@@ -236,7 +243,7 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
 
   test("a name that is taken with another address is a failure, verified or not", async () => {
     const stranger = await signUp("carl", "stranger@example.com");
-    const taken = failed("This username belongs to another user.");
+    const taken = failed("This username is already in use.");
     expect(await importRecords(app, record("carl"))).toEqual(taken);
     expect(await verifyCode(stranger.token)).toBeUndefined();
     expect(await importRecords(app, record("carl"))).toEqual(taken);
@@ -252,9 +259,9 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
 
     const claim = await claimOf("emil", "dora@example.com");
     expect(await importRecords(app, record("emil", { email: "dora@example.com" }))).toEqual(
-      failed("This email belongs to another user."),
+      failed("This email is already in use."),
     );
-    expect((await app.latchkey.accounts.get("emil")).id).toBe(claim);
+    expect((await app.latchkey.operator.get("emil")).id).toBe(claim);
   });
 
   test("who verifies the address while the import runs is there already", async () => {
@@ -272,9 +279,89 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
     await app.login("fred", STRANGERS);
   });
 
+  describe("an invited account", () => {
+    let admin: { token: string };
+    let invited: number;
+    beforeAll(async () => {
+      const account = {
+        username: "root",
+        email: "root@example.com",
+        fullName: null,
+        roles: ["ADMIN"] as const,
+      };
+      await app.latchkey.operator.create(account, PASSWORD);
+      admin = { token: (await app.login("root")).accessToken };
+      invited = 0;
+    });
+    async function invite() {
+      const username = `invited-${invited++}`;
+      const input = {
+        username,
+        email: `${username}@example.com`,
+        fullName: "As Invited",
+        roles: ["ADMIN" as const],
+      };
+      const { data } = await app.send(CREATE_USER, { input }, admin);
+      return { ...input, id: data!.createUser.id, token: await emailedToken(app, input.email) };
+    }
+    const accept = (token: string) => codeOf(app.send(ACCEPT_INVITATION, { token, password: STRANGERS }));
+
+    test("gets the imported password, and keeps its id and the roles an administrator gave it", async () => {
+      const { id, username, token } = await invite();
+      expect(await importRecords(app, record(username))).toEqual(created);
+      const { user } = await app.login(username);
+      expect(user).toMatchObject({
+        id,
+        roles: ["USER", "ADMIN"],
+        emailVerified: true,
+        fullName: "As Invited",
+      });
+      expect((await auditEventsOf(app.latchkey.db, id)).at(-2)).toEqual({
+        type: "USER_UPDATED",
+        actorId: null,
+        sessionId: null,
+        details: { changed: ["password"], imported: true },
+      });
+      // The invitation would set another password.
+      expect(await accept(token)).toBe("INVALID_TOKEN");
+      expect(await importRecords(app, record(username))).toEqual(existing);
+    });
+
+    test("is disabled, and takes another name, if the file says so", async () => {
+      const { id, username } = await invite();
+      expect(
+        await importRecords(app, record(username, { full_name: "As Imported", disabled: true })),
+      ).toEqual(created);
+      expect((await app.send(USER, { id }, admin)).data?.user).toMatchObject({
+        fullName: "As Imported",
+        disabled: true,
+      });
+      expect(await loginCode(username, PASSWORD)).toBe("ACCOUNT_DISABLED");
+    });
+
+    test("that was disabled stays so: its line fails, as does a disabled sign-up's", async () => {
+      const { id, username } = await invite();
+      const { id: registered } = await signUp("gina", "gina@example.com");
+      for (const [user, name] of [
+        [id, username],
+        [registered, "gina"],
+      ] as const) {
+        await app.send(DISABLE_USER, { id: user }, admin);
+        expect(await importRecords(app, record(name))).toEqual(
+          failed("This account is disabled. Enable it first, or leave it out of the file."),
+        );
+        expect((await app.send(USER, { id: user }, admin)).data?.user).toMatchObject({
+          disabled: true,
+          emailVerified: false,
+        });
+        expect(await loginCode(name, PASSWORD)).toBe("INVALID_CREDENTIALS");
+      }
+    });
+  });
+
   /** An unverified account, without the email: its address has an owner who would get another. */
   async function claimOf(username: string, email: string): Promise<string> {
     await app.send(REGISTER, { input: { username, email, password: STRANGERS } });
-    return (await app.latchkey.accounts.get(username)).id;
+    return (await app.latchkey.operator.get(username)).id;
   }
 });

@@ -461,17 +461,15 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect((await login(email, NEW_PASSWORD, home)).outcome).toBe("OK");
   });
 
-  test("to change one's address to another's are few emails, and only their own wait", async () => {
+  test("to change one's address to another's are few emails, and another user's wait for none of them", async () => {
     const email = "olga@example.org";
-    const changers = ["oskar", "otto"];
-    for (const [n, username] of changers.entries()) {
+    for (const username of ["oskar", "otto"]) {
       const { id } = await app.createUser(username);
       for (let k = 0; k < 6; k++) {
         await app.latchkey.outbox.enqueue(app.latchkey.db, { kind: "EMAIL_CHANGE", email, userId: id });
         await app.latchkey.outbox.deliverDue();
       }
-      // All five of the first, then none: one of each waits.
-      expect(sentTo(email).length).toBe(n === 0 ? 5 : 0);
+      expect(sentTo(email).length).toBe(5);
     }
     const waiting = app.latchkey.db.selectFrom("outbox").select("user_id").where("email", "=", email);
     expect((await waiting.execute()).length).toBe(2);

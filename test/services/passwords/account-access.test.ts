@@ -50,7 +50,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       fullName: null,
       roles: ["ADMIN" as const],
     };
-    const { id } = await app.latchkey.accounts.create(account, PASSWORD);
+    const { id } = await app.latchkey.operator.create(account, PASSWORD);
     admin = { id, token: (await app.login("root")).accessToken };
   });
   afterAll(() => app.close());
@@ -88,7 +88,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       return (await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD })).data;
     },
     async "the operator's set-password"({ username }) {
-      await app.latchkey.accounts.setPassword(username, NEW_PASSWORD);
+      await app.latchkey.operator.setPassword(username, NEW_PASSWORD);
       return true;
     },
     async disableUser({ id }) {
@@ -97,7 +97,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       return data;
     },
     async "the operator's disable"({ id, username }) {
-      await app.latchkey.accounts.disable(username);
+      await app.latchkey.operator.disable(username);
       await app.send(ENABLE_USER, { id }, admin);
       return true;
     },
@@ -110,7 +110,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       const token = await emailedToken(app, `thief-of-${person.username}@example.com`);
       expect(await act(person)).toBeTruthy();
       expect(errorOf(await app.send(CONFIRM_EMAIL_CHANGE, { token }))).toEqual(INVALID_TOKEN);
-      expect(await app.latchkey.accounts.get(person.id)).toMatchObject({ email: person.email });
+      expect(await app.latchkey.administration.get(person.id)).toMatchObject({ email: person.email });
     });
 
     test("a change of the address that still waits to be sent is not sent", async () => {
@@ -214,7 +214,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     test.each([
       [
         "an operator set a password",
-        (username: string) => app.latchkey.accounts.setPassword(username, PASSWORD),
+        (username: string) => app.latchkey.operator.setPassword(username, PASSWORD),
       ],
       [
         "an administrator changed the address",
@@ -244,12 +244,12 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
           fullName: null,
           roles: ["ADMIN" as const],
         };
-        const { id } = await other.latchkey.accounts.create(account, PASSWORD);
+        const { id } = await other.latchkey.operator.create(account, PASSWORD);
         const { accessToken: token } = await other.login("real");
         const input = { username: "invited", email: "invited@example.com", roles: ["ADMIN" as const] };
         expect((await other.send(CREATE_USER, { input }, { token })).data).toBeTruthy();
         const last = {
-          message: "This is the last administrator: make another one first.",
+          message: "This is the last administrator. Make another user an administrator first.",
           extensions: { code: "FORBIDDEN" },
         };
         for (const answer of [
@@ -316,7 +316,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       message: "The password is wrong.",
       extensions: { code: "INVALID_CREDENTIALS" },
     });
-    expect(await app.latchkey.accounts.get(id)).toMatchObject({ id });
+    expect(await app.latchkey.administration.get(id)).toMatchObject({ id });
   });
 
   test("a change of nothing in the profile is no event", async () => {
@@ -338,7 +338,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     const { refreshToken } = await app.login(username);
     await app.send(REQUEST_PASSWORD_RESET, { email });
     const reset = await emailedToken(app, email);
-    const { db, jobs, accounts } = app.latchkey;
+    const { db, jobs, administration, operator } = app.latchkey;
     const rows = Array.from({ length: 450 }, (_, n) => ({
       id: `0190a0a0-0000-7000-8000-${String(users * 1000 + n).padStart(12, "0")}`,
       owner_id: id,
@@ -375,8 +375,8 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
         "INVALID_CREDENTIALS",
       );
     }
-    for (const who of [id, username])
-      await expect(accounts.get(who)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(administration.get(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(operator.get(username)).rejects.toMatchObject({ code: "NOT_FOUND" });
     for (const answer of [
       await app.send(UPDATE_USER, { id, input: { fullName: "x" } }, admin),
       await app.send(ENABLE_USER, { id }, admin),
@@ -384,10 +384,10 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     ]) {
       expect(codeOf(answer)).toBe("NOT_FOUND");
     }
-    for await (const user of accounts.list()) expect(user.id).not.toBe(id);
-    expect((await accounts.page({ first: 1000, after: undefined }, {})).map((user) => user.id)).not.toContain(
-      id,
-    );
+    for await (const user of operator.list()) expect(user.id).not.toBe(id);
+    expect(
+      (await administration.page({ first: 1000, after: undefined }, {})).map((user) => user.id),
+    ).not.toContain(id);
     // Nothing personal waits for the job.
     const row = await db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
     expect(JSON.stringify(row)).not.toContain(username);

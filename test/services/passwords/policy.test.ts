@@ -174,7 +174,7 @@ describe("a password that is set", () => {
       expect(violationsOf(answer)).toEqual([{ field, rule: "guessable", message: GUESSABLE }]);
     }
     await expect(app.createUser("bob", breached)).rejects.toMatchObject({ code: "BAD_USER_INPUT" });
-    await expect(app.latchkey.accounts.setPassword(username, breached)).rejects.toMatchObject({
+    await expect(app.latchkey.operator.setPassword(username, breached)).rejects.toMatchObject({
       code: "BAD_USER_INPUT",
     });
     expect((await app.login("alice")).user.id).toBe(id);

@@ -1,0 +1,19 @@
+import { ArgsType, Field } from "type-graphql";
+import { EMAIL_ARGUMENT } from "./user.js";
+import { IsText } from "./validation.js";
+
+/** Arguments of a field that emails a link. */
+@ArgsType()
+export class EmailArgs {
+  @Field(() => String, { description: "The email address to send to." })
+  @IsText(...EMAIL_ARGUMENT)
+  email!: string;
+}
+
+/** Arguments of a field that takes the token from such a link. */
+@ArgsType()
+export class EmailedTokenArgs {
+  @Field(() => String, { description: "The token from the link in the email." })
+  @IsText(1, 200)
+  token!: string;
+}

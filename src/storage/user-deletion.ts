@@ -1,0 +1,107 @@
+import type { ExpressionBuilder } from "kysely";
+import type { Database } from "./database.js";
+import type { Tables } from "./tables.js";
+
+/**
+ * Deletes the user for everybody: from now on no function here finds them, and their names are free. The row stays, with
+ * nothing personal in it, until `purgeDeletedUser` has removed what may be too much for one transaction.
+ */
+export async function deleteUser(transaction: Database, id: string, now: number): Promise<void> {
+  await transaction
+    .updateTable("users")
+    .set({
+      // Nobody's username: one is shorter.
+      username: id,
+      email: "",
+      email_verified_at: null,
+      full_name: null,
+      roles: "[]",
+      updated_at: now,
+      deleted_at: now,
+    })
+    .where("id", "=", id)
+    .execute();
+  await transaction.deleteFrom("credentials").where("user_id", "=", id).execute();
+  await transaction.deleteFrom("one_time_tokens").where("user_id", "=", id).execute();
+}
+
+export async function listDeletedUserIds(db: Database, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom("users")
+    .select("id")
+    .where("deleted_at", "is not", null)
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Removes up to `limit` rows of what a deleted user left behind, and the user once nothing is left.
+ * @returns whether the user is gone
+ */
+export async function purgeDeletedUser(db: Database, id: string, limit: number): Promise<boolean> {
+  const sessions = db.selectFrom("sessions").select("id").where("user_id", "=", id);
+  const left = [
+    db
+      .deleteFrom("refresh_tokens")
+      .where("token_hash", "in", (query) =>
+        query
+          .selectFrom("refresh_tokens")
+          .select("token_hash")
+          .where("session_id", "in", sessions)
+          .limit(limit),
+      ),
+    db.deleteFrom("sessions").where("id", "in", sessions.limit(limit)),
+    db
+      .deleteFrom("items")
+      .where("id", "in", (query) =>
+        query.selectFrom("items").select("id").where("owner_id", "=", id).limit(limit),
+      ),
+  ];
+  for (const rows of left) {
+    const { numDeletedRows } = await rows.executeTakeFirst();
+    if (numDeletedRows > 0n) return false;
+  }
+  await db.deleteFrom("users").where("id", "=", id).where("deleted_at", "is not", null).execute();
+  return true;
+}
+
+/**
+ * Removes up to `limit` accounts that never verified their address, were made before a time, and have no invitation that
+ * can still be accepted.
+ */
+export async function deleteUnverifiedUsersBefore(
+  db: Database,
+  before: number,
+  limit: number,
+): Promise<number> {
+  const isAbandoned = (where: ExpressionBuilder<Tables, "users">) =>
+    where.and([
+      where("email_verified_at", "is", null),
+      where("deleted_at", "is", null),
+      where("created_at", "<", before),
+      where.not(
+        where.exists(
+          where
+            .selectFrom("one_time_tokens")
+            .select("token_hash")
+            .whereRef("one_time_tokens.user_id", "=", "users.id")
+            .where("purpose", "=", "INVITATION"),
+        ),
+      ),
+    ]);
+  // In two statements: PostgreSQL can plan both of them in one so that it looks at every pair of accounts.
+  const abandoned = await db.selectFrom("users").select("id").where(isAbandoned).limit(limit).execute();
+  if (abandoned.length === 0) return 0;
+  await db
+    .deleteFrom("users")
+    // Who verified the address meanwhile stays: see deleteSessionsEndedBefore.
+    .where(isAbandoned)
+    .where(
+      "id",
+      "in",
+      abandoned.map(({ id }) => id),
+    )
+    .execute();
+  return abandoned.length;
+}
