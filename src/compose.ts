@@ -191,7 +191,6 @@ export function compose(
     access,
     db,
     clock,
-    newId,
     audit,
     rateLimits,
     passwords,
