@@ -200,7 +200,6 @@ export function compose(
     access,
     db,
     clock,
-    newId,
     audit,
     rateLimits,
     passwords,

@@ -1,4 +1,4 @@
-/** An email that is ready to be sent to one address. */
+/** An email that is ready to be sent, to one address. */
 export interface Email {
   to: string;
   subject: string;
@@ -6,23 +6,23 @@ export interface Email {
   html: string;
 }
 
-/** Where emails go: to a mail server, or in development to whoever looks at the terminal. */
+/** Sends emails: to a mail server, or in development to the terminal. */
 export interface Mailer {
   /**
-   * Resolves once the email is in somebody else's hands.
-   * @throws PermanentEmailError when trying again is of no use; after any other error it may be
+   * Resolves once the mail server has accepted the email.
+   * @throws PermanentEmailError when another attempt is pointless; any other error may be temporary
    */
   send(message: Email): Promise<void>;
-  /** Ends what is still being sent, which then fails. */
+  /** Aborts emails that are being sent: sending them fails. */
   close(): Promise<void>;
 }
 
-/** An email was not sent. The message holds nothing of the email, nor whom it was for. */
+/** An email was not sent. The message contains neither its content nor its recipient. */
 export class EmailError extends Error {
   override readonly name: string = "EmailError";
 }
 
-/** The mail server will not have this email, now or later. */
+/** The mail server rejects this email, now and later. */
 export class PermanentEmailError extends EmailError {
   override readonly name = "PermanentEmailError";
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.js";
 import type { Email, Mailer } from "./mailer.js";
 
-const KEPT = 50;
+const MAX_KEPT = 50;
 
 export interface PrintedEmail extends Email {
   /** When it was printed, epoch milliseconds. */
@@ -13,7 +13,7 @@ export interface PrintedMailerDeps {
   print: (text: string) => void;
 }
 
-/** For development: emails go to the terminal, and the last ones are kept for a page that shows them. */
+/** For development: prints emails to the terminal, and keeps the latest for the page at `/emails`. */
 export class PrintedMailer implements Mailer {
   #emails: readonly PrintedEmail[] = [];
 
@@ -25,7 +25,7 @@ export class PrintedMailer implements Mailer {
   }
 
   async send(message: Email): Promise<void> {
-    this.#emails = [{ ...message, at: this.deps.clock.now() }, ...this.#emails].slice(0, KEPT);
+    this.#emails = [{ ...message, at: this.deps.clock.now() }, ...this.#emails].slice(0, MAX_KEPT);
     this.deps.print(
       `\nAn email to ${message.to}: ${message.subject}\n\n${message.text.replace(/^(?=.)/gm, "  ")}\n`,
     );

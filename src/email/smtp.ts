@@ -4,11 +4,11 @@ import { type Email, EmailError, type Mailer, PermanentEmailError } from "./mail
 const CONNECTION_TIMEOUT = 10_000;
 const GREETING_TIMEOUT = 10_000;
 const SOCKET_TIMEOUT = 20_000;
-/** For an email altogether: a server that says a little now and then never meets the timeouts above. */
+/** For a whole email: a server that keeps sending a little never reaches the timeouts above. */
 const SEND_TIMEOUT = 40_000;
 const MAX_CONNECTIONS = 5;
 
-/** What nodemailer says of a failure. */
+/** What nodemailer reports about a failure. */
 interface SmtpFailure {
   code?: string;
   command?: string;
@@ -22,7 +22,7 @@ export class SmtpMailer implements Mailer {
   readonly #from: string;
 
   /**
-   * @param options.url `smtp://` or `smtps://`, with the credentials in it
+   * @param options.url `smtp://` or `smtps://`, including the credentials
    * @param options.from an address, or NAME <ADDRESS>
    */
   constructor({ url, from }: { url: string; from: string }) {
@@ -32,16 +32,16 @@ export class SmtpMailer implements Mailer {
 
   async send({ to, subject, text, html }: Email): Promise<void> {
     if (/[\r\n\0]/.test(to + subject))
-      throw new PermanentEmailError("an email's header has a line break in it");
+      throw new PermanentEmailError("a header of the email contains a line break");
     try {
       await this.#transport.sendMail({
         from: this.#from,
-        // As an object it is one address whatever is in it, never a list.
+        // An object is always one address, whatever it contains; a string could be a list.
         to: { name: "", address: to },
         subject,
         text,
         html,
-        // RFC 3834: no out-of-office notes, please.
+        // RFC 3834: asks for no out-of-office replies.
         headers: { "Auto-Submitted": "auto-generated" },
         signal: AbortSignal.timeout(SEND_TIMEOUT),
       });
@@ -60,7 +60,7 @@ function createSmtpTransport(url: string) {
     url,
     pool: true,
     maxConnections: MAX_CONNECTIONS,
-    // Enough for a connection that the server has dropped between two emails; the outbox does the rest.
+    // Enough for a connection that the server closed between two emails; the outbox handles other failures.
     maxRequeues: 1,
     connectionTimeout: CONNECTION_TIMEOUT,
     greetingTimeout: GREETING_TIMEOUT,
@@ -70,11 +70,11 @@ function createSmtpTransport(url: string) {
   });
 }
 
-/** Says where it failed and how, in words of ours: the server's own often repeat the address. */
+/** Reports the failed command and status code, but not the server's message, which often repeats the address. */
 function toEmailError({ code, command, responseCode, permanent }: SmtpFailure): EmailError {
   const answer = responseCode === undefined ? (code ?? "no answer") : `${responseCode}`;
   const message = `the email was not sent: ${command ?? "SMTP"}: ${answer}`;
-  // A 5xx before the recipient is about us (the password, the sender) and ends when the operator mends it.
+  // A 5xx before RCPT TO is about our configuration (password, sender): the operator can fix it.
   const aboutThisEmail = command === "RCPT TO" || command === "DATA";
   return permanent && aboutThisEmail ? new PermanentEmailError(message) : new EmailError(message);
 }

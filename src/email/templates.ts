@@ -2,16 +2,16 @@ import { escapeHtml } from "./escape-html.js";
 import type { Email } from "./mailer.js";
 
 /** The content of an email, whoever it goes to. */
-export type Letter = Omit<Email, "to">;
+export type EmailContent = Omit<Email, "to">;
 
 /** What every email needs to know. */
-export interface LetterFacts {
+export interface EmailFacts {
   /** The prefix of links, without a trailing slash. */
   appUrl: string;
   username: string;
 }
 
-export interface LetterWithToken extends LetterFacts {
+export interface TokenEmailFacts extends EmailFacts {
   /** The one-time token for the link. */
   token: string;
 }
@@ -35,7 +35,7 @@ export function verifyEmail({
   appUrl: string;
   claims: readonly { username: string; token: string }[];
   complete: boolean;
-}): Letter {
+}): EmailContent {
   const links = claims.map(({ username, token }) => ({
     label: `Confirm for ${unlinked(username)}`,
     url: link(appUrl, "/verify-email", token),
@@ -44,7 +44,7 @@ export function verifyEmail({
     claims.length === 1
       ? `Someone registered the username ${unlinked(claims[0]!.username)} with this email address. If it was you, confirm your address to sign in:`
       : "Several usernames were registered with this email address. Confirm only the one that you registered:";
-  return letter("Confirm your email address", [
+  return emailContent("Confirm your email address", [
     "Hello,",
     intro,
     ...links.flatMap((each) => (claims.length === 1 ? [each] : [`${each.label}:`, each])),
@@ -59,8 +59,8 @@ export function verifyEmail({
 }
 
 /** To the owner of an account, when someone registers with its address. */
-export function alreadyRegistered({ appUrl, username }: LetterFacts): Letter {
-  return letter("You already have an account", [
+export function alreadyRegistered({ appUrl, username }: EmailFacts): EmailContent {
+  return emailContent("You already have an account", [
     `Hello ${unlinked(username)},`,
     "Someone tried to register with your email address. You already have an account, so nothing was changed.",
     `If it was you, sign in with your username, ${unlinked(username)}. If you forgot your password, you can reset it there.`,
@@ -70,8 +70,8 @@ export function alreadyRegistered({ appUrl, username }: LetterFacts): Letter {
 }
 
 /** To a user who forgot their password. Works for 10 minutes. */
-export function resetPassword({ appUrl, username, token }: LetterWithToken): Letter {
-  return letter("Set a new password", [
+export function resetPassword({ appUrl, username, token }: TokenEmailFacts): EmailContent {
+  return emailContent("Set a new password", [
     `Hello ${unlinked(username)},`,
     "Use this link to set a new password. It also signs you out everywhere.",
     { label: "Set a new password", url: link(appUrl, "/reset-password", token) },
@@ -81,8 +81,8 @@ export function resetPassword({ appUrl, username, token }: LetterWithToken): Let
 }
 
 /** To someone an administrator created an account for. Works for 7 days. */
-export function invitation({ appUrl, username, token }: LetterWithToken): Letter {
-  return letter("You are invited", [
+export function invitation({ appUrl, username, token }: TokenEmailFacts): EmailContent {
+  return emailContent("You are invited", [
     "Hello,",
     `An administrator created an account for you. Your username is ${unlinked(username)}. Choose a password to get started.`,
     { label: "Choose a password", url: link(appUrl, "/accept-invitation", token) },
@@ -92,8 +92,8 @@ export function invitation({ appUrl, username, token }: LetterWithToken): Letter
 }
 
 /** To the new address: proves that it is the user's. Works for 24 hours. */
-export function confirmEmailChange({ appUrl, username, token }: LetterWithToken): Letter {
-  return letter("Confirm your new email address", [
+export function confirmEmailChange({ appUrl, username, token }: TokenEmailFacts): EmailContent {
+  return emailContent("Confirm your new email address", [
     "Hello,",
     `The account ${unlinked(username)} asked to change its email address to this one.`,
     "Confirm this only if the account is yours: whoever knows its password can then sign in with your email address.",
@@ -104,8 +104,12 @@ export function confirmEmailChange({ appUrl, username, token }: LetterWithToken)
 }
 
 /** To the old address, after the account's address has changed. */
-export function emailChanged({ appUrl, username, newEmail }: LetterFacts & { newEmail: string }): Letter {
-  return letter("Your email address was changed", [
+export function emailChanged({
+  appUrl,
+  username,
+  newEmail,
+}: EmailFacts & { newEmail: string }): EmailContent {
+  return emailContent("Your email address was changed", [
     `Hello ${unlinked(username)},`,
     `The email address of your account is now ${unlinked(newEmail)}. We will no longer send email to this address.`,
     "If it was you, there is nothing to do.",
@@ -115,8 +119,8 @@ export function emailChanged({ appUrl, username, newEmail }: LetterFacts & { new
 }
 
 /** After an administrator changed the username. */
-export function usernameChanged({ appUrl, username }: LetterFacts): Letter {
-  return letter("Your username was changed", [
+export function usernameChanged({ appUrl, username }: EmailFacts): EmailContent {
+  return emailContent("Your username was changed", [
     `Hello ${unlinked(username)},`,
     `An administrator changed your username. It is now ${unlinked(username)}. Sign in with it, or with your email address.`,
     "If you did not ask for this, contact an administrator.",
@@ -125,8 +129,8 @@ export function usernameChanged({ appUrl, username }: LetterFacts): Letter {
 }
 
 /** After the password was changed or reset. */
-export function passwordChanged({ appUrl, username }: LetterFacts): Letter {
-  return letter("Your password was changed", [
+export function passwordChanged({ appUrl, username }: EmailFacts): EmailContent {
+  return emailContent("Your password was changed", [
     `Hello ${unlinked(username)},`,
     "The password of your account was changed.",
     "If it was you, there is nothing to do.",
@@ -136,8 +140,8 @@ export function passwordChanged({ appUrl, username }: LetterFacts): Letter {
 }
 
 /** The last email an account gets. */
-export function accountDeleted({ username }: { username: string }): Letter {
-  return letter("Your account was deleted", [
+export function accountDeleted({ username }: { username: string }): EmailContent {
+  return emailContent("Your account was deleted", [
     `Hello ${unlinked(username)},`,
     "Your account and everything that belonged to it were deleted. This cannot be undone.",
     "If it was not you, contact an administrator.",
@@ -160,7 +164,7 @@ function link(appUrl: string, path: string, token: string): string {
 }
 
 /** Builds the text and the HTML from the same words. */
-function letter(subject: string, paragraphs: readonly (string | Link)[]): Letter {
+function emailContent(subject: string, paragraphs: readonly (string | Link)[]): EmailContent {
   const text = paragraphs.map((part) => (typeof part === "string" ? part : part.url)).join("\n\n");
   const body = paragraphs.map((part) => (typeof part === "string" ? paragraph(part) : button(part)));
   const html = `<!doctype html>

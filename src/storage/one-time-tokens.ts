@@ -2,7 +2,7 @@ import type { Database } from "./database.js";
 
 export type TokenPurpose = "EMAIL_VERIFICATION" | "PASSWORD_RESET" | "INVITATION" | "EMAIL_CHANGE";
 
-/** A token that was sent by email, as it is kept: its hash only. */
+/** A token that was sent by email. Only its hash is stored. */
 export interface OneTimeToken {
   tokenHash: string;
   userId: string;
@@ -12,7 +12,7 @@ export interface OneTimeToken {
   expiresAt: number;
 }
 
-/** Writes the token in the place of those the user has for the purpose: only the latest is good. */
+/** Stores a token, and deletes the user's earlier ones for the purpose: only the latest works. */
 export async function replaceOneTimeToken(db: Database, token: OneTimeToken): Promise<void> {
   await deleteOneTimeTokens(db, token.userId, token.purpose);
   await db
@@ -28,7 +28,7 @@ export async function replaceOneTimeToken(db: Database, token: OneTimeToken): Pr
     .execute();
 }
 
-/** Deletes a user's tokens: all of them, or those for one purpose. */
+/** Deletes a user's tokens: all, or those for one purpose. */
 export async function deleteOneTimeTokens(
   db: Database,
   userId: string,
@@ -45,7 +45,7 @@ interface TokenKey {
   now: number;
 }
 
-/** @returns false when it was used or withdrawn: of any number of callers at once, one gets true */
+/** @returns whether the token was valid until now: of any number of concurrent callers, one gets true */
 export async function consumeOneTimeToken(
   db: Database,
   { tokenHash, purpose, now }: TokenKey,
@@ -77,7 +77,7 @@ export async function deleteOneTimeTokensExpiredBefore(
   return Number(result.numDeletedRows);
 }
 
-/** Whose unused token this is, and the address it was sent to; it stays unused. */
+/** Returns the owner of an unused token, and the address it was sent to, without consuming it. */
 export async function findOneTimeToken(
   db: Database,
   { tokenHash, purpose, now }: TokenKey,

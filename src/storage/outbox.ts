@@ -2,17 +2,17 @@ import type { Selectable } from "kysely";
 import type { Database } from "./database.js";
 import type { OutboxRow } from "./tables.js";
 
-/** An email to be sent: what it is about, not yet what it says. */
+/** An email to be sent: what it is about, without its text. */
 export interface OutboxEmail {
   id: string;
   kind: string;
   email: string;
   userId: string | null;
-  /** What happened, as it was then. */
+  /** What the email reports, such as a username, as of then. */
   facts: Record<string, string>;
   createdAt: number;
   nextAttemptAt: number;
-  /** How often sending it was begun. */
+  /** How many attempts to send it were started. */
   attempts: number;
 }
 
@@ -46,7 +46,7 @@ export async function insertOutboxEmail(db: Database, message: OutboxEmail): Pro
     .execute();
 }
 
-/** Those to be sent now, the one that has waited longest first. */
+/** The emails that are due, longest overdue first. */
 export async function listDueOutboxEmails(db: Database, now: number, limit: number): Promise<OutboxEmail[]> {
   const rows = await db
     .selectFrom("outbox")
@@ -59,7 +59,7 @@ export async function listDueOutboxEmails(db: Database, now: number, limit: numb
   return rows.map(toOutboxEmail);
 }
 
-/** When the next email is to be sent, epoch milliseconds; undefined when there is none at all. */
+/** When the next email is due, epoch milliseconds; undefined when the outbox is empty. */
 export async function findNextOutboxAttempt(db: Database): Promise<number | undefined> {
   const row = await db
     .selectFrom("outbox")
@@ -71,10 +71,11 @@ export async function findNextOutboxAttempt(db: Database): Promise<number | unde
 }
 
 /**
- * Takes an email that is due, and counts the attempt. Until a time it is then nobody else's.
- * @returns whether it is ours: of any number of callers at once, one gets true
+ * Claims an email that is due, and counts the attempt. Nobody else can claim it until the lease ends.
+ * @param until the end of the lease, epoch milliseconds
+ * @returns whether the caller has the claim: of any number of concurrent callers, one does
  */
-export async function takeOutboxEmail(
+export async function claimOutboxEmail(
   db: Database,
   { id, nextAttemptAt }: OutboxEmail,
   until: number,
@@ -93,9 +94,9 @@ export async function rescheduleOutboxEmail(db: Database, id: string, nextAttemp
 }
 
 /**
- * Puts off an email that was taken, and does not count the attempt. It is dropped instead when an earlier one of its kind
- * goes to the address by then: so each request is followed by an email, and no number of requests makes many wait.
- * @param email as it was before it was taken
+ * Postpones a claimed email, and does not count the attempt. It is dropped instead when an earlier one of its kind is due
+ * at the address by then: an email still follows every request, and however many requests there are, few wait.
+ * @param email as it was before it was claimed
  * @param perUser whether such emails differ by user
  */
 export async function postponeOutboxEmail(
@@ -121,7 +122,7 @@ export async function deleteOutboxEmail(db: Database, id: string): Promise<void>
   await db.deleteFrom("outbox").where("id", "=", id).execute();
 }
 
-/** Whether the email still waits to be sent, and the tokens that an earlier try sent in it. */
+/** The tokens that an earlier attempt sent, encrypted; undefined when the email is not in the outbox any more. */
 export async function findOutboxTokens(
   db: Database,
   id: string,
@@ -138,16 +139,10 @@ export async function setOutboxTokens(db: Database, id: string, encryptedTokens:
   await db.updateTable("outbox").set({ encrypted_tokens: encryptedTokens }).where("id", "=", id).execute();
 }
 
-/** Kinds of emails that bring a token. */
-const KINDS_WITH_TOKEN = [
-  "REGISTRATION",
-  "EMAIL_VERIFICATION",
-  "PASSWORD_RESET",
-  "INVITATION",
-  "EMAIL_CHANGE",
-];
+/** The kinds of email that bring a token for the user they are stored with. */
+const KINDS_WITH_TOKEN = ["INVITATION", "EMAIL_CHANGE"];
 
-/** Removes the emails that would bring the user a token, and those to reset the password of whoever has the address. */
+/** Deletes the emails that would bring the user a token, and those to reset the password of the address's owner. */
 export async function deletePendingEmails(
   transaction: Database,
   { id, email }: { id: string; email: string },
@@ -163,12 +158,12 @@ export async function deletePendingEmails(
     .execute();
 }
 
-/** The most emails that are counted. */
+/** Counting stops here. */
 const MOST_COUNTED = 10_000;
 
 /**
- * The emails that wait to be sent: how many (10,000 stands for more), and since when the oldest has, epoch
- * milliseconds; undefined when there is none.
+ * The emails that wait to be sent: how many (10,000 means at least that many), and when the oldest was stored, epoch
+ * milliseconds; undefined when there are none.
  */
 export async function outboxBacklog(
   db: Database,
@@ -178,7 +173,7 @@ export async function outboxBacklog(
     .selectFrom(counted)
     .select(({ fn }) => fn.countAll<number>().as("waiting"))
     .executeTakeFirstOrThrow();
-  // Ids are in the order of time.
+  // Ids are in chronological order.
   const oldest = await db.selectFrom("outbox").select("created_at").orderBy("id").limit(1).executeTakeFirst();
   return { waiting, oldestAt: oldest?.created_at };
 }

@@ -3,14 +3,14 @@ import type { Database } from "./database.js";
 import type { Tables } from "./tables.js";
 
 /**
- * Deletes the user for everybody: from now on no function here finds them, and their names are free. The row stays, with
- * nothing personal in it, until `purgeDeletedUser` has removed what may be too much for one transaction.
+ * Deletes a user: from now on no function finds them, and their username and email address are free. The row stays,
+ * without personal data, until `purgeDeletedUser` has removed the rows that can be too many for one transaction.
  */
 export async function deleteUser(transaction: Database, id: string, now: number): Promise<void> {
   await transaction
     .updateTable("users")
     .set({
-      // Nobody's username: one is shorter.
+      // Never a valid username: those are shorter.
       username: id,
       email: "",
       email_verified_at: null,
@@ -36,8 +36,8 @@ export async function listDeletedUserIds(db: Database, limit: number): Promise<s
 }
 
 /**
- * Removes up to `limit` rows of what a deleted user left behind, and the user once nothing is left.
- * @returns whether the user is gone
+ * Removes up to `limit` rows that belong to a deleted user, and the user once there are none left.
+ * @returns whether the user has been removed
  */
 export async function purgeDeletedUser(db: Database, id: string, limit: number): Promise<boolean> {
   const sessions = db.selectFrom("sessions").select("id").where("user_id", "=", id);
@@ -67,8 +67,9 @@ export async function purgeDeletedUser(db: Database, id: string, limit: number):
 }
 
 /**
- * Removes up to `limit` accounts that never verified their address, were made before a time, and have no invitation that
- * can still be accepted.
+ * Removes up to `limit` accounts that were created before a time, never verified their address, and have no invitation
+ * left.
+ * @returns how many
  */
 export async function deleteUnverifiedUsersBefore(
   db: Database,
@@ -90,12 +91,12 @@ export async function deleteUnverifiedUsersBefore(
         ),
       ),
     ]);
-  // In two statements: PostgreSQL can plan both of them in one so that it looks at every pair of accounts.
+  // In two statements: as one, PostgreSQL may choose a plan that compares every pair of accounts.
   const abandoned = await db.selectFrom("users").select("id").where(isAbandoned).limit(limit).execute();
   if (abandoned.length === 0) return 0;
   await db
     .deleteFrom("users")
-    // Who verified the address meanwhile stays: see deleteSessionsEndedBefore.
+    // An account verified in the meantime stays: see deleteSessionsEndedBefore.
     .where(isAbandoned)
     .where(
       "id",

@@ -5,7 +5,7 @@ import type { UserRow } from "./tables.js";
 export const ROLES = ["USER", "ADMIN"] as const;
 export type Role = (typeof ROLES)[number];
 
-/** A person who can sign in. The password's hash is not part of it: see credentials.ts. */
+/** A person with an account. The password hash is not part of it: see credentials.ts. */
 export interface User {
   id: string;
   username: string;
@@ -32,7 +32,7 @@ export function toUser(row: Selectable<UserRow>): User {
   };
 }
 
-/** @returns false when the username or the email address is taken, and nothing was written */
+/** @returns false, with nothing written, when the username or the verified email address is taken */
 export async function insertUser(db: Database, user: User): Promise<boolean> {
   const result = await db
     .insertInto("users")
@@ -53,8 +53,9 @@ export async function insertUser(db: Database, user: User): Promise<boolean> {
 }
 
 /**
- * The user, whom no other transaction changes or signs in until this one ends. Whatever writes about a user begins with
- * it: of two transactions that lock the same rows in another order, PostgreSQL aborts one.
+ * Locks a user until the transaction ends: no other transaction changes the user or starts a session. Every transaction
+ * that writes about a user locks them first: when two transactions lock the same rows in different orders, PostgreSQL
+ * aborts one.
  */
 export async function lockUser(transaction: Database, id: string): Promise<User | undefined> {
   // Writing a row to itself locks it on either database.
@@ -68,7 +69,7 @@ export async function lockUser(transaction: Database, id: string): Promise<User 
   return row && toUser(row);
 }
 
-/** Locks several users, in the order of their ids. @returns those who exist, by id */
+/** Locks several users. @returns those who exist, by id, in the order of their ids */
 export async function lockUsers(transaction: Database, ids: readonly string[]): Promise<Map<string, User>> {
   const users = new Map<string, User>();
   for (const id of [...new Set(ids)].sort()) {
@@ -78,7 +79,7 @@ export async function lockUsers(transaction: Database, ids: readonly string[]): 
   return users;
 }
 
-/** All who have not been deleted. */
+/** All users except deleted ones. */
 function selectUsers(db: Database) {
   return db.selectFrom("users").selectAll().where("deleted_at", "is", null);
 }
@@ -90,7 +91,7 @@ export async function findUserByUsername(db: Database, username: string): Promis
 
 /** @param login a username or a verified email address, in lower case */
 export async function findUserByLogin(db: Database, login: string): Promise<User | undefined> {
-  // A username has no @ in it, so at most one user matches.
+  // A username contains no @, so at most one user matches.
   const row = await selectUsers(db)
     .where(login.includes("@") ? "email" : "username", "=", login)
     .$if(login.includes("@"), (query) => query.where("email_verified_at", "is not", null))
@@ -102,7 +103,7 @@ export async function hasUsers(db: Database): Promise<boolean> {
   return (await selectUsers(db).limit(1).executeTakeFirst()) !== undefined;
 }
 
-/** All users by username, a page at a time, so that any number of them fits in memory. */
+/** All users by username. They are read page by page, so that any number of them fits in memory. */
 export async function* listUsers(db: Database, pageSize = 500): AsyncGenerator<User> {
   let after = "";
   for (;;) {
@@ -118,14 +119,14 @@ export async function* listUsers(db: Database, pageSize = 500): AsyncGenerator<U
   }
 }
 
-/** Which users: all that fit everything that is not left undefined. */
+/** Selects users that match every field that is set. */
 export interface UserFilter {
-  /** A part of the username, the email address or the full name, in any case. */
+  /** Part of the username, email address or full name; case is ignored. */
   search?: string | undefined;
   disabled?: boolean | undefined;
 }
 
-/** The users by id, which is by age, starting behind the user `after`. */
+/** Returns users by id, hence by age, that follow the user `after`. */
 export async function listUserPage(
   db: Database,
   { first, after }: { first: number; after: string | undefined },
@@ -174,7 +175,7 @@ export async function listUnverifiedUserIds(
   return rows.map(({ id }) => id);
 }
 
-/** What to change of a user. What is left undefined stays as it is. */
+/** Changes to a user. A field left undefined keeps its value. */
 export interface UserChanges {
   username?: string | undefined;
   email?: string | undefined;

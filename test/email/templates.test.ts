@@ -32,7 +32,7 @@ const HOSTILE = {
   complete: false,
 };
 
-const LETTERS = {
+const TEMPLATES = {
   accountDeleted,
   alreadyRegistered,
   confirmEmailChange,
@@ -107,7 +107,7 @@ describe("the emails", () => {
   });
 
   // Email clients make links of hosts without a scheme, of addresses and of telephone numbers.
-  test.each(Object.entries(LETTERS))("%s makes no link of what somebody chose", (_name, make) => {
+  test.each(Object.entries(TEMPLATES))("%s makes no link of what somebody chose", (_name, make) => {
     for (const username of [
       "www.evil.example",
       "evil.com",
@@ -132,7 +132,7 @@ describe("the emails", () => {
     }
   });
 
-  test.each(Object.entries(LETTERS))("%s is text, and the same as safe HTML", (_name, make) => {
+  test.each(Object.entries(TEMPLATES))("%s is text, and the same as safe HTML", (_name, make) => {
     const { subject, text, html } = make(HOSTILE);
     expect(subject).toMatch(/^[\w' ]{5,60}$/);
     expect(text).not.toMatch(/undefined|&(?:amp|lt|#39);/);

@@ -3,7 +3,7 @@ import ipaddr from "ipaddr.js";
 import { escapeHtml } from "../../email/escape-html.js";
 import type { PrintedEmail, PrintedMailer } from "../../email/printed.js";
 
-// The frames inherit it, and emails bring their styles in attributes.
+// Frames inherit the policy, and emails carry their styles in attributes.
 const CONTENT_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -18,13 +18,13 @@ summary { cursor: pointer; color: #777; font-size: .875rem }
 iframe { width: 100%; height: 30rem; margin-top: .75rem; border: 0; border-radius: 6px; background: #fff; color-scheme: light }
 `;
 
-/** For development: the page that shows the emails which were printed instead of sent. */
+/** For development: a page with the emails that were printed instead of sent. */
 export async function addEmails(
   server: FastifyInstance,
   { mailer, publicUrl }: { mailer: PrintedMailer; publicUrl: string },
 ): Promise<void> {
   server.get("/emails", { config: { cors: false } }, async ({ headers }, reply) => {
-    if (!isOurs(headers.host, publicUrl)) {
+    if (!isOwnHost(headers.host, publicUrl)) {
       return reply.code(421).send({ error: "Open this page at localhost, or at PUBLIC_URL." });
     }
     return reply
@@ -34,8 +34,8 @@ export async function addEmails(
   });
 }
 
-/** A name that anybody can point at this machine would let their page read this one (DNS rebinding). */
-function isOurs(host: string | undefined, publicUrl: string): boolean {
+/** Any other host name could point here by DNS rebinding, and let a foreign page read this one. */
+function isOwnHost(host: string | undefined, publicUrl: string): boolean {
   const hostname = URL.parse(`http://${host}`)?.hostname ?? "";
   const address = hostname.replace(/^\[(.*)\]$/, "$1");
   return (
@@ -46,7 +46,7 @@ function isOurs(host: string | undefined, publicUrl: string): boolean {
 }
 
 function page(emails: readonly PrintedEmail[]): string {
-  const none = "<p>None yet. Register, or ask for a new password, and load this page again.</p>";
+  const none = "<p>No emails yet. Register or request a password reset, then reload this page.</p>";
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -57,7 +57,7 @@ function page(emails: readonly PrintedEmail[]): string {
 </head>
 <body>
 <h1>Emails</h1>
-<p>SMTP_URL is not set: these were printed instead of sent. The last ones are kept until the next start.</p>
+<p>SMTP_URL is not set, so emails are printed instead of sent. The latest 50 are kept until the server stops.</p>
 ${emails.length === 0 ? none : emails.map(article).join("\n")}
 </body>
 </html>
@@ -75,7 +75,7 @@ function article({ at, to, subject, text, html }: PrintedEmail): string {
 }
 
 function withLinks(text: string): string {
-  // Split at a group: every second part is a link.
+  // Splitting at a capture group makes every second part a link.
   const parts = text.split(/(https?:\/\/\S+)/);
   return parts
     .map((part, n) =>

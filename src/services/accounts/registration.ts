@@ -36,8 +36,8 @@ export interface RegistrationDeps {
 }
 
 /**
- * Signing up. Whether an address has an account is told to its owner alone, by email: anyone can claim an address,
- * and who verifies it first has it.
+ * Self-service registration. Only the owner of an address learns, by email, whether it has an account. Any number of
+ * accounts can claim an address; the first to verify it gets it.
  */
 export class Registration {
   constructor(private readonly deps: RegistrationDeps) {}
@@ -76,7 +76,7 @@ export class Registration {
     await inTransaction(this.deps.db, async (transaction) => {
       const { user, email } = await this.deps.tokens.consume(transaction, "EMAIL_VERIFICATION", token);
       if (user.email !== email) throw invalidOneTimeToken();
-      // An invitation from before would set a password on an account that is in use.
+      // An earlier invitation would set a password on an account that is in use.
       await this.deps.access.withdrawTokens(transaction, user);
       const now = this.deps.clock.now();
       await updateUser(transaction, user.id, { emailVerifiedAt: user.emailVerifiedAt ?? now }, now);

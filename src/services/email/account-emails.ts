@@ -4,9 +4,9 @@ import {
   accountDeleted,
   alreadyRegistered,
   confirmEmailChange,
+  type EmailContent,
   emailChanged,
   invitation,
-  type Letter,
   passwordChanged,
   resetPassword,
   usernameChanged,
@@ -24,7 +24,7 @@ const MAX_CLAIMS = 20;
 /** How many of them are the newest ones. The others take turns, so that no number of sign-ups hides an account. */
 const NEWEST_CLAIMS = 10;
 
-/** By the user's id. */
+/** The tokens an email brought, by user id. */
 type SentTokens = Record<string, IssuedOneTimeToken>;
 
 interface Claim {
@@ -32,21 +32,18 @@ interface Claim {
   token: string;
 }
 
-/**
- * Writes the emails about accounts when they are sent. What is true then decides whether an email brings a token, which
- * exists from then on, and which all tries of the email share: a mail server may have accepted one and not said so.
- */
-export function accountEmails({
-  db,
-  tokens,
-  secretKey,
-  appUrl,
-}: {
+export interface AccountEmailsDeps {
   db: Database;
   tokens: OneTimeTokens;
   secretKey: () => string;
   appUrl: string;
-}): ComposeEmail {
+}
+
+/**
+ * Composes the emails about accounts at the moment they are sent. Tokens are issued then, to users who should still get
+ * one. All attempts at an email bring the same token: the mail server may have accepted one and lost its answer.
+ */
+export function accountEmails({ db, tokens, secretKey, appUrl }: AccountEmailsDeps): ComposeEmail {
   const sealer = () => new Sealer(secretKey(), "email tokens");
 
   /**
@@ -61,7 +58,7 @@ export function accountEmails({
   ): Promise<Claim[]> {
     return inTransaction(db, async (transaction) => {
       const users = await lockUsers(transaction, userIds);
-      // Looked up under the lock: a new password may have withdrawn the email.
+      // Read under the lock: a new password may have withdrawn the email.
       const stored = await findOutboxTokens(transaction, id);
       if (stored === undefined) return [];
       const sent = openTokens(sealer(), id, stored.encryptedTokens);
@@ -71,7 +68,7 @@ export function accountEmails({
         const owner = { userId: user.id, email };
         const earlier = sent[user.id];
         const issued = earlier
-          ? await tokens.issueAgain(transaction, purpose, earlier, owner)
+          ? await tokens.reissue(transaction, purpose, earlier, owner)
           : await tokens.issue(transaction, purpose, owner);
         if (issued === undefined) continue;
         sent[user.id] = issued;
@@ -83,7 +80,7 @@ export function accountEmails({
   }
 
   /** Links for the accounts that claim an address; undefined when none does. */
-  async function verification(message: OutboxEmail): Promise<Letter | undefined> {
+  async function verification(message: OutboxEmail): Promise<EmailContent | undefined> {
     const { id, email } = message;
     const newest = await listUnverifiedUserIds(db, email, { order: "newest", limit: NEWEST_CLAIMS });
     const waiting = await listUnverifiedUserIds(db, email, {
@@ -102,15 +99,17 @@ export function accountEmails({
     return verifyEmail({ appUrl, claims, complete: all.length <= MAX_CLAIMS });
   }
 
-  async function requested(message: OutboxEmail & { kind: RequestKind }): Promise<Letter | undefined> {
+  async function requested(message: OutboxEmail & { kind: RequestKind }): Promise<EmailContent | undefined> {
     const { kind, email, userId } = message;
     const holder = await findUserByLogin(db, email);
     const userIds = userId === null ? [] : [userId];
     const isFree = async (transaction: Database) => (await findUserByLogin(transaction, email)) === undefined;
     switch (kind) {
       case "REGISTRATION":
-        if (holder !== undefined) return alreadyRegistered({ appUrl, username: holder.username });
-        return verification(message);
+        if (holder === undefined) return verification(message);
+        // Verified since then, perhaps the very account that was registered: nothing to report.
+        if (holder.emailVerifiedAt! > message.createdAt) return undefined;
+        return alreadyRegistered({ appUrl, username: holder.username });
       case "EMAIL_VERIFICATION":
         return holder === undefined ? verification(message) : undefined;
       case "PASSWORD_RESET": {
@@ -138,7 +137,7 @@ export function accountEmails({
     }
   }
 
-  function letterFor(message: OutboxEmail): Letter | undefined | Promise<Letter | undefined> {
+  function contentOf(message: OutboxEmail): EmailContent | undefined | Promise<EmailContent | undefined> {
     const notice = message as unknown as Notice;
     switch (notice.kind) {
       case "EMAIL_CHANGED":
@@ -155,8 +154,8 @@ export function accountEmails({
   }
 
   return async (message): Promise<Email | undefined> => {
-    const letter = await letterFor(message);
-    return letter && { to: message.email, ...letter };
+    const content = await contentOf(message);
+    return content && { to: message.email, ...content };
   };
 }
 
@@ -164,13 +163,13 @@ function isUnverified(user: User, email: string): boolean {
   return user.emailVerifiedAt === null && user.email === email;
 }
 
-/** What an earlier try sent; nothing when there was none, or SECRET_KEY was another. */
+/** The tokens of an earlier attempt; none when there was no attempt, or SECRET_KEY has changed since. */
 function openTokens(sealer: Sealer, id: string, encrypted: string | null): SentTokens {
   const opened = encrypted === null ? undefined : sealer.open(encrypted, id);
   return opened === undefined ? {} : (JSON.parse(opened.toString()) as SentTokens);
 }
 
-/** A newer version that shares the database may know it: the email stays. */
+/** A newer version that shares the database may know the kind, so the email stays in the outbox. */
 function unknownKind(kind: never): never {
   throw new Error(`This version does not know the kind of email ${JSON.stringify(kind)}.`);
 }

@@ -11,12 +11,12 @@ export interface EmailRequestsDeps {
   outbox: Outbox;
 }
 
-/** The emails anyone can have sent to an address, and how many of them. */
+/** Emails that anyone can request for an address, and their rate limit. */
 export class EmailRequests {
   constructor(private readonly deps: EmailRequestsDeps) {}
 
   /**
-   * Notes that somebody asked for an email. Whether there is anything to send is found out later, out of their sight.
+   * Queues an email to an address. Whether there is anything to send is decided later, so the answer reveals nothing.
    * @throws BAD_USER_INPUT, RATE_LIMITED
    */
   async request(
@@ -32,7 +32,7 @@ export class EmailRequests {
     this.deps.outbox.wake();
   }
 
-  /** Counts an email that the client asks for, whatever the address. @throws RATE_LIMITED */
+  /** Counts an email that the caller asks for, to any address. @throws RATE_LIMITED */
   async count(caller: Caller): Promise<void> {
     await this.deps.rateLimits.count("EMAIL", caller);
   }

@@ -14,7 +14,7 @@ import { findUserById, lockUser, type User } from "../../storage/users.js";
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-/** How long a token works, in milliseconds. A reset's is ASVS 6.5.5's. */
+/** How long a token is valid, in milliseconds. For a password reset, see ASVS 6.5.5. */
 const LIFETIMES: Record<TokenPurpose, number> = {
   EMAIL_VERIFICATION: 24 * HOUR,
   PASSWORD_RESET: 10 * MINUTE,
@@ -28,39 +28,39 @@ export interface IssuedOneTimeToken {
   expiresAt: number;
 }
 
-/** Tokens that are sent by email and work once, for one purpose. */
+export interface OneTimeTokensDeps {
+  clock: Clock;
+}
+
+/** Tokens that are sent by email, and work once, for one purpose. */
 export class OneTimeTokens {
-  readonly #clock: Clock;
+  constructor(private readonly deps: OneTimeTokensDeps) {}
 
-  constructor({ clock }: { clock: Clock }) {
-    this.#clock = clock;
-  }
-
-  /** A new token; those the user had for the purpose no longer work. The transaction has locked the user. */
+  /** Issues a token; the user's earlier token for the purpose stops working. The transaction has locked the user. */
   async issue(
     transaction: Database,
     purpose: TokenPurpose,
     { userId, email }: { userId: string; email: string },
   ): Promise<IssuedOneTimeToken> {
     const token = newOpaqueToken();
-    const expiresAt = this.#clock.now() + LIFETIMES[purpose];
+    const expiresAt = this.deps.clock.now() + LIFETIMES[purpose];
     const tokenHash = hashOpaqueToken(token);
     await replaceOneTimeToken(transaction, { tokenHash, userId, purpose, email, expiresAt });
     return { token, expiresAt };
   }
 
   /**
-   * The token for another try to send one that was issued: the same while it works, and a new one when it has expired
-   * before anything took its place.
-   * @returns undefined when it was used, or a later one or a withdrawal took its place
+   * Returns the token for another attempt to send one that was issued: the same token while it is valid, or a new one
+   * when it has expired.
+   * @returns undefined when it was consumed, replaced or withdrawn
    */
-  async issueAgain(
+  async reissue(
     transaction: Database,
     purpose: TokenPurpose,
     { token, expiresAt }: IssuedOneTimeToken,
     owner: { userId: string; email: string },
   ): Promise<IssuedOneTimeToken | undefined> {
-    const now = this.#clock.now();
+    const now = this.deps.clock.now();
     if (await findOneTimeToken(transaction, { tokenHash: hashOpaqueToken(token), purpose, now }))
       return { token, expiresAt };
     if (expiresAt > now || (await hasOneTimeToken(transaction, owner.userId, { purpose, now })))
@@ -69,26 +69,26 @@ export class OneTimeTokens {
   }
 
   /**
-   * Consumes a token, and locks the user it is for. It belongs to a transaction, whose failure leaves the token.
-   * @throws INVALID_TOKEN when it is unknown, used, expired, for another purpose, or its user is disabled or gone
+   * Consumes a token, and locks its user. When the transaction rolls back, the token stays unused.
+   * @throws INVALID_TOKEN when it is unknown, used, expired or for another purpose, or its user is disabled or deleted
    */
   async consume(
     transaction: Database,
     purpose: TokenPurpose,
     token: string,
   ): Promise<{ user: User; email: string }> {
-    const key = { tokenHash: hashOpaqueToken(token), purpose, now: this.#clock.now() };
+    const key = { tokenHash: hashOpaqueToken(token), purpose, now: this.deps.clock.now() };
     const found = await findOneTimeToken(transaction, key);
     const user = found && (await lockUser(transaction, found.userId));
-    // Consumed by whoever had the user's lock before, or withdrawn with a new password.
+    // The previous holder of the lock may have consumed it, or withdrawn it by a new password.
     if (user?.disabledAt !== null || !(await consumeOneTimeToken(transaction, key)))
       throw invalidOneTimeToken();
     return { user, email: found!.email };
   }
 
-  /** Whose unused token this is; it stays unused. @throws INVALID_TOKEN */
+  /** Returns the owner of an unused token, without consuming it. @throws INVALID_TOKEN */
   async ownerOf(db: Database, purpose: TokenPurpose, token: string): Promise<User> {
-    const key = { tokenHash: hashOpaqueToken(token), purpose, now: this.#clock.now() };
+    const key = { tokenHash: hashOpaqueToken(token), purpose, now: this.deps.clock.now() };
     const found = await findOneTimeToken(db, key);
     const user = found && (await findUserById(db, found.userId));
     if (user === undefined) throw invalidOneTimeToken();
@@ -100,7 +100,7 @@ export function invalidOneTimeToken(): LatchkeyError<"INVALID_TOKEN"> {
   return new LatchkeyError("INVALID_TOKEN", "The token is unknown, used or expired. Ask for a new email.");
 }
 
-/** Awaits what verifies an address. @throws INVALID_TOKEN when another account has verified it since the email was sent */
+/** Awaits a change that verifies an address. @throws INVALID_TOKEN when another account has verified the address since */
 export async function unlessTaken(verifying: Promise<void>): Promise<void> {
   try {
     await verifying;

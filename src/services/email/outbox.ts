@@ -2,33 +2,33 @@ import type { Clock, NewId } from "../../clock.js";
 import { type Email, type Mailer, PermanentEmailError } from "../../email/mailer.js";
 import type { Database } from "../../storage/database.js";
 import {
+  claimOutboxEmail,
   deleteOutboxEmail,
   findNextOutboxAttempt,
   insertOutboxEmail,
   listDueOutboxEmails,
   type OutboxEmail,
   rescheduleOutboxEmail,
-  takeOutboxEmail,
 } from "../../storage/outbox.js";
 import type { Job } from "../jobs.js";
 import type { EmailLimits } from "../limits/email-limits.js";
 
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
-/** Emails sent at once: a server that takes its time with one leaves room for the others. */
+/** Emails sent concurrently, so that one slow delivery does not delay the others. */
 const CONCURRENCY = 5;
-/** For so long an email belongs to who took it. Longer than any attempt, and what a process that dies costs it. */
-const HOLD = 60 * SECOND;
+/** Lease on a claimed email: longer than any attempt, so a crashed process only delays it. */
+const LEASE = 60 * SECOND;
 const FIRST_BACK_OFF = 30 * SECOND;
 const LONGEST_BACK_OFF = HOUR;
 const GIVEN_UP_AFTER = 3 * 24 * HOUR;
-/** How long stopping waits for what is being sent. */
+/** How long closing waits for emails that are being sent. */
 const CLOSING_TIME = 3 * SECOND;
-/** By then the answer to the request is out, so that it never waits for what only some addresses need. */
+/** By then the response has been sent: its timing must not reveal which addresses get an email. */
 const WAKE_DELAY = 100;
 const WAKE_JITTER = 200;
 
-/** What an email with a token is for. Whom it is for, and what it brings, is decided when it is sent. */
+/** Emails that bring a link. Their recipients and tokens are decided when they are sent. */
 export type RequestKind =
   | "REGISTRATION"
   | "EMAIL_VERIFICATION"
@@ -36,22 +36,22 @@ export type RequestKind =
   | "INVITATION"
   | "EMAIL_CHANGE";
 
-/** What happened to an account, told as it was then: the account may be another when the email is sent, or gone. */
+/** Emails about a change of an account. The facts are stored: the account may have changed again, or be deleted, when the email is sent. */
 export type Notice =
   | { kind: "EMAIL_CHANGED"; facts: { username: string; newEmail: string } }
   | { kind: "USERNAME_CHANGED" | "PASSWORD_CHANGED" | "ACCOUNT_DELETED"; facts: { username: string } };
 
-/** An email as the transaction that causes it leaves it: neither a word nor a token of it is there yet. */
+/** An email to be sent, as the transaction that causes it stores it: without its text and its tokens. */
 export type EmailIntent = { email: string } & ({ kind: RequestKind; userId?: string | undefined } | Notice);
 
-/** Makes the email, at each attempt, outside a transaction; undefined when there is nothing to send. */
+/** Composes the email, for each attempt, outside a transaction. Returns undefined when there is nothing to send. */
 export type ComposeEmail = (message: OutboxEmail) => Promise<Email | undefined>;
 
-/** That an email was not sent, without a word of it or whom it was for. */
+/** An email that was not sent, without its content and recipient. */
 export interface EmailFailure {
   id: string;
   kind: string;
-  /** REFUSED by the mail server and GIVEN_UP after days are dropped; a DELAYED one is tried again. */
+  /** REFUSED by the mail server, or GIVEN_UP after three days: dropped. DELAYED: sent again later. */
   outcome: "REFUSED" | "GIVEN_UP" | "DELAYED";
   error: unknown;
 }
@@ -64,13 +64,13 @@ export interface OutboxDeps {
   compose: ComposeEmail;
   limits: EmailLimits;
   onFailure: (failure: EmailFailure) => void;
-  /** Told when the database failed: what is in it is tried again later. */
+  /** Called when the database fails. The emails in it are sent later. */
   onError: (error: unknown) => void;
 }
 
 /**
- * The emails to be sent. They are written down with the transaction that causes them and sent afterwards:
- * each by one process at a time, again and again until the mail server has it.
+ * The emails to be sent. The transaction that causes an email stores it. It is sent afterwards, by one process at a time,
+ * and again after a failure until the mail server accepts it.
  */
 export class Outbox {
   readonly #sending = new Set<Promise<void>>();
@@ -81,7 +81,7 @@ export class Outbox {
 
   constructor(private readonly deps: OutboxDeps) {}
 
-  /** Writes down an email to be sent. Call `wake` once the transaction is committed. */
+  /** Stores an email to be sent. Call `wake` once the transaction is committed. */
   async enqueue(transaction: Database, intent: EmailIntent): Promise<void> {
     const now = this.deps.clock.now();
     await insertOutboxEmail(transaction, {
@@ -96,17 +96,17 @@ export class Outbox {
     });
   }
 
-  /** Sends what is due, in a moment; the caller neither waits nor hears of it. */
+  /** Sends the emails that are due, shortly, in the background. */
   wake(): void {
     this.#wakeIn(WAKE_DELAY + Math.random() * WAKE_JITTER);
   }
 
-  /** Tries to send every email that is due; resolves when each has been tried. */
+  /** Attempts to send every email that is due; resolves after the attempts. */
   async deliverDue(): Promise<void> {
-    // What is under way may have looked before the caller's email was there.
+    // A pass that has begun may have read the outbox before the caller's email was in it.
     this.#nextPass ??= this.#pass.then(() => {
       this.#nextPass = undefined;
-      const pass = this.#takeDue();
+      const pass = this.#claimDue();
       this.#pass = pass.catch(() => {});
       return pass;
     });
@@ -114,31 +114,31 @@ export class Outbox {
     await Promise.all(this.#sending);
   }
 
-  /** Looks after what a process left behind that ended, and what the database was not there for. */
+  /** Sends what a process left behind when it ended, or when the database was unavailable. */
   job(): Job {
-    // Without waiting: a mail server that hangs must not keep the other jobs.
+    // Does not wait: a mail server that hangs must not delay other jobs.
     return { name: "outbox", interval: 0, run: async () => this.wake() };
   }
 
-  /** Takes up no more emails, and closes the mailer. What was being sent and has not ended is sent later. */
+  /** Starts no more attempts, waits a few seconds for those that run, and closes the mailer. The rest is sent later. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer?.handle);
-    const impatience = setTimeout(() => this.deps.mailer.close().catch(this.deps.onError), CLOSING_TIME);
+    const timeout = setTimeout(() => this.deps.mailer.close().catch(this.deps.onError), CLOSING_TIME);
     await this.#pass;
     await Promise.all(this.#sending);
-    clearTimeout(impatience);
+    clearTimeout(timeout);
     await this.deps.mailer.close();
   }
 
-  async #takeDue(): Promise<void> {
+  async #claimDue(): Promise<void> {
     const { db, clock } = this.deps;
     while (!this.#closed) {
       while (this.#sending.size >= CONCURRENCY) await Promise.race(this.#sending);
       const due = await listDueOutboxEmails(db, clock.now(), CONCURRENCY - this.#sending.size);
       if (due.length === 0) break;
       for (const message of due) {
-        if (this.#closed || !(await takeOutboxEmail(db, message, clock.now() + HOLD))) continue;
+        if (this.#closed || !(await claimOutboxEmail(db, message, clock.now() + LEASE))) continue;
         const sent: Promise<void> = this.#attempt(message).finally(() => this.#sending.delete(sent));
         this.#sending.add(sent);
       }
@@ -157,10 +157,10 @@ export class Outbox {
         composed = await compose(message);
         if (composed !== undefined) await mailer.send(composed);
       } catch (error) {
-        await limits.giveBack(message);
+        await limits.uncount(message);
         return await this.#failed(message, error);
       }
-      if (composed === undefined) await limits.giveBack(message);
+      if (composed === undefined) await limits.uncount(message);
       await deleteOutboxEmail(db, message.id);
     } catch (error) {
       onError(error);

@@ -19,21 +19,21 @@ const LIMITED = new Map([
 export interface EmailLimitsDeps {
   db: Database;
   clock: Clock;
-  /** Stands in for the addresses. */
+  /** Hashes addresses: the table of attempts must not hold them. */
   names: KeyedHash;
 }
 
 /**
- * How many emails an address gets, each kind for itself. Only what was sent counts, so that a request which sends
- * nothing holds up nobody; and it is looked at when an email is sent, so that no answer tells who has an account. An
- * email beyond the limit is postponed: one goes out after every request, some minutes later at most.
+ * Limits how many emails of each kind an address gets. Only emails that were sent count, so a request that sends nothing
+ * delays nobody. The limit is checked when an email is sent, so no answer reveals who has an account. An email over the
+ * limit is postponed, for 17 minutes at most: an email follows every request.
  */
 export class EmailLimits {
   constructor(private readonly deps: EmailLimitsDeps) {}
 
   /**
-   * Counts an email that is about to be sent, or postpones it when too many of its kind went to its address.
-   * @returns until when it is postponed, epoch milliseconds; undefined when it may be sent
+   * Counts an email that is about to be sent, or postpones it when its address got too many of its kind.
+   * @returns when to attempt it again, epoch milliseconds; undefined when it can be sent now
    */
   async admit(message: OutboxEmail): Promise<number | undefined> {
     const limited = LIMITED.get(message.kind);
@@ -46,8 +46,8 @@ export class EmailLimits {
     return until;
   }
 
-  /** Takes back what was counted for an email that was not sent after all. */
-  async giveBack(message: OutboxEmail): Promise<void> {
+  /** Reverts the count of an email that was not sent after all. */
+  async uncount(message: OutboxEmail): Promise<void> {
     if (LIMITED.has(message.kind)) await uncountAttempt(this.deps.db, this.#keyOf(message));
   }
 

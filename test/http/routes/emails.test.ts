@@ -35,16 +35,16 @@ describe("emails in development", () => {
         printed += text;
       },
     });
-    const letter = resetPassword({ appUrl: "http://localhost:3000", username: "alice", token: "t" });
-    await printing.send({ to: "alice@example.com", ...letter });
+    const content = resetPassword({ appUrl: "http://localhost:3000", username: "alice", token: "t" });
+    await printing.send({ to: "alice@example.com", ...content });
     expect(printed).toMatch(
-      /^\nAn email to alice@example\.com: Set a new password\n\n {2}Hello alice,\n\n {2}You/,
+      /^\nAn email to alice@example\.com: Set a new password\n\n {2}Hello alice,\n\n {2}Use/,
     );
     expect(printed).toContain("\n  http://localhost:3000/reset-password?token=t\n");
   });
 
   test("the last 50 are on the page, newest first", async () => {
-    expect((await load()).body).toContain("None yet.");
+    expect((await load()).body).toContain("No emails yet.");
     for (let n = 0; n < 51; n++) {
       await mailer.send(message(`Email ${n}`));
       app.clock.advance(1000);

@@ -204,6 +204,21 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       }
     });
 
+    test("is not sent any more, nor a notice in its place, once the account has been verified otherwise", async () => {
+      const email = "vouched@example.com";
+      refuseAll();
+      await register("vouched", email);
+      await app.latchkey.outbox.deliverDue();
+      app.clock.advance(1);
+      await app.latchkey.operator.verify("vouched");
+      await acceptAll();
+      expect([await emailsTo(email), await outboxOf(email)]).toEqual([[], []]);
+      await register("latecomer", email);
+      expect((await emailsTo(email)).map(({ headers }) => headers["subject"])).toEqual([
+        "You already have an account",
+      ]);
+    });
+
     test("is sent to nobody once the address is verified, for none of the accounts", async () => {
       const email = "settled@example.com";
       await register("settled", email);
