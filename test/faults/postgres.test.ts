@@ -9,11 +9,11 @@ import { startProxy } from "../support/proxy.js";
 import { type Server, startServer } from "../support/server.js";
 
 const SECOND = 1000;
-/** Nobody waits longer for an answer, whatever it is. */
+/** No request takes longer, whatever its response. */
 const LONGEST_ANSWER = 20 * SECOND;
 const FAILURES = ["SERVICE_UNAVAILABLE", "OVERLOADED"];
 const UNAVAILABLE = "The service is unavailable. Try again in some seconds.";
-/** The mail server is down all the while. */
+/** The mail server is always down. */
 const ENV = { REGISTRATION: "open", SMTP_URL: "smtp://127.0.0.1:1" };
 
 interface Outcome {
@@ -53,13 +53,13 @@ describe("when PostgreSQL fails (row 66)", () => {
     operator = await connect(name);
   }, 60_000);
   afterEach(async () => {
-    // Also when the test has failed.
+    // The load of a test that failed.
     stopped = true;
     await operator.end();
     await server.end("SIGTERM");
     const { code, stdout, stderr } = await server.program.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    // One line when it goes and one when it is back, in turns, and no other that something failed.
+    // One line when the database goes and one when it is back, in turns, and no other about a failure.
     const lines = stdout
       .trimEnd()
       .split("\n")
@@ -73,7 +73,7 @@ describe("when PostgreSQL fails (row 66)", () => {
 
   async function connect(database: string): Promise<pg.Client> {
     const client = new pg.Client({ connectionString: `${postgres.url}/${database}` });
-    // It is stopped while this is connected.
+    // PostgreSQL is stopped while this is connected.
     client.on("error", () => {});
     await client.connect();
     return client;
@@ -95,14 +95,14 @@ describe("when PostgreSQL fails (row 66)", () => {
     return { token };
   }
 
-  /** Clients that never give up. */
+  /** Starts clients that never give up. */
   async function startLoad() {
     const [alice, bob, nobody] = [await login("alice"), await login("bob"), await signedOut()];
     const token = { token: alice.accessToken };
     let refreshToken = bob.refreshToken;
     let accounts = 0;
     const outcomes: Outcome[] = [];
-    // What fails half-way is counted as an attempt: each is from a network of its own.
+    // A login that fails half-way counts as an attempt: each comes from its own network.
     let networks = 0;
     const from = () => `203.0.113.${networks++ % 250}`;
     async function client(what: string, send: () => ReturnType<Server["send"]>, pause: number) {
@@ -115,8 +115,8 @@ describe("when PostgreSQL fails (row 66)", () => {
       }
     }
     const clients = [
-      ...Array.from({ length: 8 }, () => client("me", () => server.send(ME, {}, token), 1)),
-      client("me, signed out", () => server.send(ME, {}, nobody), 1),
+      ...Array.from({ length: 8 }, () => client("me", () => server.send(ME, {}, token), 10)),
+      client("me, signed out", () => server.send(ME, {}, nobody), 10),
       client(
         "login",
         () => server.send(LOGIN, { username: "alice", password: PASSWORD }, { from: from() }),
@@ -130,7 +130,7 @@ describe("when PostgreSQL fails (row 66)", () => {
             refreshToken = answer.data?.refreshToken.refreshToken ?? refreshToken;
             return answer;
           },
-          1,
+          10,
         ),
       ),
       client(
@@ -157,7 +157,7 @@ describe("when PostgreSQL fails (row 66)", () => {
         }
       },
       answeredSince: (time: number) => outcomes.filter(({ startedAt, took }) => startedAt + took >= time),
-      /** Ends all clients, and gives the refresh token that was acknowledged last. */
+      /** Ends all clients. @returns the refresh token that was acknowledged last, and all outcomes */
       async stop() {
         stopped = true;
         await Promise.all(clients);
@@ -173,27 +173,36 @@ describe("when PostgreSQL fails (row 66)", () => {
     };
   }
 
+  /** Waits until a condition holds; fails after the longest time that a request takes. */
+  async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+    const deadline = performance.now() + LONGEST_ANSWER;
+    while (!(await condition())) {
+      if (performance.now() > deadline) throw new Error(`not within ${LONGEST_ANSWER} ms: ${condition}`);
+      await setTimeout(20);
+    }
+  }
+
   const whatFailed = (outcomes: Outcome[]) =>
     [...new Set(outcomes.filter(({ code }) => FAILURES.includes(code ?? "")).map(({ what }) => what))].sort();
 
   async function recovered(): Promise<number> {
     const start = performance.now();
-    while ((await statusOf("/readyz")) !== 200) await setTimeout(20);
+    await until(async () => (await statusOf("/readyz")) === 200);
     return performance.now() - start;
   }
 
   test("stopped under load and started again: errors meanwhile, and all goes on by itself", async () => {
     const load = await startLoad();
     const waiting = await login("bob");
-    await setTimeout(SECOND);
+    await load.answered(20, performance.now());
     await postgres.kill();
     await setTimeout(100);
     const down = performance.now();
-    // What was found just before is still told.
-    await setTimeout(SECOND);
+    // Readiness is cached for a second.
+    await until(async () => (await statusOf("/readyz")) === 503);
     for (let n = 0; n < 4; n++) {
       expect([await statusOf("/healthz"), await statusOf("/readyz")]).toEqual([200, 503]);
-      await setTimeout(0.5 * SECOND);
+      await setTimeout(0.3 * SECOND);
     }
     for (const path of ["/token", "/revoke"]) {
       const response = await fetch(`${server.address}${path}`, {
@@ -216,16 +225,18 @@ describe("when PostgreSQL fails (row 66)", () => {
       headers: { authorization: `Bearer ${waiting.accessToken}` },
     });
     expect([forwarded.status, await forwarded.json()]).toEqual([503, { error: UNAVAILABLE }]);
+    const everything = ["login", "me", "me, signed out", "refresh", "register"];
+    await until(() => whatFailed(load.askedSince(down)).length === everything.length);
     const meanwhile = load.askedSince(down);
     expect(meanwhile.filter(({ code }) => !FAILURES.includes(code ?? "answered"))).toEqual([]);
-    expect(whatFailed(meanwhile)).toEqual(["login", "me", "me, signed out", "refresh", "register"]);
+    expect(whatFailed(meanwhile)).toEqual(everything);
     await postgres.start();
     expect(await recovered()).toBeLessThan(5 * SECOND);
     await setTimeout(0.5 * SECOND);
     const up = performance.now();
     expect(whatFailed(await load.answered(20, up))).toEqual([]);
     const { refreshToken, accessToken } = await load.stop();
-    // Given before and during it, and by a client that heard nothing of it.
+    // Tokens from before and during the outage, one of them of a client that was idle.
     expect((await server.send(ME, {}, { token: accessToken })).errors).toBeUndefined();
     for (const token of [refreshToken, waiting.refreshToken])
       expect((await server.send(REFRESH, { refreshToken: token })).errors).toBeUndefined();
@@ -258,7 +269,7 @@ describe("when PostgreSQL fails (row 66)", () => {
       );
     };
     await readOnly(true);
-    await setTimeout(1.1 * SECOND);
+    await until(async () => (await statusOf("/readyz")) === 503);
     expect((await server.send(ME, {}, { token })).status).toBe(200);
     const refused = await server.send(REFRESH, { refreshToken });
     expect([refused.status, refused.errors?.[0]?.extensions?.["code"]]).toEqual([503, "SERVICE_UNAVAILABLE"]);
@@ -299,15 +310,16 @@ describe("when PostgreSQL fails (row 66)", () => {
     "%s: answers come in bounded time, and all goes on by itself",
     async (_what, begin, end) => {
       const load = await startLoad();
-      await setTimeout(0.5 * SECOND);
+      await load.answered(20, performance.now());
       await begin();
       const begun = performance.now() + 100;
       // A login is several statements, each of which waits for a connection and then for the lock.
-      await setTimeout(13 * SECOND);
+      const all = ["login", "me", "me, signed out", "refresh"];
+      await until(() => {
+        const failed = whatFailed(load.answeredSince(begun));
+        return all.every((what) => failed.includes(what));
+      });
       const meanwhile = load.answeredSince(begun);
-      expect(whatFailed(meanwhile)).toEqual(
-        expect.arrayContaining(["login", "me", "me, signed out", "refresh"]),
-      );
       expect(
         meanwhile.filter(({ what, code }) => what.startsWith("me") && !FAILURES.includes(code ?? "")),
       ).toEqual([]);

@@ -11,7 +11,7 @@ export type DatabaseKind = (typeof DATABASES)[number];
 
 /** A DATABASE_URL of an empty database that nothing else uses. */
 export async function emptyDatabaseUrl(kind: DatabaseKind): Promise<string> {
-  return kind === "sqlite" ? `sqlite:${newFile()}` : withPostgres((client) => createDatabase(client));
+  return kind === "sqlite" ? newSqliteFile().databaseUrl : withPostgres((client) => createDatabase(client));
 }
 
 /** A DATABASE_URL of a database that nothing else uses, with the current schema and no rows. */
@@ -19,21 +19,23 @@ export async function migratedDatabaseUrl(kind: DatabaseKind): Promise<string> {
   return kind === "sqlite" ? copyOfSqliteTemplate() : withPostgres(copyOfPostgresTemplate);
 }
 
-function newFile(): string {
-  return join(mkdtempSync(join(tmpdir(), "sqlite-")), "latchkey.db");
+/** The path of a SQLite file that does not exist yet, in a directory of its own, and its DATABASE_URL. */
+export function newSqliteFile(): { file: string; databaseUrl: string } {
+  const file = join(mkdtempSync(join(tmpdir(), "sqlite-")), "latchkey.db");
+  return { file, databaseUrl: `sqlite:${file}` };
 }
 
 /** Migrated once per run; workers that need it at the same time each make one, and the last one stays. */
 async function copyOfSqliteTemplate(): Promise<string> {
   const template = join(tmpdir(), "template.db");
   if (!existsSync(template)) {
-    const file = newFile();
+    const { file } = newSqliteFile();
     await migrate({ kind: "sqlite", file });
     renameSync(file, template);
   }
-  const copy = newFile();
-  copyFileSync(template, copy);
-  return `sqlite:${copy}`;
+  const { file, databaseUrl } = newSqliteFile();
+  copyFileSync(template, file);
+  return databaseUrl;
 }
 
 const TEMPLATE = "template_latchkey";

@@ -18,6 +18,20 @@ const ENVIRONMENT = {
   SHUTDOWN_DELAY_SECONDS: "0",
 };
 
+/** Settings that take these back: the server as somebody starts it for the first time, on a free port. */
+export const UNCONFIGURED = {
+  NODE_ENV: undefined,
+  SECRET_KEY: undefined,
+  PUBLIC_URL: undefined,
+  APP_URL: undefined,
+  EMAIL_FROM: undefined,
+  BCRYPT_COST: undefined,
+  PORT: "0",
+};
+
+/** What the server logs in production once it listens, with its address. */
+export const LISTENING = /"msg":"Server listening at (http:[^"]+)"/;
+
 export interface Ended {
   /** Null after a signal that the program did not handle. */
   code: number | null;
@@ -30,8 +44,8 @@ export interface Program {
   /** Rejects when the output contains a secret. */
   ended: Promise<Ended>;
   stdout(): string;
-  /** Resolves as soon as standard output matches. */
-  printed(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Resolves as soon as standard output matches, from this position on. */
+  printed(pattern: RegExp, from?: number): Promise<RegExpExecArray>;
 }
 
 export interface ProgramOptions {
@@ -45,6 +59,17 @@ export interface ProgramOptions {
 /** Starts `dist/main.js` or `dist/cli.js` as a process of its own, in a directory without `.env`. */
 export function startBuilt(name: "main" | "cli", args: string[] = [], options?: ProgramOptions): Program {
   return startProgram(process.execPath, [resolve(`dist/${name}.js`), ...args], { cwd: tmpdir(), ...options });
+}
+
+/** Starts `dist/main.js` on a free port. */
+export function startMain(env: NodeJS.ProcessEnv): Program {
+  return startBuilt("main", [], { env: { PORT: "0", ...env } });
+}
+
+/** Stops a program as a supervisor does. @returns its exit code */
+export async function stop({ child, ended }: Program): Promise<number | null> {
+  child.kill("SIGTERM");
+  return (await ended).code;
 }
 
 /** Starts any other command, such as `npm`. */
@@ -76,9 +101,9 @@ export function startProgram(command: string, args: string[], options: ProgramOp
     child,
     ended,
     stdout: () => stdout,
-    async printed(pattern) {
+    async printed(pattern, from = 0) {
       for (;;) {
-        const match = pattern.exec(stdout);
+        const match = pattern.exec(stdout.slice(from));
         if (match) return match;
         const end = await Promise.race([once(child.stdout, "data").then(() => undefined), ended]);
         if (end !== undefined) throw new Error(`ended before it printed ${pattern}: ${JSON.stringify(end)}`);

@@ -1,0 +1,116 @@
+import { once } from "node:events";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { newSqliteFile } from "./support/databases.js";
+import { LISTENING, runCli, startBuilt, startMain, stop, UNCONFIGURED } from "./support/program.js";
+
+const NO_SMTP = "SMTP_URL is not set: no email is sent, so nobody can be invited or reset a password";
+
+test("the server and a command warn of a misspelled variable, without its value", async () => {
+  const cwd = mkdtempSync(join(tmpdir(), "latchkey-"));
+  writeFileSync(join(cwd, ".env"), "CORS_ORIGIN=CANARY\n");
+  const env = { DATABASE_URL: newSqliteFile().databaseUrl, PORT: "0", ACCESS_TOKEN_EXPIRE_MINUTS: "CANARY" };
+  const doubts = [
+    "ACCESS_TOKEN_EXPIRE_MINUTS is set, but Latchkey does not read it: did you mean ACCESS_TOKEN_EXPIRE_MINUTES?",
+    "CORS_ORIGIN is set, but Latchkey does not read it: did you mean CORS_ORIGINS?",
+  ];
+  const server = startBuilt("main", [], { cwd, env });
+  await server.printed(LISTENING);
+  expect(await stop(server)).toBe(0);
+  const lines = server
+    .stdout()
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(lines.filter(({ level }) => level === 40).map(({ msg }) => msg)).toEqual([...doubts, NO_SMTP]);
+  const { code, stderr } = await runCli(["user", "list"], { cwd, env });
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: doubts.map((doubt) => `latchkey: ${doubt}\n`).join(""),
+  });
+});
+
+const CUT_SHORT =
+  /^\S+\/secret\.key must hold 32 bytes or more: restore it, or set SECRET_KEY, or delete the file to have a new key made$/;
+
+/** Settings of development, where the key is kept in a file with this content. */
+function withKeyFile(content: string): NodeJS.ProcessEnv {
+  const { databaseUrl, file } = newSqliteFile();
+  writeFileSync(join(dirname(file), "secret.key"), content);
+  return { ...UNCONFIGURED, DATABASE_URL: databaseUrl };
+}
+
+describe("a wrong configuration ends the start with one line that names the variable", () => {
+  // Accepts connections and never answers.
+  const silent = createServer().unref();
+  let port: string;
+  beforeAll(async () => {
+    await once(silent.listen(0, "127.0.0.1"), "listening");
+    port = String((silent.address() as { port: number }).port);
+  });
+  afterAll(() => void silent.close());
+
+  test.each<[string, () => NodeJS.ProcessEnv, RegExp]>([
+    ["ALGORITHM", () => ({ ALGORITHM: "RS256" }), /^ALGORITHM must be one of ES256, EdDSA, HS256$/],
+    ["a short SECRET_KEY", () => ({ SECRET_KEY: "CANARY" }), /^SECRET_KEY must be 32 bytes or more$/],
+    [
+      "no SECRET_KEY in production",
+      () => ({ SECRET_KEY: "" }),
+      /^SECRET_KEY must be set in production: 32 bytes/,
+    ],
+    [
+      "no PUBLIC_URL in production",
+      () => ({ PUBLIC_URL: "" }),
+      /^PUBLIC_URL must be set in production: the URL/,
+    ],
+    ["an empty secret.key", () => withKeyFile(""), CUT_SHORT],
+    ["a secret.key that is cut short", () => withKeyFile(`${"CANARY".repeat(5)}C\n`), CUT_SHORT],
+    ["a secret.key of nothing but space", () => withKeyFile(" ".repeat(64)), CUT_SHORT],
+    ["PORT", () => ({ PORT: "4000x" }), /^PORT must be a whole number from 0 to 65535$/],
+    [
+      "DATABASE_URL",
+      () => ({ DATABASE_URL: "mysql://root:CANARY@localhost/db" }),
+      /^DATABASE_URL must be sqlite:PATH or postgres:\/\/USER:PASSWORD@HOST:PORT\/DATABASE$/,
+    ],
+    [
+      "a PostgreSQL that is not there",
+      () => ({ DATABASE_URL: "postgres://latchkey:CANARY@127.0.0.1:1/db" }),
+      /^DATABASE_URL cannot be used: connect ECONNREFUSED 127\.0\.0\.1:1$/,
+    ],
+    [
+      "a PostgreSQL that never answers",
+      () => ({ DATABASE_URL: `postgres://latchkey:CANARY@127.0.0.1:${port}/db` }),
+      /^DATABASE_URL cannot be used: .*timeout/,
+    ],
+    [
+      "a PostgreSQL that has no such database",
+      () => ({ DATABASE_URL: `${process.env["TEST_POSTGRES_URL"]}/nonesuch` }),
+      /^DATABASE_URL cannot be used: database "nonesuch" does not exist$/,
+    ],
+    [
+      "a file that is no database",
+      () => ({ DATABASE_URL: `sqlite:${resolve("package.json")}` }),
+      /^DATABASE_URL cannot be used: file is not a database$/,
+    ],
+    [
+      "a manifest that is not there",
+      () => ({ PERSISTED_DOCUMENTS: "/nonesuch.json" }),
+      /^PERSISTED_DOCUMENTS cannot be used: ENOENT: no such file or directory/,
+    ],
+    [
+      "a PORT in use",
+      () => ({ HOST: "127.0.0.1", PORT: port }),
+      /^HOST and PORT cannot be used: listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+$/,
+    ],
+  ])("%s", async (_what, env, message) => {
+    const { code, stderr } = await startMain({ DATABASE_URL: newSqliteFile().databaseUrl, ...env() }).ended;
+    expect(code).toBe(1);
+    const [line = "", ...others] = stderr.split("\n");
+    expect(line).toMatch(/^latchkey: /);
+    expect(line.slice("latchkey: ".length)).toMatch(message);
+    expect(others).toEqual([""]);
+  });
+});
