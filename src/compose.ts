@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { GraphQLSchema } from "graphql";
 import type { Logger } from "pino";
-import { type Clock, idsFrom, systemClock } from "./clock.js";
+import { type Clock, DAY, idsFrom, SECOND, systemClock } from "./clock.js";
 import type { Config } from "./config.js";
 import { AccessTokens, type KeyRing, SecretKeyRing } from "./crypto/access-tokens.js";
 import { KeyedHash } from "./crypto/keyed-hash.js";
@@ -66,8 +66,6 @@ const APOLLO_SANDBOX_ORIGINS = [
   "https://sandbox.embed.apollographql.com",
 ];
 
-const DAY = 24 * 3_600_000;
-
 /** The parts of one Latchkey. Several can live in one process. */
 export interface Latchkey {
   metrics: Metrics;
@@ -121,7 +119,7 @@ export function compose(
   };
   metrics.watchOutbox(async () => {
     const { waiting, oldestAt } = await outboxBacklog(db);
-    return { waiting, oldestAge: oldestAt === undefined ? 0 : (clock.now() - oldestAt) / 1000 };
+    return { waiting, oldestAge: oldestAt === undefined ? 0 : (clock.now() - oldestAt) / SECOND };
   });
   const audit = new Audit({ clock, newId });
   const secretKey = () => secretKeyOf(config, logger);
@@ -135,7 +133,7 @@ export function compose(
           audit,
           privateKeys: new PrivateKeys({ db, secretKey, previousSecretKey: config.previousSecretKey }),
           algorithm: config.algorithm,
-          accessTokenLifetime: accessTokenSeconds * 1000,
+          accessTokenLifetime: accessTokenSeconds * SECOND,
           onReloadError: logFailure("could not read the signing keys again"),
         });
   const keys = signingKeys ?? new SecretKeyRing(secretKey);
@@ -164,7 +162,7 @@ export function compose(
     lifetime,
     maxPerUser: config.maxSessionsPerUser,
   });
-  const grace = config.refreshGraceSeconds * 1000;
+  const grace = config.refreshGraceSeconds * SECOND;
   const auditRetention = config.auditRetentionDays * DAY;
   const refresh = new Refresh({ db, rateLimits, sessions, audit, clock, lifetime, grace });
   const login = new Login({ db, rateLimits, passwords, passwordQueue, sessions, audit, clock, metrics });

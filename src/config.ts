@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { loadEnvFile } from "node:process";
 import ipaddr from "ipaddr.js";
-import { CLOCK_TOLERANCE } from "./clock.js";
+import { CLOCK_TOLERANCE, SECOND } from "./clock.js";
 
 const ALGORITHMS = ["ES256", "EdDSA", "HS256"] as const;
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -78,7 +78,7 @@ export const MAX_BCRYPT_COST = 15;
 export const MIN_SECRET_BYTES = 32;
 
 /** One tolerance for the two clocks that the grace is measured by, one for the time that a request takes. */
-const MIN_REFRESH_GRACE_SECONDS = (2 * CLOCK_TOLERANCE) / 1000;
+const MIN_REFRESH_GRACE_SECONDS = (2 * CLOCK_TOLERANCE) / SECOND;
 
 /** The process's environment, with what it leaves unset taken from a `.env` file in the working directory. */
 export function readEnvironment(): NodeJS.ProcessEnv {

@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { SECOND } from "./clock.js";
 import { LatchkeyError } from "./errors.js";
 import { collectProcessMetrics } from "./process-metrics.js";
 
@@ -81,7 +82,7 @@ export class Metrics {
       const help = `How late the event loop was since the start, or since this was last read: ${name}.`;
       this.#gauge(`event_loop_delay_${name}_seconds`, help, () =>
         // What it measures is the time between two looks.
-        Math.max(0, this.#eventLoop.percentile(percentile) / 1e9 - EVENT_LOOP_RESOLUTION / 1000),
+        Math.max(0, this.#eventLoop.percentile(percentile) / 1e9 - EVENT_LOOP_RESOLUTION / SECOND),
       );
     }
   }

@@ -1,5 +1,6 @@
 import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
+import { MINUTE } from "./clock.js";
 import { compose, composeServer, type Latchkey } from "./compose.js";
 import { type Config, loadConfig, readEnvironment } from "./config.js";
 import { blame, exitOnUnforeseenError, exitWithMessage } from "./exit.js";
@@ -12,7 +13,7 @@ import { migrate, ping } from "./storage/database.js";
 const ONE_SIGNAL = 300;
 
 /** How often to look for jobs that are due, in milliseconds. */
-const JOB_PERIOD = 60_000;
+const JOB_PERIOD = MINUTE;
 
 async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   const config = loadConfig(environment);

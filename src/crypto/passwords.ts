@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { Piscina } from "piscina";
+import { SECOND } from "../clock.js";
 import { MAX_BCRYPT_COST } from "../config.js";
 import type { Metrics } from "../metrics.js";
 import type { Timed } from "./password-worker.js";
@@ -107,7 +108,7 @@ export class Passwords {
   async #runBcrypt(name: string, task: object): Promise<unknown> {
     const { duration, result } = (await this.#threads().run(task, { name })) as Timed<unknown>;
     this.#duration += (duration - this.#duration) * LATEST_WEIGHT;
-    this.#metrics.passwordWorked(duration / 1000);
+    this.#metrics.passwordWorked(duration / SECOND);
     return result;
   }
 }

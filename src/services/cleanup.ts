@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { CLOCK_TOLERANCE, type Clock } from "../clock.js";
+import { CLOCK_TOLERANCE, type Clock, DAY, HOUR } from "../clock.js";
 import { deleteAttemptsExpiredBefore } from "../storage/attempts.js";
 import { deleteAuditEventsBefore } from "../storage/audit.js";
 import type { Database } from "../storage/database.js";
@@ -12,8 +12,6 @@ import { deleteUnverifiedUsersBefore } from "../storage/users.js";
 import type { Job } from "./jobs.js";
 import { pastGrace } from "./sessions/refresh.js";
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
 /** How long an ended session is kept, so that its tokens are still told apart from unknown ones, and a sign-up. */
 const RETENTION = 7 * DAY;
 /** Rows a statement: SQLite runs it on the thread that answers requests. */

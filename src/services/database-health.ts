@@ -1,8 +1,9 @@
+import { SECOND } from "../clock.js";
 import { LatchkeyError } from "../errors.js";
 import { type Database, isUnavailable, probe } from "../storage/database.js";
 
 /** How long the result of a probe is used again, in milliseconds. */
-const PROBE_PERIOD = 1_000;
+const PROBE_PERIOD = SECOND;
 /** When a client should send a request again that the database was away for, in seconds. */
 const RETRY_AFTER = 5;
 

@@ -1,9 +1,9 @@
-import type { Clock } from "../clock.js";
+import { type Clock, MINUTE } from "../clock.js";
 import type { Database } from "../storage/database.js";
 import { releaseJob, takeJob } from "../storage/jobs.js";
 
 /** A job whose process died is left to the others after this long, in milliseconds. */
-const LEASE = 5 * 60_000;
+const LEASE = 5 * MINUTE;
 
 /** Something to be done now and then, by one of all the processes on a database. */
 export interface Job {

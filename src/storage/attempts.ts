@@ -1,9 +1,10 @@
 import { type ExpressionBuilder, type RawBuilder, sql } from "kysely";
+import { SECOND } from "../clock.js";
 import type { Database } from "./database.js";
 import type { Tables } from "./tables.js";
 
 /** The first wait of a limit that backs off, in milliseconds; each further attempt doubles it, up to 17 minutes. */
-const FIRST_WAIT = 1000;
+const FIRST_WAIT = SECOND;
 const DOUBLINGS = 10;
 
 /** The end of a window that does not end by itself. Epoch milliseconds. */

@@ -1,13 +1,14 @@
 import { type Dialect, PostgresDialect } from "kysely";
 import pg from "pg";
+import { SECOND } from "../clock.js";
 import type { Metrics } from "../metrics.js";
 
 /** How long to wait for a connection, in milliseconds: a new one, or one that others use. */
-const CONNECTION_TIMEOUT = 4_000;
+const CONNECTION_TIMEOUT = 4 * SECOND;
 /** After this the server gives a statement up, one that waits for a lock too; and a transaction that does nothing. */
-const STATEMENT_TIMEOUT = 4_000;
+const STATEMENT_TIMEOUT = 4 * SECOND;
 /** After this we do: the server hangs, or the network lost the answer. */
-const ANSWER_TIMEOUT = 5_000;
+const ANSWER_TIMEOUT = 5 * SECOND;
 
 /**
  * PostgreSQL at this address, over a pool of connections opened as they are needed. Whoever asks it gets an answer

@@ -12,9 +12,10 @@ import {
   type SqliteDialectConfig,
   SqliteDriver,
 } from "kysely";
+import { SECOND } from "../clock.js";
 
 /** How long to wait for another connection that writes to the same SQLite file, in milliseconds. */
-const BUSY_TIMEOUT = 5_000;
+const BUSY_TIMEOUT = 5 * SECOND;
 
 /** SQLite on this file, opened by the first query, which creates it when it is missing. */
 export function sqliteDialect(file: string): Dialect {

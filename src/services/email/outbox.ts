@@ -1,4 +1,4 @@
-import type { Clock, NewId } from "../../clock.js";
+import { type Clock, DAY, HOUR, MINUTE, type NewId, SECOND } from "../../clock.js";
 import { type Email, type Mailer, PermanentEmailError } from "../../email/mailer.js";
 import type { Database } from "../../storage/database.js";
 import {
@@ -13,15 +13,13 @@ import {
 import type { Job } from "../jobs.js";
 import type { EmailLimits } from "../limits/email-limits.js";
 
-const SECOND = 1000;
-const HOUR = 3600 * SECOND;
 /** Emails sent at once: a server that takes its time with one leaves room for the others. */
 const CONCURRENCY = 5;
 /** For so long an email belongs to who took it. Longer than any attempt, and what a process that dies costs it. */
-const HOLD = 60 * SECOND;
+const HOLD = MINUTE;
 const FIRST_BACK_OFF = 30 * SECOND;
 const LONGEST_BACK_OFF = HOUR;
-const GIVEN_UP_AFTER = 3 * 24 * HOUR;
+const GIVEN_UP_AFTER = 3 * DAY;
 /** How long stopping waits for what is being sent. */
 const CLOSING_TIME = 3 * SECOND;
 /** By then the answer to the request is out, so that it never waits for what only some addresses need. */

@@ -1,8 +1,5 @@
+import { DAY, HOUR, MINUTE } from "../../clock.js";
 import type { AttemptKey, AttemptLimit } from "../../storage/attempts.js";
-
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
 
 /** A user's count stays until it is reset; one of a name that nobody has must go some time. */
 const UNKNOWN_NAME_WINDOW = 30 * DAY;

@@ -1,3 +1,4 @@
+import { SECOND } from "../../clock.js";
 import type { Passwords } from "../../crypto/passwords.js";
 import { LatchkeyError } from "../../errors.js";
 import type { Metrics } from "../../metrics.js";
@@ -5,7 +6,6 @@ import type { Caller } from "../audit.js";
 import { FairQueue } from "./fair-queue.js";
 import { networkOf } from "./network.js";
 
-const SECOND = 1000;
 /** As much work waits for each thread, by the time that a password has taken so far. */
 const MAX_WORK_WAITING = 5 * SECOND;
 /** However slow the machine is: a short burst is not refused. */

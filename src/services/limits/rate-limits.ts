@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.js";
+import { type Clock, DAY, HOUR, SECOND } from "../../clock.js";
 import type { KeyedHash } from "../../crypto/keyed-hash.js";
 import { hasCode, LatchkeyError } from "../../errors.js";
 import type { Metrics } from "../../metrics.js";
@@ -16,13 +16,10 @@ import type { Audit, Caller } from "../audit.js";
 import { type AttemptKind, type AttemptTarget, accountKey, limitsOf } from "./attempt-limits.js";
 import { networkOf } from "./network.js";
 
-const SECOND = 1000;
-const DAY = 24 * 3600 * SECOND;
-
 /** For so long a network stays known after a sign-in. */
 const KNOWN_NETWORK_LIFETIME = 90 * DAY;
 /** In seconds, where time does not help. */
-const RETRY_AFTER_UNTIL_RESET = 3600;
+const RETRY_AFTER_UNTIL_RESET = HOUR / SECOND;
 
 /** Who tries, and what. */
 export interface Attempter extends AttemptTarget {
