@@ -55,8 +55,10 @@ import { PasswordRecovery } from "./services/passwords/recovery.js";
 import { purge } from "./services/purge.js";
 import { Refresh } from "./services/sessions/refresh.js";
 import { Sessions } from "./services/sessions/sessions.js";
+import { PasswordCheck } from "./services/sign-in/check-password.js";
 import { Login } from "./services/sign-in/login.js";
 import { Reauthentication } from "./services/sign-in/reauthentication.js";
+import { SessionStart } from "./services/sign-in/start-session.js";
 import { type Database, openDatabase } from "./storage/database.js";
 import { outboxBacklog } from "./storage/outbox.js";
 
@@ -165,7 +167,9 @@ export function compose(
   const grace = config.refreshGraceSeconds * SECOND;
   const auditRetention = config.auditRetentionDays * DAY;
   const refresh = new Refresh({ db, rateLimits, sessions, audit, clock, lifetime, grace });
-  const login = new Login({ db, rateLimits, passwords, passwordQueue, sessions, audit, clock, metrics });
+  const passwordCheck = new PasswordCheck({ db, clock, rateLimits, passwords, passwordQueue, audit });
+  const sessionStart = new SessionStart({ db, sessions, audit });
+  const login = new Login({ db, passwordCheck, sessionStart, sessions, metrics });
   const items = new Items({ db, clock, newId, maxPerUser: config.maxItemsPerUser });
   const mailer = mailerOf(config, { clock, print });
   const tokens = new OneTimeTokens({ clock });
@@ -200,7 +204,7 @@ export function compose(
   const recovery = new PasswordRecovery(accountDeps);
   const accounts = new Accounts(accountDeps);
   const userImport = new UserImport({ db, accounts, audit, bcryptCost: config.bcryptCost });
-  const reauthentication = new Reauthentication({ db, rateLimits, passwords, passwordQueue, audit });
+  const reauthentication = new Reauthentication({ clock, passwordCheck });
   const ownAccount = new OwnAccount({ ...accountDeps, reauthentication });
   const cleanupJob = cleanup({ db, clock, grace, auditRetention });
   const jobs = new Jobs({ db, clock, jobs: [cleanupJob, purge({ db }), outbox.job()] });

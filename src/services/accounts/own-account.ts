@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.js";
 import type { Passwords } from "../../crypto/passwords.js";
-import { invalidInput } from "../../errors.js";
+import { invalidInput, type LatchkeyError } from "../../errors.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import {
   countAdministrators,
@@ -21,7 +21,7 @@ import type { AccountAccess } from "../passwords/account-access.js";
 import type { PasswordPolicy } from "../passwords/policy.js";
 import type { IssuedToken, Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize } from "../sessions/viewer.js";
-import { expectPassword, type Reauthentication } from "../sign-in/reauthentication.js";
+import type { Reauthentication } from "../sign-in/reauthentication.js";
 import { keepAnAdministrator } from "./administrators.js";
 
 export interface OwnAccountDeps {
@@ -54,27 +54,16 @@ export class OwnAccount {
     actor: Actor,
     { currentPassword, newPassword }: { currentPassword: string; newPassword: string },
   ): Promise<IssuedToken> {
-    const verified = await this.deps.reauthentication.check(user, currentPassword, actor.caller);
-    if (newPassword === currentPassword) {
-      throw invalidInput([
-        {
-          field: "newPassword",
-          rule: "different",
-          message: "the new password must be another than the current one",
-        },
-      ]);
-    }
-    const holder = { caller: actor.caller, account: user.id, known: true };
-    const hash = await this.deps.passwordQueue.withSlot(holder, async () => {
-      await this.deps.policy.check(newPassword, user, "newPassword");
-      return this.deps.passwords.hash(newPassword);
-    });
+    if (newPassword === currentPassword) throw samePassword();
+    const { caller } = actor;
+    const checked = await this.deps.reauthentication.check(user, currentPassword, caller);
+    const hash = await this.#hash(newPassword, user, caller).catch(checked.attempt.fail);
     const started = await inTransaction(this.deps.db, async (transaction) => {
-      const user = await this.#authorize(transaction, actor, verified);
+      const user = await this.deps.reauthentication.authorize(transaction, actor, checked);
       await this.deps.access.replacePassword(transaction, user, hash, byItself(actor));
       await this.#record(transaction, "PASSWORD_CHANGED", actor);
-      return { user, ...(await this.deps.sessions.start(transaction, user, actor.caller)) };
-    });
+      return { user, ...(await this.deps.sessions.start(transaction, user, caller)) };
+    }).catch(checked.attempt.fail);
     this.deps.outbox.wake();
     return this.deps.sessions.issueToken(started.session, started.user, started.refreshToken);
   }
@@ -103,13 +92,13 @@ export class OwnAccount {
     const email = normalizeLogin(newEmail);
     const violations = emailViolations(email).map((violation) => ({ ...violation, field: "newEmail" }));
     if (violations.length > 0) throw invalidInput(violations);
-    const verified = await this.deps.reauthentication.check(user, currentPassword, actor.caller);
-    await this.deps.emailRequests.count(actor.caller);
+    const checked = await this.deps.reauthentication.check(user, currentPassword, actor.caller);
+    await this.deps.emailRequests.count(actor.caller).catch(checked.attempt.fail);
     await inTransaction(this.deps.db, async (transaction) => {
-      const { id: userId } = await this.#authorize(transaction, actor, verified);
+      const { id: userId } = await this.deps.reauthentication.authorize(transaction, actor, checked);
       await this.#record(transaction, "EMAIL_CHANGE_REQUESTED", actor);
       await this.deps.outbox.enqueue(transaction, { kind: "EMAIL_CHANGE", email, userId });
-    });
+    }).catch(checked.attempt.fail);
     this.deps.outbox.wake();
   }
 
@@ -138,25 +127,27 @@ export class OwnAccount {
    * @throws UNAUTHENTICATED; INVALID_CREDENTIALS; FORBIDDEN for the last administrator; RATE_LIMITED; OVERLOADED
    */
   async delete(user: User, actor: Actor, password: string): Promise<void> {
-    const verified = await this.deps.reauthentication.check(user, password, actor.caller);
+    const checked = await this.deps.reauthentication.check(user, password, actor.caller);
     await inTransaction(this.deps.db, async (transaction) => {
       await lockAdministrators(transaction);
       const administrators = await countAdministrators(transaction);
-      const { id, username, email } = await this.#authorize(transaction, actor, verified);
+      const owner = await this.deps.reauthentication.authorize(transaction, actor, checked);
+      const { id, username, email } = owner;
       await this.deps.access.revoke(transaction, { id, email }, byItself(actor));
       await this.#record(transaction, "ACCOUNT_DELETED", actor, { username });
       await this.deps.outbox.enqueue(transaction, { kind: "ACCOUNT_DELETED", email, facts: { username } });
       await deleteUser(transaction, id, this.deps.clock.now());
       await keepAnAdministrator(transaction, administrators);
-    });
+    }).catch(checked.attempt.fail);
     this.deps.outbox.wake();
   }
 
-  /** @param verified the hash that the password was checked against */
-  async #authorize(transaction: Database, actor: Actor, verified: string): Promise<User> {
-    const { user } = await authorize(transaction, actor, { now: this.deps.clock.now() });
-    await expectPassword(transaction, user.id, verified);
-    return user;
+  /** @throws BAD_USER_INPUT, OVERLOADED */
+  async #hash(newPassword: string, user: User, caller: Caller): Promise<string> {
+    return this.deps.passwordQueue.withSlot({ caller, account: user.id, known: true }, async () => {
+      await this.deps.policy.check(newPassword, user, "newPassword");
+      return this.deps.passwords.hash(newPassword);
+    });
   }
 
   async #record(
@@ -171,4 +162,9 @@ export class OwnAccount {
 
 function byItself({ userId, caller }: Actor): ChangedBy {
   return { actorId: userId, caller };
+}
+
+function samePassword(): LatchkeyError<"BAD_USER_INPUT"> {
+  const message = "the new password must be another than the current one";
+  return invalidInput([{ field: "newPassword", rule: "different", message }]);
 }

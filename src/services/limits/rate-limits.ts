@@ -1,6 +1,6 @@
 import { type Clock, DAY, HOUR, SECOND } from "../../clock.js";
 import type { KeyedHash } from "../../crypto/keyed-hash.js";
-import { hasCode, LatchkeyError } from "../../errors.js";
+import { type ErrorCode, hasCode, LatchkeyError } from "../../errors.js";
 import type { Metrics } from "../../metrics.js";
 import {
   type AttemptKey,
@@ -26,8 +26,18 @@ export interface Attempter extends AttemptTarget {
   caller: Caller;
 }
 
-/** To be called when the password is right, with the transaction that makes it a success: gives back what was counted. */
-export type Succeeded = (transaction: Database) => Promise<void>;
+/** A password attempt. It counts as a failure from its beginning until it ends in one of these ways. */
+export interface Attempt {
+  /** Resets the account's counts and remembers the network, in the transaction that acts on the correct password. */
+  succeed(transaction: Database): Promise<void>;
+  /** Ends the attempt with an error, and throws it. Unless the error says no to the password, nothing is counted. */
+  fail(error: unknown): Promise<never>;
+  /** Counts nothing. */
+  giveBack(): Promise<void>;
+}
+
+/** The errors after which an attempt stays counted. Any other says nothing about the password, or is our fault. */
+const COUNTED_CODES: readonly ErrorCode[] = ["INVALID_CREDENTIALS", "ACCOUNT_DISABLED", "EMAIL_NOT_VERIFIED"];
 
 interface Counted {
   key: AttemptKey;
@@ -70,18 +80,22 @@ export class RateLimits {
   }
 
   /**
-   * Counts a password, then has it checked. A right one starts the account's count anew.
-   * @param attempt given what to call when the password is right
-   * @throws RATE_LIMITED, and what the attempt throws
+   * Counts a password attempt before the password is checked, so that of any number at once no more get through than
+   * the limits allow.
+   * @throws RATE_LIMITED
    */
-  async guessPassword<T>(attempter: Attempter, attempt: (succeeded: Succeeded) => Promise<T>): Promise<T> {
+  async begin(attempter: Attempter): Promise<Attempt> {
     const counted = await this.#countAll("PASSWORD", attempter);
-    try {
-      return await attempt((transaction) => this.#succeeded(transaction, attempter));
-    } catch (error) {
-      if (error instanceof LatchkeyError) await this.#recordReached(counted, attempter);
-      throw error;
-    }
+    return {
+      succeed: (transaction) => this.#succeed(transaction, attempter),
+      fail: async (error) => {
+        const isCounted = error instanceof LatchkeyError && COUNTED_CODES.includes(error.code);
+        if (isCounted) await this.#recordReached(counted, attempter);
+        else await this.#giveBack(counted);
+        throw error;
+      },
+      giveBack: () => this.#giveBack(counted),
+    };
   }
 
   /**
@@ -145,7 +159,7 @@ export class RateLimits {
     }
   }
 
-  async #succeeded(transaction: Database, attempter: Attempter): Promise<void> {
+  async #succeed(transaction: Database, attempter: Attempter): Promise<void> {
     for (const { key } of limitsOf("PASSWORD", attempter)) {
       if (key.account === "") await uncountAttempt(transaction, key);
       else await resetAttempts(transaction, key);
@@ -154,6 +168,14 @@ export class RateLimits {
     if (userId === undefined) return;
     await resetAttempts(transaction, accountKey("PASSWORD", { account, known: !known }));
     await this.#remember(transaction, userId, network);
+  }
+
+  async #giveBack(counted: readonly Counted[]): Promise<void> {
+    try {
+      for (const { key } of counted) await uncountAttempt(this.deps.db, key);
+    } catch {
+      // The database is away, and what the request fails with says so: it costs the owner one attempt.
+    }
   }
 
   async #remember(transaction: Database, userId: string, network: string): Promise<void> {
