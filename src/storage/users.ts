@@ -267,8 +267,8 @@ export async function purgeDeletedUser(db: Database, id: string, limit: number):
 }
 
 /**
- * Removes up to `limit` accounts that never verified their address, were made before a time, and have no invitation that
- * can still be accepted.
+ * Removes up to `limit` accounts that never verified their address, were created before a time, and have no one-time
+ * token: an invitation or a link to verify the address must not end in nothing.
  */
 export async function deleteUnverifiedUsersBefore(
   db: Database,
@@ -285,8 +285,7 @@ export async function deleteUnverifiedUsersBefore(
           where
             .selectFrom("one_time_tokens")
             .select("token_hash")
-            .whereRef("one_time_tokens.user_id", "=", "users.id")
-            .where("purpose", "=", "INVITATION"),
+            .whereRef("one_time_tokens.user_id", "=", "users.id"),
         ),
       ),
     ]);
