@@ -30,7 +30,7 @@ export interface AttemptLimit {
 
 /**
  * Counts an attempt, unless there have been too many: of any number of callers at once, no more get through than
- * the limit allows. Never part of a transaction, whose end could take the count back.
+ * the limit allows. A transaction that is rolled back takes the count back.
  * @returns the number of the attempt, or undefined when it has to wait
  */
 export async function countAttempt(

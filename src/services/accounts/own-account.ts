@@ -68,13 +68,14 @@ export class OwnAccount {
     return this.deps.sessions.issueToken(started.session, started.user, started.refreshToken);
   }
 
-  /** @throws UNAUTHENTICATED, BAD_USER_INPUT */
+  /** @throws UNAUTHENTICATED, BAD_USER_INPUT, RATE_LIMITED */
   async updateProfile(actor: Actor, changes: Pick<UserChanges, "fullName">): Promise<User> {
     checkIdentity(changes);
     return inTransaction(this.deps.db, async (transaction) => {
       const now = this.deps.clock.now();
       const { user } = await authorize(transaction, actor, { now });
       if (changes.fullName === undefined || changes.fullName === user.fullName) return user;
+      await this.deps.rateLimits.countChange(transaction, "PROFILE", user.id, actor.caller);
       await this.#record(transaction, "PROFILE_UPDATED", actor, { changed: ["fullName"] });
       return (await updateUser(transaction, user.id, changes, now)) ?? user;
     });

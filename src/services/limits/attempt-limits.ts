@@ -8,7 +8,7 @@ interface Limits {
   /** Of an account from one network. */
   pair?: AttemptLimit;
   /** Of a network. */
-  network: AttemptLimit;
+  network?: AttemptLimit;
   /** Of an account: as much again for the networks it has signed in from. */
   account?: AttemptLimit;
 }
@@ -26,6 +26,8 @@ const LIMITS = {
   // Requests that send an email, whatever the address.
   EMAIL: { network: { attempts: 50, window: HOUR } },
   PASSWORD_STRENGTH: { network: { attempts: 300, window: 15 * MINUTE } },
+  // Each is an audit event, which is kept for months.
+  PROFILE: { account: { attempts: 20, window: HOUR } },
 } satisfies Record<string, Limits>;
 
 /**
@@ -56,7 +58,8 @@ export function limitsOf(
   const found = [];
   if (limits.pair) found.push({ key: { name: `${kind}_PAIR`, account, network }, limit: limits.pair });
   // A user from a known network is not held back for what others do there.
-  if (!known) found.push({ key: { name: `${kind}_NETWORK`, account: "", network }, limit: limits.network });
+  if (limits.network && !known)
+    found.push({ key: { name: `${kind}_NETWORK`, account: "", network }, limit: limits.network });
   if (limits.account) {
     const { window } = limits.account;
     const limit = {

@@ -85,12 +85,12 @@ export class RateLimits {
    * @throws RATE_LIMITED
    */
   async begin(attempter: Attempter): Promise<Attempt> {
-    const counted = await this.#countAll("PASSWORD", attempter);
+    const counted = await this.#countAll(this.deps.db, "PASSWORD", attempter);
     return {
       succeed: (transaction) => this.#succeed(transaction, attempter),
       fail: async (error) => {
         const isCounted = error instanceof LatchkeyError && COUNTED_CODES.includes(error.code);
-        if (isCounted) await this.#recordReached(counted, attempter);
+        if (isCounted) await this.#recordReached(this.deps.db, counted, attempter);
         else await this.#giveBack(counted);
         throw error;
       },
@@ -112,10 +112,14 @@ export class RateLimits {
     }
   }
 
-  /** Counts for the client's network what counts however it ends. @throws RATE_LIMITED */
-  async count(kind: Exclude<AttemptKind, "PASSWORD">, caller: Caller): Promise<void> {
-    const attempter = { userId: undefined, account: "", network: networkOf(caller), known: false, caller };
-    await this.#recordReached(await this.#countAll(kind, attempter), attempter);
+  /** Counts a request for the caller's network, however it ends. @throws RATE_LIMITED */
+  async count(kind: Exclude<AttemptKind, "PASSWORD" | "PROFILE">, caller: Caller): Promise<void> {
+    await this.#count(this.deps.db, kind, { userId: undefined, account: "", caller });
+  }
+
+  /** Counts a change that a user makes, with the transaction that makes it. @throws RATE_LIMITED */
+  async countChange(transaction: Database, kind: "PROFILE", userId: string, caller: Caller): Promise<void> {
+    await this.#count(transaction, kind, { userId, account: userId, caller });
   }
 
   /**
@@ -129,16 +133,25 @@ export class RateLimits {
     if (caller !== undefined) await this.#remember(transaction, userId, networkOf(caller));
   }
 
-  async #countAll(kind: AttemptKind, attempter: Attempter): Promise<Counted[]> {
+  async #count(
+    db: Database,
+    kind: AttemptKind,
+    { userId, account, caller }: Pick<Attempter, "userId" | "account" | "caller">,
+  ): Promise<void> {
+    const attempter = { userId, account, network: networkOf(caller), known: false, caller };
+    await this.#recordReached(db, await this.#countAll(db, kind, attempter), attempter);
+  }
+
+  async #countAll(db: Database, kind: AttemptKind, attempter: Attempter): Promise<Counted[]> {
     const limits = limitsOf(kind, attempter);
     const now = this.deps.clock.now();
     // Asked first, so that an attempt which one limit refuses is not counted by the others.
     const keys = limits.map(({ key }) => key);
-    const next = await findNextAttempt(this.deps.db, keys, now);
+    const next = await findNextAttempt(db, keys, now);
     if (next !== undefined) throw this.#refused(kind, next - now);
     const counted: Counted[] = [];
     for (const { key, limit } of limits) {
-      const count = await countAttempt(this.deps.db, key, limit, now);
+      const count = await countAttempt(db, key, limit, now);
       // Others were faster; how long it takes is told to the next try.
       if (count === undefined) throw this.#refused(kind, SECOND);
       counted.push({ key, reached: count === limit.attempts });
@@ -151,11 +164,15 @@ export class RateLimits {
     return rateLimited(wait);
   }
 
-  async #recordReached(counted: readonly Counted[], { userId, caller }: Attempter): Promise<void> {
+  async #recordReached(
+    db: Database,
+    counted: readonly Counted[],
+    { userId, caller }: Attempter,
+  ): Promise<void> {
     for (const { key, reached } of counted) {
       if (!reached) continue;
       const entry = { subjectId: userId, caller, details: { limit: key.name } };
-      await this.deps.audit.record(this.deps.db, "ATTEMPTS_LIMITED", entry);
+      await this.deps.audit.record(db, "ATTEMPTS_LIMITED", entry);
     }
   }
 
