@@ -5,7 +5,7 @@ import { ROLES, type Role } from "../storage/users.js";
 import { Auth } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
 import { actorOf, type Context } from "./context.js";
-import { FULL_NAME, RoleEnum, toUserType, UserType } from "./user.js";
+import { FULL_NAME, LOGIN, RoleEnum, toUserType, UserType } from "./user.js";
 import { IsId, IsText, ofInput } from "./validation.js";
 
 const UserConnection = connectionTypeOf("User", UserType);
@@ -17,7 +17,7 @@ class UsersArgs extends PageArgs {
     description: "Only those with this in their username, email address or full name, in any case.",
   })
   @IsOptional()
-  @IsText(1, 320)
+  @IsText(...LOGIN)
   search?: string | null;
 
   @Field(() => Boolean, {
@@ -45,7 +45,7 @@ class CreateUserInput {
   username!: string;
 
   @Field(() => String, { description: "The email address, to which an invitation is sent." })
-  @IsText(1, 320)
+  @IsText(...LOGIN)
   email!: string;
 
   @Field(() => String, { nullable: true, description: "The name to show to people." })
@@ -77,7 +77,7 @@ class UpdateUserInput {
     description: "Another email address, which you know to be the user's: it counts as verified; not null.",
   })
   @ValidateIf((_, email) => email !== undefined)
-  @IsText(1, 320)
+  @IsText(...LOGIN)
   email?: string;
 
   @Field(() => String, { nullable: true, description: "The name to show to people; null removes it." })

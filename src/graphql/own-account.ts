@@ -5,7 +5,7 @@ import { Auth } from "./auth-checker.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { TokenType, toTokenType } from "./token.js";
-import { FULL_NAME, toUserType, UserType } from "./user.js";
+import { FULL_NAME, LOGIN, toUserType, UserType } from "./user.js";
 import { IsText, ofInput } from "./validation.js";
 
 @InputType({ description: "What to change of one's profile. What is left out stays as it is." })
@@ -37,7 +37,7 @@ class ChangePasswordArgs {
 @ArgsType()
 class RequestEmailChangeArgs {
   @Field(() => String, { description: "The address from now on, to which a link is sent." })
-  @IsText(1, 320)
+  @IsText(...LOGIN)
   newEmail!: string;
 
   @Field(() => String, { description: "The password." })

@@ -20,11 +20,10 @@ import type { PasswordRecovery } from "../services/passwords/recovery.js";
 import type { Context } from "./context.js";
 import { MaxItems, MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
-import { FULL_NAME, USERNAME } from "./user.js";
+import { FULL_NAME, LOGIN, USERNAME } from "./user.js";
 import { IsText, ofInput } from "./validation.js";
 
 const TOKEN = [1, 200] as const;
-const EMAIL = [1, 320] as const;
 /** More than can be set, so that a form can say what is too long; zxcvbn's work grows with it. */
 const PASSWORD = [1, 128] as const;
 /** A sentence of zxcvbn's. */
@@ -39,7 +38,7 @@ class RegisterInput {
   username!: string;
 
   @Field(() => String, { description: "The email address, to which a link is sent." })
-  @IsText(...EMAIL)
+  @IsText(...LOGIN)
   email!: string;
 
   @Field(() => String, {
@@ -64,7 +63,7 @@ class RegisterArgs {
 @ArgsType()
 class EmailArgs {
   @Field(() => String, { description: "The email address to send to, if it has an account." })
-  @IsText(...EMAIL)
+  @IsText(...LOGIN)
   email!: string;
 }
 

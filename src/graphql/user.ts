@@ -1,11 +1,14 @@
 import { GraphQLEmailAddress } from "graphql-scalars";
 import { Field, ID, ObjectType, registerEnumType } from "type-graphql";
+import { FULL_NAME_LENGTH, MAX_LOGIN_LENGTH, USERNAME_LENGTH } from "../services/identifiers.js";
 import { ROLES, type Role, type User } from "../storage/users.js";
 import { MaxItems, MaxText } from "./limits/max-size.js";
 
-/** The limits of what a user is called, as services/identifiers.ts keeps them. */
-export const USERNAME = [3, 32, 32] as const;
-export const FULL_NAME = [1, 200] as const;
+/** A username is ASCII: it has as many bytes as characters. */
+export const USERNAME = [...USERNAME_LENGTH, USERNAME_LENGTH[1]] as const;
+export const FULL_NAME = FULL_NAME_LENGTH;
+/** What names an account: a username or an email address, as typed. */
+export const LOGIN = [1, MAX_LOGIN_LENGTH] as const;
 
 export const RoleEnum = Object.fromEntries(ROLES.map((role) => [role, role])) as { [R in Role]: R };
 registerEnumType(RoleEnum, {

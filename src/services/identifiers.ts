@@ -1,7 +1,15 @@
 import { isEmail } from "class-validator";
 import { invalidInput, type Violation } from "../errors.js";
 
-const USERNAME = /^[a-z0-9._-]{3,32}$/;
+/** Characters: the fewest and the most. */
+export const USERNAME_LENGTH = [3, 32] as const;
+export const FULL_NAME_LENGTH = [1, 200] as const;
+/** The most characters of a username or email address to log in with: RFC 5321's longest address, and the @. */
+export const MAX_LOGIN_LENGTH = 320;
+
+const USERNAME = new RegExp(`^[a-z0-9._-]{${USERNAME_LENGTH}}$`);
+const FULL_NAME = new RegExp(`^\\P{C}{${FULL_NAME_LENGTH}}$`, "u");
+const LOGIN = new RegExp(`^[^\\s\\p{C}]{1,${MAX_LOGIN_LENGTH}}$`, "u");
 /** What can be answered as an `EmailAddress`, HTML's: no quotes, and an international domain in its ASCII form. */
 const PLAIN_EMAIL = /^[\w.!#$%&'*+/=?^`{|}~-]+@[a-z0-9.-]+$/;
 
@@ -19,7 +27,7 @@ export function normalizeLogin(login: string): string {
 
 /** Whether the text can be a login at all: what is not is nobody's, and is not asked of the database. */
 export function isLogin(login: string): boolean {
-  return /^[^\s\p{C}]{1,320}$/u.test(login);
+  return LOGIN.test(login);
 }
 
 /**
@@ -49,7 +57,7 @@ function usernameViolations(username: string): Violation[] {
     {
       field: "username",
       rule: "username",
-      message: "username must be 3 to 32 characters from a-z, 0-9, dot, underscore and hyphen",
+      message: `username must be ${USERNAME_LENGTH.join(" to ")} characters from a-z, 0-9, dot, underscore and hyphen`,
     },
   ];
 }
@@ -62,6 +70,12 @@ export function emailViolations(email: string): Violation[] {
 
 /** A display name, free but for its length and control characters */
 function fullNameViolations(fullName: string | null): Violation[] {
-  if (fullName === null || /^\P{C}{1,200}$/u.test(fullName)) return [];
-  return [{ field: "fullName", rule: "fullName", message: "fullName must be 1 to 200 printable characters" }];
+  if (fullName === null || FULL_NAME.test(fullName)) return [];
+  return [
+    {
+      field: "fullName",
+      rule: "fullName",
+      message: `fullName must be ${FULL_NAME_LENGTH.join(" to ")} printable characters`,
+    },
+  ];
 }
