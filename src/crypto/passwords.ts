@@ -29,22 +29,25 @@ export interface PasswordEstimate {
   suggestions: string[];
 }
 
+export interface PasswordsDeps {
+  /** The cost of new hashes, and of the work for every wrong password. */
+  cost: number;
+  metrics: Metrics;
+}
+
 /**
  * Hashes and checks passwords with bcrypt, in worker threads, so that reading a token never waits behind a password.
  * What a request asks of it has a slot in the password queue. Passwords are taken exactly as received.
  */
 export class Passwords {
   readonly threads = THREADS;
-  readonly #cost: number;
-  readonly #metrics: Metrics;
-  /** Created at the first use: most of the operator's commands need no threads. */
+  /** Created by the first use: most of the operator's commands need no threads. */
   #pool: Piscina | undefined;
   readonly #dummyHash: string;
   #duration: number;
 
-  constructor({ cost, metrics }: { cost: number; metrics: Metrics }) {
-    this.#cost = cost;
-    this.#metrics = metrics;
+  constructor(private readonly deps: PasswordsDeps) {
+    const { cost } = deps;
     this.#dummyHash = `$2b$${String(cost).padStart(2, "0")}$${DUMMY_SALT_AND_HASH}`;
     this.#duration = COST_12_DURATION * 2 ** (cost - 12);
   }
@@ -57,7 +60,7 @@ export class Passwords {
   /** @returns a `$2b$` hash with a salt of its own; the password must satisfy `isHashable` */
   async hash(password: string): Promise<string> {
     if (!isHashable(password)) throw new RangeError("bcrypt would not hash all of this password");
-    return this.#runBcrypt("hash", { password, cost: this.#cost });
+    return this.#runBcrypt("hash", { password, cost: this.deps.cost });
   }
 
   /**
@@ -67,13 +70,13 @@ export class Passwords {
   async verify(password: string, storedHash: string | undefined): Promise<boolean> {
     const usable = storedHash !== undefined && isHashable(password) && isRunnableHash(storedHash);
     const hash = usable ? storedHash.replace("$2y$", "$2b$") : this.#dummyHash;
-    const right = await this.#runBcrypt("verify", { password, hash, cost: this.#cost });
+    const right = await this.#runBcrypt("verify", { password, hash, cost: this.deps.cost });
     return right && usable;
   }
 
   /** Whether the hash is of another cost than the configured one: checking it takes another time. */
   needsRehash(storedHash: string): boolean {
-    return costOf(storedHash) !== this.#cost;
+    return costOf(storedHash) !== this.deps.cost;
   }
 
   /**
@@ -108,7 +111,7 @@ export class Passwords {
   async #runBcrypt(name: string, task: object): Promise<unknown> {
     const { duration, result } = (await this.#threads().run(task, { name })) as Timed<unknown>;
     this.#duration += (duration - this.#duration) * LATEST_WEIGHT;
-    this.#metrics.passwordWorked(duration / SECOND);
+    this.deps.metrics.passwordWorked(duration / SECOND);
     return result;
   }
 }

@@ -30,6 +30,11 @@ interface Waiting {
   refuse: () => void;
 }
 
+export interface PasswordQueueDeps {
+  passwords: Passwords;
+  metrics: Metrics;
+}
+
 /**
  * The queue before the threads that check and hash passwords. It is fair: turns go round the networks that wait, and
  * within one round its accounts. It is bounded by the time that its work takes; when it is full, the network that has
@@ -37,20 +42,13 @@ interface Waiting {
  * it is full of networks that have one each: so neither sort of flood from very many networks keeps the other out.
  */
 export class PasswordQueue {
-  readonly #passwords: Passwords;
-  readonly #metrics: Metrics;
-  readonly #slots: number;
   readonly #queue = new FairQueue<Waiting>();
   /** The same, in the order in which they came. */
   readonly #waiting = new Set<Waiting>();
   #running = 0;
 
-  constructor({ passwords, metrics }: { passwords: Passwords; metrics: Metrics }) {
-    this.#passwords = passwords;
-    this.#metrics = metrics;
-    // One more than can compute: while it is at the database, no thread is idle.
-    this.#slots = passwords.threads + 1;
-    metrics.watchPasswordQueue(() => this.#queue.size);
+  constructor(private readonly deps: PasswordQueueDeps) {
+    deps.metrics.watchPasswordQueue(() => this.#queue.size);
   }
 
   /**
@@ -59,9 +57,10 @@ export class PasswordQueue {
    */
   async withSlot<T>(holder: SlotHolder, work: () => Promise<T>): Promise<T> {
     const askedAt = performance.now();
-    if (this.#running < this.#slots) this.#running++;
+    // One more than can compute: while one is at the database, no thread is idle.
+    if (this.#running <= this.deps.passwords.threads) this.#running++;
     else await this.#turn(holder);
-    this.#metrics.passwordWaited((performance.now() - askedAt) / SECOND);
+    this.deps.metrics.passwordWaited((performance.now() - askedAt) / SECOND);
     try {
       return await work();
     } finally {
@@ -103,7 +102,7 @@ export class PasswordQueue {
   }
 
   #isFull(): boolean {
-    const { threads, duration } = this.#passwords;
+    const { threads, duration } = this.deps.passwords;
     return this.#queue.size >= Math.max(MIN_CAPACITY, (threads * MAX_WORK_WAITING) / duration);
   }
 
