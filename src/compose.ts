@@ -166,7 +166,7 @@ export function compose(
   });
   const grace = config.refreshGraceSeconds * SECOND;
   const auditRetention = config.auditRetentionDays * DAY;
-  const refresh = new Refresh({ db, rateLimits, sessions, audit, clock, lifetime, grace });
+  const refresh = new Refresh({ db, rateLimits, sessions, clock, lifetime, grace });
   const passwordCheck = new PasswordCheck({ db, clock, rateLimits, passwords, passwordQueue, audit });
   const sessionStart = new SessionStart({ db, sessions, audit });
   const login = new Login({ db, passwordCheck, sessionStart, sessions, metrics });

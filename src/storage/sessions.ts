@@ -69,6 +69,11 @@ export async function insertSession(db: Database, session: Session): Promise<voi
     .execute();
 }
 
+export async function findSession(db: Database, id: string): Promise<Session | undefined> {
+  const row = await db.selectFrom("sessions").select(COLUMNS).where("id", "=", id).executeTakeFirst();
+  return row && toSession(row);
+}
+
 /** The session and its user in one query: this runs on every authenticated request. */
 export async function findSessionWithUser(
   db: Database,

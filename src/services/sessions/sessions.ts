@@ -87,11 +87,12 @@ export class Sessions {
   async #makeRoom(transaction: Database, userId: string, caller: Caller): Promise<void> {
     const now = this.deps.clock.now();
     const room = { keep: this.deps.maxPerUser - 1, limit: MAX_ENDED_PER_START };
+    const details = { reason: "MAX_SESSIONS_PER_USER" };
     for (const sessionId of await listSupernumerarySessions(transaction, userId, now, room)) {
-      await endSessions(transaction, userId, now, { only: sessionId });
-      const event = { actorId: userId, subjectId: userId, sessionId, caller };
-      const details = { reason: "MAX_SESSIONS_PER_USER" };
-      await this.deps.audit.record(transaction, "SESSION_REVOKED", { ...event, details });
+      await this.#end(transaction, "SESSION_REVOKED", byItself({ userId, caller }), {
+        only: sessionId,
+        details,
+      });
     }
   }
 
@@ -147,6 +148,11 @@ export class Sessions {
     return this.#endOthers(actor, { except: actor.sessionId });
   }
 
+  /** Ends a session one of whose refresh tokens was used a second time, as a part of a transaction. */
+  async endReused(transaction: Database, { id, userId }: Session, caller: Caller): Promise<void> {
+    await this.#end(transaction, "REFRESH_TOKEN_REUSED", byItself({ userId, caller }), { only: id });
+  }
+
   /** Ends all of a user's sessions, as a part of a transaction that has locked the user. @returns how many */
   async endAll(transaction: Database, userId: string, by: ChangedBy): Promise<number> {
     return this.#end(transaction, "SESSION_REVOKED", { userId, by });
@@ -163,16 +169,16 @@ export class Sessions {
     transaction: Database,
     type: AuditEventType,
     { userId, by }: { userId: string; by: ChangedBy },
-    which: { only?: string; except?: string } = {},
+    { details = {}, ...which }: { only?: string; except?: string; details?: Record<string, unknown> } = {},
   ): Promise<number> {
     const ended = await endSessions(transaction, userId, this.deps.clock.now(), which);
     for (const sessionId of ended) {
-      await this.deps.audit.record(transaction, type, { ...by, subjectId: userId, sessionId });
+      await this.deps.audit.record(transaction, type, { ...by, subjectId: userId, sessionId, details });
     }
     return ended.length;
   }
 }
 
-function byItself({ userId, caller }: Actor): { userId: string; by: ChangedBy } {
+function byItself({ userId, caller }: Pick<Actor, "userId" | "caller">): { userId: string; by: ChangedBy } {
   return { userId, by: { actorId: userId, caller } };
 }

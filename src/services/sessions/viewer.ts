@@ -1,6 +1,6 @@
 import { LatchkeyError, type UnauthenticatedReason } from "../../errors.js";
 import type { Database } from "../../storage/database.js";
-import { findSessionWithUser, type Session } from "../../storage/sessions.js";
+import { findSession, type Session } from "../../storage/sessions.js";
 import { lockUsers, type Role, type User } from "../../storage/users.js";
 import type { Caller } from "../audit.js";
 
@@ -38,7 +38,8 @@ export function viewerOf(
   userId: string,
   now: number,
 ): Viewer {
-  if (found === undefined || found.user.id !== userId) return { kind: "anonymous", reason: "INVALID_TOKEN" };
+  if (found === undefined || found.session.userId !== userId)
+    return { kind: "anonymous", reason: "INVALID_TOKEN" };
   if (found.user.disabledAt !== null) return { kind: "anonymous", reason: "ACCOUNT_DISABLED" };
   if (!isLive(found.session, now)) return { kind: "anonymous", reason: "SESSION_REVOKED" };
   return { kind: "user", user: found.user, sessionId: found.session.id };
@@ -69,7 +70,11 @@ export async function authorize(
   { now, role = "USER", subjectId }: { now: number; role?: Role; subjectId?: string },
 ): Promise<{ user: User; subject: User | undefined }> {
   const users = await lockUsers(transaction, [actor.userId, ...(subjectId ? [subjectId] : [])]);
-  const found = await findSessionWithUser(transaction, actor.sessionId);
-  const user = requireRole(viewerOf(found, actor.userId, now), role);
-  return { user, subject: subjectId === undefined ? undefined : users.get(subjectId) };
+  const user = users.get(actor.userId);
+  const session = await findSession(transaction, actor.sessionId);
+  const viewer = viewerOf(user && session && { user, session }, actor.userId, now);
+  return {
+    user: requireRole(viewer, role),
+    subject: subjectId === undefined ? undefined : users.get(subjectId),
+  };
 }
