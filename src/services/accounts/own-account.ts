@@ -40,13 +40,13 @@ export interface OwnAccountDeps {
   outbox: Outbox;
 }
 
-/** What a signed-in user does with their own account. */
+/** What a signed-in user can do with their own account. */
 export class OwnAccount {
   constructor(private readonly deps: OwnAccountDeps) {}
 
   /**
-   * Sets another password, ends all sessions, and starts a new one for the caller.
-   * @param user as the request found them; what matters is checked again when the password is set
+   * Sets a new password, ends all sessions, and starts a new one for the caller.
+   * @param user as authenticated for the request; checked again in the transaction
    * @throws INVALID_CREDENTIALS for a wrong current password; UNAUTHENTICATED; BAD_USER_INPUT; RATE_LIMITED; OVERLOADED
    */
   async changePassword(
@@ -60,7 +60,7 @@ export class OwnAccount {
     const hash = await this.#hash(newPassword, user, caller).catch(checked.attempt.fail);
     const started = await inTransaction(this.deps.db, async (transaction) => {
       const user = await this.deps.reauthentication.authorize(transaction, actor, checked);
-      await this.deps.access.replacePassword(transaction, user, hash, byItself(actor));
+      await this.deps.access.replacePassword(transaction, user, hash, asThemselves(actor));
       await this.#record(transaction, "PASSWORD_CHANGED", actor);
       return { user, ...(await this.deps.sessions.start(transaction, user, caller)) };
     }).catch(checked.attempt.fail);
@@ -82,7 +82,7 @@ export class OwnAccount {
   }
 
   /**
-   * Sends an email to the new address, if it is free: whether it is, is not told.
+   * Sends an email to the new address, if no account has it. The answer does not say whether one does.
    * @throws UNAUTHENTICATED, INVALID_CREDENTIALS, BAD_USER_INPUT, RATE_LIMITED, OVERLOADED
    */
   async requestEmailChange(
@@ -103,7 +103,7 @@ export class OwnAccount {
     this.deps.outbox.wake();
   }
 
-  /** Puts the new address in the place of the old, which is told. @throws INVALID_TOKEN, RATE_LIMITED */
+  /** Replaces the address with the new one, and notifies the old. @throws INVALID_TOKEN, RATE_LIMITED */
   async confirmEmailChange(token: string, caller: Caller): Promise<void> {
     await this.deps.rateLimits.guessToken(caller, () => unlessTaken(this.#confirmEmailChange(token, caller)));
     this.deps.outbox.wake();
@@ -113,7 +113,7 @@ export class OwnAccount {
     await inTransaction(this.deps.db, async (transaction) => {
       const { user, email } = await this.deps.tokens.consume(transaction, "EMAIL_CHANGE", token);
       const now = this.deps.clock.now();
-      // What was sent to the old address must not open the account any more.
+      // Tokens sent to the old address must no longer give access.
       await this.deps.access.withdrawTokens(transaction, user);
       await updateUser(transaction, user.id, { email, emailVerifiedAt: now }, now);
       const event = { actorId: user.id, subjectId: user.id, caller };
@@ -124,7 +124,7 @@ export class OwnAccount {
   }
 
   /**
-   * Removes the account with its items, sessions and tokens. The audit log keeps who it was.
+   * Deletes the account with its items, sessions and tokens. The audit log keeps its username.
    * @throws UNAUTHENTICATED; INVALID_CREDENTIALS; FORBIDDEN for the last administrator; RATE_LIMITED; OVERLOADED
    */
   async delete(user: User, actor: Actor, password: string): Promise<void> {
@@ -134,7 +134,7 @@ export class OwnAccount {
       const administrators = await countAdministrators(transaction);
       const owner = await this.deps.reauthentication.authorize(transaction, actor, checked);
       const { id, username, email } = owner;
-      await this.deps.access.revoke(transaction, { id, email }, byItself(actor));
+      await this.deps.access.revoke(transaction, { id, email }, asThemselves(actor));
       await this.#record(transaction, "ACCOUNT_DELETED", actor, { username });
       await this.deps.outbox.enqueue(transaction, { kind: "ACCOUNT_DELETED", email, facts: { username } });
       await deleteUser(transaction, id, this.deps.clock.now());
@@ -157,15 +157,19 @@ export class OwnAccount {
     actor: Actor,
     details: Record<string, unknown> = {},
   ): Promise<void> {
-    await this.deps.audit.record(transaction, type, { ...byItself(actor), subjectId: actor.userId, details });
+    await this.deps.audit.record(transaction, type, {
+      ...asThemselves(actor),
+      subjectId: actor.userId,
+      details,
+    });
   }
 }
 
-function byItself({ userId, caller }: Actor): ChangedBy {
+function asThemselves({ userId, caller }: Actor): ChangedBy {
   return { actorId: userId, caller };
 }
 
 function samePassword(): LatchkeyError<"BAD_USER_INPUT"> {
-  const message = "the new password must be another than the current one";
+  const message = "the new password must differ from the current one";
   return invalidInput([{ field: "newPassword", rule: "different", message }]);
 }

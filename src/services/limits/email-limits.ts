@@ -5,7 +5,7 @@ import type { Database } from "../../storage/database.js";
 import { type OutboxEmail, postponeOutboxEmail } from "../../storage/outbox.js";
 import { EMAILS_TO_ADDRESS } from "./attempt-limits.js";
 
-/** Emails that anyone can have sent to an address, and which of them say the same whoever asked. */
+/** The emails that anyone can have sent to an address, and whether they say the same whoever requested them. */
 const LIMITED = new Map([
   ["REGISTRATION", { sameForAll: true }],
   ["EMAIL_VERIFICATION", { sameForAll: true }],
@@ -16,21 +16,21 @@ const LIMITED = new Map([
 export interface EmailLimitsDeps {
   db: Database;
   clock: Clock;
-  /** Stands in for the addresses. */
+  /** Hashes the addresses. */
   names: KeyedHash;
 }
 
 /**
- * How many emails an address gets, each kind for itself. Only what was sent counts, so that a request which sends
- * nothing holds up nobody; and it is looked at when an email is sent, so that no answer tells who has an account. An
- * email beyond the limit is postponed: one goes out after every request, some minutes later at most.
+ * Limits the emails that an address gets, per kind. Only sent emails count, so a request that sends nothing delays
+ * nobody; and the limit applies when an email is sent, so no answer reveals whether there is an account. An email over
+ * the limit is postponed: after every request one is sent, some minutes later at most.
  */
 export class EmailLimits {
   constructor(private readonly deps: EmailLimitsDeps) {}
 
   /**
-   * Counts an email that is about to be sent, or postpones it when too many of its kind went to its address.
-   * @returns until when it is postponed, epoch milliseconds; undefined when it may be sent
+   * Counts an email that is about to be sent, or postpones it when its address has had too many of its kind.
+   * @returns the time it is postponed to, in epoch milliseconds; undefined to send it now
    */
   async admit(message: OutboxEmail): Promise<number | undefined> {
     const limited = LIMITED.get(message.kind);
@@ -43,7 +43,7 @@ export class EmailLimits {
     return until;
   }
 
-  /** Takes back what was counted for an email that was not sent after all. */
+  /** Takes the count back, for an email that was not sent after all. */
   async giveBack(message: OutboxEmail): Promise<void> {
     if (LIMITED.has(message.kind)) await uncountAttempt(this.deps.db, this.#keyOf(message));
   }

@@ -16,32 +16,32 @@ import type { Audit, Caller } from "../audit.js";
 import { type AttemptKind, type AttemptTarget, accountKey, limitsOf } from "./attempt-limits.js";
 import { networkOf } from "./network.js";
 
-/** For so long a network stays known after a sign-in. */
+/** How long a network stays known after a sign-in. */
 const KNOWN_NETWORK_LIFETIME = 90 * DAY;
-/** In seconds, where time does not help. */
+/** For a limit that only a new password lifts. In seconds. */
 const RETRY_AFTER_UNTIL_RESET = HOUR / SECOND;
 
-/** Who tries, and what. */
+/** Who makes an attempt, at which account. */
 export interface Attempter extends AttemptTarget {
   caller: Caller;
 }
 
-/** A password attempt. It counts as a failure from its beginning until it ends in one of these ways. */
+/** A password attempt. It counts as a failure from the start, until it ends in one of these ways. */
 export interface Attempt {
   /** Resets the account's counts and remembers the network, in the transaction that acts on the correct password. */
   succeed(transaction: Database): Promise<void>;
-  /** Ends the attempt with an error, and throws it. Unless the error says no to the password, nothing is counted. */
+  /** Throws the error that the attempt ended in. Unless it rejects the password, the count is given back. */
   fail(error: unknown): Promise<never>;
-  /** Counts nothing. */
+  /** Takes the count back. */
   giveBack(): Promise<void>;
 }
 
-/** The errors after which an attempt stays counted. Any other says nothing about the password, or is our fault. */
+/** Errors that leave an attempt counted. Any other is a fault of ours, or comes after a correct password. */
 const COUNTED_CODES: readonly ErrorCode[] = ["INVALID_CREDENTIALS", "ACCOUNT_DISABLED", "EMAIL_NOT_VERIFIED"];
 
 interface Counted {
   key: AttemptKey;
-  /** Whether it was the last that is let through for now. */
+  /** Whether the limit rejects the next one. */
   reached: boolean;
 }
 
@@ -50,23 +50,23 @@ export interface RateLimitsDeps {
   clock: Clock;
   audit: Audit;
   metrics: Metrics;
-  /** Stands in for names that no account has: people type passwords into the wrong field. */
+  /** Hashes the names that no account has: people type passwords into the wrong field. */
   names: KeyedHash;
 }
 
 /**
- * Limits attempts, in the database: all processes count together, and a restart forgets nothing.
+ * Limits attempts. Counts are kept in the database: all processes share them, and they survive a restart.
  *
- * Guessing at one account is limited from each network by growing delays, from each network over all accounts, and
- * from all networks together. Nobody can lock the owner out for good that way: networks the account has signed in from
- * have counts of their own, emails are held up for minutes at most, and a new password resets all.
+ * Password attempts are limited per account and network, by growing delays; per network, over all accounts; and per
+ * account, over all networks. This cannot lock the owner out for good: networks the account has signed in from have
+ * counts of their own, emails are delayed by minutes at most, and a new password resets everything.
  */
 export class RateLimits {
   constructor(private readonly deps: RateLimitsDeps) {}
 
   /**
-   * Who tries an account. For a name that nobody has the same is done, and later the same counted.
-   * @param target.name what the account was called, normalized
+   * Identifies who attempts to sign in to an account. A name that no account has is treated, and counted, the same way.
+   * @param target.name the name that was entered, normalized
    */
   async identify(caller: Caller, target: { userId: string | undefined; name: string }): Promise<Attempter> {
     const account = target.userId ?? this.deps.names.of(target.name);
@@ -80,8 +80,7 @@ export class RateLimits {
   }
 
   /**
-   * Counts a password attempt before the password is checked, so that of any number at once no more get through than
-   * the limits allow.
+   * Counts a password attempt. Call it before the check, so that concurrent attempts cannot exceed the limits.
    * @throws RATE_LIMITED
    */
   async begin(attempter: Attempter): Promise<Attempt> {
@@ -99,9 +98,9 @@ export class RateLimits {
   }
 
   /**
-   * Has a token looked up, and counts it when it is no good. A good one is never held back for what others send from
-   * the same network: nobody guesses 256 bits.
-   * @throws RATE_LIMITED in the place of INVALID_TOKEN, and what the attempt throws
+   * Runs what consumes a token, and counts an invalid one. A valid token always works, whatever others in the network
+   * send: 256 bits cannot be guessed.
+   * @throws RATE_LIMITED instead of INVALID_TOKEN, and what the attempt throws
    */
   async guessToken<T>(caller: Caller, attempt: () => Promise<T>): Promise<T> {
     try {
@@ -112,25 +111,25 @@ export class RateLimits {
     }
   }
 
-  /** Counts a request for the caller's network, however it ends. @throws RATE_LIMITED */
+  /** Counts a request of the caller's network, whatever comes of it. @throws RATE_LIMITED */
   async count(kind: Exclude<AttemptKind, "PASSWORD" | "PROFILE">, caller: Caller): Promise<void> {
     await this.#count(this.deps.db, kind, { userId: undefined, account: "", caller });
   }
 
-  /** Counts a change that a user makes, with the transaction that makes it. @throws RATE_LIMITED */
+  /** Counts a user's change, as part of its transaction: only committed changes count. @throws RATE_LIMITED */
   async countChange(transaction: Database, kind: "PROFILE", userId: string, caller: Caller): Promise<void> {
     await this.#count(transaction, kind, { userId, account: userId, caller });
   }
 
   /**
-   * After a new password: whoever guessed has to start again, and so has whoever knew the old one. Where the owner set
-   * it is the one network known from then on: who goes on guessing must not keep the owner from logging in.
-   * @param caller undefined when an operator set it
+   * Resets a user's counts and forgets their known networks, as part of a transaction.
+   * @param knownFrom the caller whose network becomes the only known one, so that continued guessing from elsewhere
+   * cannot lock them out; none without it
    */
-  async startAnew(transaction: Database, userId: string, caller?: Caller): Promise<void> {
+  async reset(transaction: Database, userId: string, knownFrom?: Caller): Promise<void> {
     await resetAllAttempts(transaction, userId);
     await forgetNetworks(transaction, userId);
-    if (caller !== undefined) await this.#remember(transaction, userId, networkOf(caller));
+    if (knownFrom !== undefined) await this.#remember(transaction, userId, networkOf(knownFrom));
   }
 
   async #count(
@@ -145,21 +144,21 @@ export class RateLimits {
   async #countAll(db: Database, kind: AttemptKind, attempter: Attempter): Promise<Counted[]> {
     const limits = limitsOf(kind, attempter);
     const now = this.deps.clock.now();
-    // Asked first, so that an attempt which one limit refuses is not counted by the others.
+    // Checked first, so that an attempt which one limit rejects does not count towards the others.
     const keys = limits.map(({ key }) => key);
     const next = await findNextAttempt(db, keys, now);
-    if (next !== undefined) throw this.#refused(kind, next - now);
+    if (next !== undefined) throw this.#rejected(kind, next - now);
     const counted: Counted[] = [];
     for (const { key, limit } of limits) {
       const count = await countAttempt(db, key, limit, now);
-      // Others were faster; how long it takes is told to the next try.
-      if (count === undefined) throw this.#refused(kind, SECOND);
+      // A concurrent attempt was the last one allowed. The next rejection says how long to wait.
+      if (count === undefined) throw this.#rejected(kind, SECOND);
       counted.push({ key, reached: count === limit.attempts });
     }
     return counted;
   }
 
-  #refused(kind: AttemptKind, wait: number): LatchkeyError<"RATE_LIMITED"> {
+  #rejected(kind: AttemptKind, wait: number): LatchkeyError<"RATE_LIMITED"> {
     this.deps.metrics.attemptRefused(kind);
     return rateLimited(wait);
   }
@@ -191,7 +190,7 @@ export class RateLimits {
     try {
       for (const { key } of counted) await uncountAttempt(this.deps.db, key);
     } catch {
-      // The database is away, and what the request fails with says so: it costs the owner one attempt.
+      // The database is unavailable, as the error of the request says. It costs the owner one attempt.
     }
   }
 
@@ -208,7 +207,7 @@ function rateLimited(wait: number): LatchkeyError<"RATE_LIMITED"> {
   if (wait > DAY) {
     return new LatchkeyError(
       "RATE_LIMITED",
-      "Too many failed attempts. Set a new password with `requestPasswordReset`, or log in from where you have before.",
+      "Too many failed attempts. Set a new password with `requestPasswordReset`, or log in from a network you have signed in from before.",
       { retryAfter: RETRY_AFTER_UNTIL_RESET },
     );
   }

@@ -21,7 +21,7 @@ type Outcome =
   | { kind: "refused" }
   | { kind: "refreshed"; session: Session; user: User; refreshToken: string };
 
-/** How many refreshes late a token may be within the grace: each is a query. */
+/** How many refreshes late a token may be within the grace period: each is a query. */
 const MAX_LATE = 10;
 
 const REFUSED: Outcome = { kind: "refused" };
@@ -37,20 +37,20 @@ export interface RefreshDeps {
 }
 
 /**
- * Rotates refresh tokens (RFC 9700, 4.14.2): each is used once, and its reuse ends the session. Any older token of the
- * session is recognized by its family for as long as the session lasts, so that rows of consumed ones are needed for the
- * grace only; were the newest so many kept instead, a thief could refresh often enough to have the owner's forgotten.
+ * Rotates refresh tokens (RFC 9700, 4.14.2): each works once, and its reuse ends the session. A consumed token is
+ * recognized by its family as long as the session lasts, so its row is needed only for the grace period. (If only the
+ * latest tokens were kept, a thief could refresh until the owner's was forgotten.)
  */
 export class Refresh {
   constructor(private readonly deps: RefreshDeps) {}
 
-  /** @throws INVALID_TOKEN when the token is unknown, consumed, or its session is over; RATE_LIMITED */
+  /** @throws INVALID_TOKEN when the token is unknown or consumed, or its session has ended; RATE_LIMITED */
   async refresh(refreshToken: string, caller: Caller): Promise<IssuedToken> {
     return this.deps.rateLimits.guessToken(caller, () => this.#refresh(refreshToken, caller));
   }
 
   async #refresh(refreshToken: string, caller: Caller): Promise<IssuedToken> {
-    // Asked before a transaction is begun: nonsense must not wait for a lock, or make others wait.
+    // Looked up outside the transaction: an unknown token must not wait for a lock, or make others wait.
     const sessionId = await this.#sessionIdOf(refreshToken);
     const outcome = sessionId
       ? await inTransaction(this.deps.db, (transaction) =>
@@ -93,7 +93,7 @@ export class Refresh {
     return REFUSED;
   }
 
-  /** Follows consumed tokens to the one that is not: a third tab may be two refreshes late. */
+  /** Follows consumed tokens to the current one: a third tab may be two refreshes late. */
   async #successorWithinGrace(
     transaction: Database,
     consumed: string,
@@ -104,7 +104,7 @@ export class Refresh {
       const { tokenHash } = hashRefreshToken(latest);
       const token = await findRefreshToken(transaction, tokenHash);
       if (token?.usedAt === null) return latest;
-      // Either way: another process's clock may be ahead, and one that was set back must not make the grace endless.
+      // In both directions: another process's clock may be ahead, and setting one back must not extend the grace period.
       const withinGrace = token !== undefined && Math.abs(now - token.usedAt) <= this.deps.grace;
       latest =
         withinGrace && token.sealedSuccessor !== null
@@ -114,7 +114,7 @@ export class Refresh {
     return undefined;
   }
 
-  /** Whose refresh token this is and of which session, consumed or not. */
+  /** The user and session of a refresh token, consumed or not. */
   async sessionOf(refreshToken: string): Promise<{ userId: string; sessionId: string } | undefined> {
     const sessionId = await this.#sessionIdOf(refreshToken);
     const found = sessionId && (await findSessionWithUser(this.deps.db, sessionId));
@@ -126,12 +126,12 @@ export class Refresh {
   }
 }
 
-/** Tokens consumed before this time give their successor to no process's clock any more: nothing needs their rows. */
+/** Tokens consumed before this time are past the grace period by any process's clock: nothing needs their rows. */
 export function pastGrace(now: number, grace: number): number {
   return now - grace - CLOCK_TOLERANCE;
 }
 
-/** Seals a token's successor so that only the token opens it. */
+/** Encrypts a token's successor under the token itself. */
 function successorSealer(refreshToken: string): Sealer {
   return new Sealer(refreshToken, "refresh token successor");
 }

@@ -4,12 +4,12 @@ import { findSession, type Session } from "../../storage/sessions.js";
 import { lockUsers, type Role, type User } from "../../storage/users.js";
 import type { Caller } from "../audit.js";
 
-/** Who sends a request: a user with a live session, or nobody and why. */
+/** The sender of a request: a user with a live session, or anonymous and why. */
 export type Viewer =
   | { kind: "user"; user: User; sessionId: string }
   | { kind: "anonymous"; reason: UnauthenticatedReason };
 
-/** A signed-in user who asks for a change, in which session, and where the request comes from. */
+/** A signed-in user who requests a change, the session, and where the request comes from. */
 export interface Actor {
   userId: string;
   sessionId: string;
@@ -30,8 +30,8 @@ export function isLive(session: Session, now: number): boolean {
 }
 
 /**
- * The user of a session, if both are as they must be.
- * @param found the session and its user as they are stored now
+ * The viewer for a session, or why it does not authenticate.
+ * @param found the session and its user as currently stored
  */
 export function viewerOf(
   found: { session: Session; user: User } | undefined,
@@ -45,7 +45,7 @@ export function viewerOf(
   return { kind: "user", user: found.user, sessionId: found.session.id };
 }
 
-/** The one rule of who may do what is for a role. @throws UNAUTHENTICATED, FORBIDDEN */
+/** Requires a signed-in user with this role. @throws UNAUTHENTICATED, FORBIDDEN */
 export function requireRole(viewer: Viewer, role: Role): User {
   if (viewer.kind === "anonymous") {
     const { reason } = viewer;
@@ -58,9 +58,9 @@ export function requireRole(viewer: Viewer, role: Role): User {
 }
 
 /**
- * Begins a transaction that writes for a signed-in user: what the request was let in with may have changed since, by
- * an earlier field of it or by somebody else. Locks the actor's row, so that it holds until the end.
- * @param options.subjectId another user whom it changes, to be locked as well
+ * Authorizes a signed-in user again, at the start of the transaction that writes for them: an earlier field of the
+ * request, or somebody else, may have ended the session since. Locks the actor's row, so that it holds until the end.
+ * @param options.subjectId another user to lock, whom the transaction changes
  * @returns both as they are now
  * @throws UNAUTHENTICATED, FORBIDDEN
  */

@@ -26,7 +26,7 @@ describe.each(DATABASES)("an attempt at a password on %s", (database) => {
   const rename = (app: App, table: string, to: string) =>
     sql`alter table ${sql.table(table)} rename to ${sql.table(to)}`.execute(app.latchkey.db);
 
-  test("does not count when the password is right and the login fails for a fault of ours (row 16)", async () => {
+  test("does not count when the password is right and the login fails for another reason (row 16)", async () => {
     const app = await makeApp({ database });
     await app.createUser("owner");
     for (let n = 0; n < 7; n++) {

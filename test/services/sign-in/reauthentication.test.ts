@@ -30,7 +30,7 @@ const refused = (reason: string, message: string) => ({
 
 /** What happens to the account while its password is verified, and how the request is answered then. */
 const CHANGES: Record<string, { change: (app: App, id: string) => Promise<unknown>; error: object }> = {
-  "whose password is set anew": {
+  "whose password is reset": {
     change: (app, id) => app.latchkey.accounts.setPassword(id, NEW_PASSWORD),
     error: refused("SESSION_REVOKED", "This session has ended. Log in again."),
   },
@@ -55,7 +55,7 @@ describe.each(DATABASES)("a correct password for an account on %s", (database) =
   beforeAll(async () => {
     app = await makeApp({ database, config: { bcryptCost: 12 } });
     fast = await makeApp({ databaseUrl: app.databaseUrl, clock: app.clock });
-    await fast.createUser("reads-the-dictionaries");
+    await fast.createUser("warms-up-zxcvbn");
   });
   afterAll(async () => {
     await fast?.close();
@@ -74,7 +74,7 @@ describe.each(DATABASES)("a correct password for an account on %s", (database) =
 
   const cases = [
     ...Object.keys(CHANGES).map((change) => [change, "requestEmailChange"] as const),
-    ["whose password is set anew", "changePassword"],
+    ["whose password is reset", "changePassword"],
     ["that is deleted and purged", "deleteAccount"],
   ] as const;
   test.each(cases)("%s meanwhile leaves nothing behind: %s (row 16)", async (change, operation) => {
