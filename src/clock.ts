@@ -1,5 +1,11 @@
 import { V7Generator } from "uuidv7";
 
+/** Durations, in milliseconds. */
+export const SECOND = 1_000;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
 /** The source of time: the system's clock, or a frozen one in tests. */
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -10,7 +16,7 @@ export interface Clock {
  * How far the clocks of two processes on one database may differ, in milliseconds. A time that one process stores and
  * another compares is correct within this tolerance.
  */
-export const CLOCK_TOLERANCE = 5_000;
+export const CLOCK_TOLERANCE = 5 * SECOND;
 
 export const systemClock: Clock = { now: Date.now };
 

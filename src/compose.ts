@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { GraphQLSchema } from "graphql";
 import type { Logger } from "pino";
-import { type Clock, idsFrom, systemClock } from "./clock.js";
+import { type Clock, DAY, idsFrom, SECOND, systemClock } from "./clock.js";
 import type { Config } from "./config.js";
 import { AccessTokens, type KeyRing, SecretKeyRing } from "./crypto/access-tokens.js";
 import { KeyedHash } from "./crypto/keyed-hash.js";
@@ -59,8 +59,10 @@ import { PasswordRecovery } from "./services/passwords/recovery.js";
 import { purge } from "./services/purge.js";
 import { Refresh } from "./services/sessions/refresh.js";
 import { Sessions } from "./services/sessions/sessions.js";
+import { PasswordCheck } from "./services/sign-in/check-password.js";
 import { Login } from "./services/sign-in/login.js";
 import { Reauthentication } from "./services/sign-in/reauthentication.js";
+import { SessionStart } from "./services/sign-in/start-session.js";
 import { type Database, openDatabase } from "./storage/database.js";
 import { outboxBacklog } from "./storage/outbox.js";
 
@@ -69,8 +71,6 @@ const APOLLO_SANDBOX_ORIGINS = [
   "https://studio.apollographql.com",
   "https://sandbox.embed.apollographql.com",
 ];
-
-const DAY = 24 * 3_600_000;
 
 /** The parts of one Latchkey. Several can live in one process. */
 export interface Latchkey {
@@ -133,7 +133,7 @@ export function compose(
   };
   metrics.watchOutbox(async () => {
     const { waiting, oldestAt } = await outboxBacklog(db);
-    return { waiting, oldestAge: oldestAt === undefined ? 0 : (clock.now() - oldestAt) / 1000 };
+    return { waiting, oldestAge: oldestAt === undefined ? 0 : (clock.now() - oldestAt) / SECOND };
   });
   const audit = new Audit({ clock, newId });
   const secretKey = () => secretKeyOf(config, logger);
@@ -147,7 +147,7 @@ export function compose(
           audit,
           privateKeys: new PrivateKeys({ db, secretKey, previousSecretKey: config.previousSecretKey }),
           algorithm: config.algorithm,
-          accessTokenLifetime: accessTokenSeconds * 1000,
+          accessTokenLifetime: accessTokenSeconds * SECOND,
           onReloadError: logFailure("could not read the signing keys again"),
         });
   const keys = signingKeys ?? new SecretKeyRing(secretKey);
@@ -177,10 +177,12 @@ export function compose(
     lifetime,
     maxPerUser: config.maxSessionsPerUser,
   });
-  const grace = config.refreshGraceSeconds * 1000;
+  const grace = config.refreshGraceSeconds * SECOND;
   const auditRetention = config.auditRetentionDays * DAY;
-  const refresh = new Refresh({ db, rateLimits, sessions, audit, clock, lifetime, grace });
-  const login = new Login({ db, rateLimits, passwords, passwordQueue, sessions, audit, clock, metrics });
+  const refresh = new Refresh({ db, rateLimits, sessions, clock, lifetime, grace });
+  const passwordCheck = new PasswordCheck({ db, clock, rateLimits, passwords, passwordQueue, audit });
+  const sessionStart = new SessionStart({ db, sessions, audit });
+  const login = new Login({ db, passwordCheck, sessionStart, sessions, metrics });
   const items = new Items({ db, clock, newId, maxPerUser: config.maxItemsPerUser });
   const mailer = mailerOf(config, { clock, print });
   const tokens = new OneTimeTokens({ clock });
@@ -249,7 +251,7 @@ export function compose(
     outbox,
   });
   const userImport = new UserImport({ db, clock, newId, audit, access, bcryptCost: config.bcryptCost });
-  const reauthentication = new Reauthentication({ db, rateLimits, passwords, passwordQueue, audit });
+  const reauthentication = new Reauthentication({ clock, passwordCheck });
   const ownAccount = new OwnAccount({ ...accountDeps, reauthentication });
   const cleanupJob = cleanup({ db, clock, grace, auditRetention });
   const jobs = new Jobs({ db, clock, jobs: [cleanupJob, purge({ db }), outbox.job()] });

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadEnvFile } from "node:process";
-import { CLOCK_TOLERANCE } from "./clock.js";
+import { CLOCK_TOLERANCE, SECOND } from "./clock.js";
 import {
   parseDatabaseUrl,
   parseMailbox,
@@ -86,7 +86,7 @@ export const MIN_SECRET_BYTES = 32;
 const PLAIN_URL = "an http(s) URL without query or fragment";
 
 /** One tolerance covers two clocks that differ, the other the time that a request takes. */
-const MIN_REFRESH_GRACE_SECONDS = (2 * CLOCK_TOLERANCE) / 1000;
+const MIN_REFRESH_GRACE_SECONDS = (2 * CLOCK_TOLERANCE) / SECOND;
 
 /**
  * Returns the environment, completed from a `.env` file in the working directory. Variables that are set already win.

@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { SECOND } from "./clock.js";
 import { LatchkeyError } from "./errors.js";
 import { collectProcessMetrics } from "./process-metrics.js";
 
@@ -79,7 +80,7 @@ export class Metrics {
       const help = `Event loop delay since the previous scrape: ${name}.`;
       this.#gauge(`event_loop_delay_${name}_seconds`, help, () =>
         // The histogram measures the time between two samples.
-        Math.max(0, this.#eventLoop.percentile(percentile) / 1e9 - EVENT_LOOP_RESOLUTION / 1000),
+        Math.max(0, this.#eventLoop.percentile(percentile) / 1e9 - EVENT_LOOP_RESOLUTION / SECOND),
       );
     }
   }

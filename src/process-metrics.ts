@@ -9,6 +9,7 @@ import processOpenFileDescriptors from "prom-client/lib/metrics/processOpenFileD
 import processResources from "prom-client/lib/metrics/processResources.js";
 import processStartTime from "prom-client/lib/metrics/processStartTime.js";
 import version from "prom-client/lib/metrics/version.js";
+import { SECOND } from "./clock.js";
 
 const GC_KINDS = new Map([
   [constants.NODE_PERFORMANCE_GC_MAJOR, "major"],
@@ -47,7 +48,7 @@ export function collectProcessMetrics(registry: Registry): () => void {
     for (const entry of list.getEntries()) {
       const { detail } = entry as PerformanceEntry & { detail: { kind: number } };
       const kind = GC_KINDS.get(detail.kind);
-      if (kind !== undefined) durations.observe({ kind }, entry.duration / 1000);
+      if (kind !== undefined) durations.observe({ kind }, entry.duration / SECOND);
     }
   });
   observer.observe({ entryTypes: ["gc"] });

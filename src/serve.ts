@@ -1,5 +1,6 @@
 import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
+import { MINUTE } from "./clock.js";
 import { compose, composeServer, type Latchkey } from "./compose.js";
 import { doubtfulVariables } from "./config/misspelled-variables.js";
 import { type Config, loadConfig, readEnvironment } from "./config.js";
@@ -12,7 +13,7 @@ import { migrate, ping } from "./storage/database.js";
 const ONE_SIGNAL = 300;
 
 /** How often due jobs are looked for, in milliseconds. */
-const JOB_PERIOD = 60_000;
+const JOB_PERIOD = MINUTE;
 
 async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   const config = loadConfig(environment);

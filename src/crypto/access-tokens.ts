@@ -1,5 +1,5 @@
 import { type CryptoKey, errors, jwtVerify, SignJWT } from "jose";
-import { CLOCK_TOLERANCE, type Clock } from "../clock.js";
+import { CLOCK_TOLERANCE, type Clock, SECOND } from "../clock.js";
 import type { Algorithm } from "../config.js";
 
 /** A key of exactly one algorithm, named by its `kid`. */
@@ -43,7 +43,7 @@ export type AccessTokenResult =
 const CLIENT_ID = "latchkey";
 
 /** How far another process's clock may be ahead, in seconds. */
-const FUTURE_TOLERANCE = CLOCK_TOLERANCE / 1000;
+const FUTURE_TOLERANCE = CLOCK_TOLERANCE / SECOND;
 
 /** What our ids look like: a database is asked for a session's, and does not take every text. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -77,18 +77,18 @@ export class AccessTokens {
   ): Promise<{ token: string; expiresAt: number; expiresIn: number }> {
     const { issuer, audience, lifetimeSeconds } = this.#options;
     const key = await this.#keys.signingKey();
-    const iat = Math.floor(this.#clock.now() / 1000);
-    const exp = Math.min(iat + lifetimeSeconds, Math.floor(notAfter / 1000));
+    const iat = Math.floor(this.#clock.now() / SECOND);
+    const exp = Math.min(iat + lifetimeSeconds, Math.floor(notAfter / SECOND));
     const token = await new SignJWT({ iss: issuer, aud: audience, client_id: CLIENT_ID, ...claims, iat, exp })
       .setProtectedHeader({ alg: key.algorithm, typ: "at+jwt", kid: key.kid })
       .sign(key.sign);
-    return { token, expiresAt: exp * 1000, expiresIn: exp - iat };
+    return { token, expiresAt: exp * SECOND, expiresIn: exp - iat };
   }
 
   /** Never throws for a bad token; fetches nothing a token names. */
   async verify(token: string): Promise<AccessTokenResult> {
     if (!isCanonicalCompactJws(token)) return { valid: false, reason: "INVALID_TOKEN" };
-    const now = Math.floor(this.#clock.now() / 1000);
+    const now = Math.floor(this.#clock.now() / SECOND);
     try {
       const { payload } = await jwtVerify(
         token,

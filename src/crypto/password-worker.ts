@@ -1,18 +1,17 @@
-// Runs in a worker thread, where blocking harms nobody. Only erasable TypeScript here: the tests have Node
-// load this file as it is.
+// Runs in a worker thread, which may block. Only erasable TypeScript here: in tests Node loads this file as it is.
 import type { ZxcvbnFactory } from "@zxcvbn-ts/core";
 import type Bcrypt from "bcrypt";
 
-// bcrypt is loaded by the first task and not with the thread: a thread that is ended while it loads native code
-// takes the whole process along.
+// bcrypt is loaded by the first task, not with the thread: ending a thread while it loads native code crashes the
+// process.
 const loadBcrypt = async () => (await import("bcrypt")).default;
 
 let zxcvbn: Promise<ZxcvbnFactory> | undefined;
 
-/** A password made for it takes zxcvbn 2 s otherwise, for which nobody pays: with these, less than a bcrypt of cost 12. */
+/** Without these a crafted password keeps zxcvbn busy for 2 s; with them it takes less than bcrypt at cost 12. */
 const WORK_LIMITS = { maxLength: 72, l33tMaxSubstitutions: 10 };
 
-/** What bcrypt returned, and how many milliseconds it took. */
+/** The result of a task, and how many milliseconds it took. */
 export interface Timed<T> {
   duration: number;
   result: T;
@@ -32,8 +31,8 @@ export const hash = timed((bcrypt, { password, cost }: { password: string; cost:
 );
 
 /**
- * Compares, and when the hash is cheaper than `cost` does the missing rounds too: a wrong password takes
- * the same work whatever the hash was made with. (2^n = 2^c + 2^c + 2^(c+1) + … + 2^(n-1).)
+ * Compares, and for a hash cheaper than `cost` does the missing rounds too: a wrong password takes the same work
+ * whatever the cost of the hash. (2^n = 2^c + 2^c + 2^(c+1) + … + 2^(n-1).)
  */
 export const verify = timed(
   (bcrypt, { password, hash, cost }: { password: string; hash: string; cost: number }) => {
@@ -47,14 +46,14 @@ export const verify = timed(
   },
 );
 
-/** @param context words an attacker would try first: the user's names, the service's */
+/** Estimates by zxcvbn. @param context words that an attacker would try first: the user's names, the service's */
 export async function estimate({ password, context }: { password: string; context: string[] }) {
   zxcvbn ??= loadZxcvbn();
   const { score, feedback } = (await zxcvbn).check(password, context);
   return { score, warning: feedback.warning ?? null, suggestions: feedback.suggestions };
 }
 
-/** Its word lists are large: they are read when the first password is set. */
+/** The word lists are large: they are loaded when the first password is set. */
 async function loadZxcvbn(): Promise<ZxcvbnFactory> {
   const { ZxcvbnFactory } = await import("@zxcvbn-ts/core");
   const { adjacencyGraphs, dictionary: common } = await import("@zxcvbn-ts/language-common");

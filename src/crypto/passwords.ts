@@ -1,40 +1,41 @@
+import { SECOND } from "../clock.js";
 import { MAX_BCRYPT_COST } from "../config.js";
 import type { Metrics } from "../metrics.js";
 import { type PasswordThreads, THREADS } from "./password-threads.js";
 import type { Timed } from "./password-worker.js";
 
-/** How long bcrypt of cost 12 takes, in milliseconds, until it has been measured here; each cost doubles it. */
+/** How long bcrypt takes at cost 12, in milliseconds, until it has been measured. Each step of the cost doubles it. */
 const COST_12_DURATION = 250;
-/** How much the latest duration counts against all before it. */
+/** The weight of the latest duration in the moving average. */
 const LATEST_WEIGHT = 0.1;
 
-/** bcrypt reads no more than this of a password. */
+/** bcrypt reads only this much of a password. */
 export const MAX_PASSWORD_BYTES = 72;
 
 /** Modular crypt format of bcrypt: variant, cost, 22 characters of salt and 31 of hash. */
 const BCRYPT_HASH = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 
-/** A well-formed hash of nothing anyone knows, to work on when there is none. */
+/** A well-formed hash of an unknown password, to do the work on when there is no hash. */
 const DUMMY_SALT_AND_HASH = "2b0/CkJBjlLZxLnPTKTyXOSWq3T3gYwOJ1Z8mBBeVXV0nhTZn6uTm";
 
 export interface PasswordEstimate {
-  /** From 0, guessed at once, to 4, very hard to guess. */
+  /** From 0, guessed immediately, to 4, very hard to guess. */
   score: number;
-  /** What is wrong with it, or null. Neither this nor a suggestion quotes it. */
+  /** What is wrong with the password, or null. Neither this nor a suggestion quotes it. */
   warning: string | null;
   suggestions: string[];
 }
 
 export interface PasswordsDeps {
-  /** bcrypt's cost: each step doubles the work. */
+  /** The cost of new hashes, and of the work for every wrong password. */
   cost: number;
   metrics: Metrics;
   threads: PasswordThreads;
 }
 
 /**
- * Hashes and checks passwords with bcrypt, in worker threads.
- * What a request asks of it has a slot in the password queue. Passwords are taken exactly as received.
+ * Hashes and verifies passwords with bcrypt, in worker threads, so that reading a token never waits behind a password.
+ * Requests need a slot in the password queue. Passwords are used exactly as received.
  */
 export class Passwords {
   readonly threads = THREADS;
@@ -42,24 +43,25 @@ export class Passwords {
   #duration: number;
 
   constructor(private readonly deps: PasswordsDeps) {
-    this.#dummyHash = `$2b$${String(deps.cost).padStart(2, "0")}$${DUMMY_SALT_AND_HASH}`;
-    this.#duration = COST_12_DURATION * 2 ** (deps.cost - 12);
+    const { cost } = deps;
+    this.#dummyHash = `$2b$${String(cost).padStart(2, "0")}$${DUMMY_SALT_AND_HASH}`;
+    this.#duration = COST_12_DURATION * 2 ** (cost - 12);
   }
 
-  /** How long checking or hashing a password takes, in milliseconds: lately, or as expected before the first. */
+  /** How long hashing or verifying a password has taken lately, in milliseconds; an estimate before the first. */
   get duration(): number {
     return this.#duration;
   }
 
-  /** @returns a `$2b$` hash with a salt of its own; the password must satisfy `isHashable` */
+  /** @returns a `$2b$` hash with a new salt @throws RangeError unless the password satisfies `isHashable` */
   async hash(password: string): Promise<string> {
-    if (!isHashable(password)) throw new RangeError("bcrypt would not hash all of this password");
+    if (!isHashable(password)) throw new RangeError("bcrypt would not hash the whole password");
     return this.#runBcrypt("hash", { password, cost: this.deps.cost });
   }
 
   /**
-   * Whether the password is the one the hash was made of. With no hash, one that is not bcrypt or too
-   * costly to run, or a password bcrypt would not read whole, the answer is no, after the same work.
+   * Whether the hash is of this password. Returns false, after the same work, without a hash, for one that is not bcrypt
+   * or too costly to run, and for a password that bcrypt would not read whole.
    */
   async verify(password: string, storedHash: string | undefined): Promise<boolean> {
     const usable = storedHash !== undefined && isHashable(password) && isRunnableHash(storedHash);
@@ -68,14 +70,14 @@ export class Passwords {
     return right && usable;
   }
 
-  /** Whether the hash is of another cost than the configured one: checking it takes another time. */
+  /** Whether the hash has another cost than the configured one, so that verifying it takes another time. */
   needsRehash(storedHash: string): boolean {
     return costOf(storedHash) !== this.deps.cost;
   }
 
   /**
    * How hard the password is to guess, by zxcvbn.
-   * @param context words an attacker would try first: the user's names, the service's
+   * @param context words that an attacker would try first: the user's names, the service's
    */
   async estimate(password: string, context: string[]): Promise<PasswordEstimate> {
     return this.deps.threads.run("estimate", { password, context }) as Promise<PasswordEstimate>;
@@ -86,25 +88,25 @@ export class Passwords {
   async #runBcrypt(name: "hash" | "verify", task: object): Promise<unknown> {
     const { duration, result } = (await this.deps.threads.run(name, task)) as Timed<unknown>;
     this.#duration += (duration - this.#duration) * LATEST_WEIGHT;
-    this.deps.metrics.passwordWorked(duration / 1000);
+    this.deps.metrics.passwordWorked(duration / SECOND);
     return result;
   }
 }
 
-/** Whether bcrypt would read the whole password: no NUL, no lone surrogate, at most 72 bytes of UTF-8. */
+/** Whether bcrypt reads the whole password: no NUL, no lone surrogate, at most 72 bytes of UTF-8. */
 export function isHashable(password: string): boolean {
   return (
     password.isWellFormed() && !password.includes("\0") && Buffer.byteLength(password) <= MAX_PASSWORD_BYTES
   );
 }
 
-/** Whether this is a bcrypt hash (`$2a$`, `$2b$` or `$2y$`) of a cost that is ever run. */
+/** Whether this is a bcrypt hash (`$2a$`, `$2b$` or `$2y$`) of an allowed cost. */
 export function isRunnableHash(hash: string): boolean {
   const cost = costOf(hash);
   return cost >= 4 && cost <= MAX_BCRYPT_COST;
 }
 
-/** The cost of a bcrypt hash; NaN when it is none. */
+/** The cost of a bcrypt hash; NaN for anything else. */
 export function costOf(hash: string): number {
   return Number(BCRYPT_HASH.exec(hash)?.[1]);
 }

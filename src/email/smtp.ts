@@ -1,11 +1,12 @@
 import { createTransport } from "nodemailer";
+import { SECOND } from "../clock.js";
 import { type Email, EmailError, type Mailer, PermanentEmailError } from "./mailer.js";
 
-const CONNECTION_TIMEOUT = 10_000;
-const GREETING_TIMEOUT = 10_000;
-const SOCKET_TIMEOUT = 20_000;
+const CONNECTION_TIMEOUT = 10 * SECOND;
+const GREETING_TIMEOUT = 10 * SECOND;
+const SOCKET_TIMEOUT = 20 * SECOND;
 /** For a whole email: a server that keeps sending a little never reaches the timeouts above. */
-const SEND_TIMEOUT = 40_000;
+const SEND_TIMEOUT = 40 * SECOND;
 const MAX_CONNECTIONS = 5;
 
 /** What nodemailer reports about a failure. */

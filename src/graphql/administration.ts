@@ -8,6 +8,7 @@ import { actorOf, type Context } from "./context.js";
 import {
   EMAIL_ARGUMENT,
   FULL_NAME,
+  LOGIN,
   RoleEnum,
   toUserType,
   USERNAME_ARGUMENT,
@@ -25,7 +26,7 @@ class UsersArgs extends PageArgs {
     description: "Only users with this text in their username, email address or full name; case is ignored.",
   })
   @IsOptional()
-  @IsText(1, 320)
+  @IsText(...LOGIN)
   search?: string | null;
 
   @Field(() => Boolean, {

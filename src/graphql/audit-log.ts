@@ -2,7 +2,12 @@ import { IsDate, IsIn, IsOptional } from "class-validator";
 import { GraphQLJSONObject } from "graphql-scalars";
 import { Args, ArgsType, Field, ID, ObjectType, Query, Resolver, registerEnumType } from "type-graphql";
 import type { AuditLog } from "../services/audit-log.js";
-import { AUDIT_EVENT_TYPES, type AuditEvent, type AuditEventType } from "../storage/audit.js";
+import {
+  AUDIT_EVENT_TYPES,
+  type AuditEvent,
+  type AuditEventType,
+  MAX_DETAILS_BYTES,
+} from "../storage/audit.js";
 import { Auth } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
 import { IP_ADDRESS, MaxBytes, MaxText } from "./limits/max-size.js";
@@ -54,7 +59,7 @@ class AuditEventObjectType {
   @Field(() => GraphQLJSONObject, {
     description: "What changed, such as the names of fields, or roles. Never contains a secret.",
   })
-  @MaxBytes(1024)
+  @MaxBytes(MAX_DETAILS_BYTES)
   details!: Record<string, unknown>;
 }
 

@@ -63,7 +63,8 @@ export class OwnAccountResolver {
 
   @Auth()
   @Mutation(() => UserType, {
-    description: "Changes the signed-in user's profile. Errors: `UNAUTHENTICATED`, `BAD_USER_INPUT`.",
+    description:
+      "Changes the signed-in user's profile. Errors: `UNAUTHENTICATED`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async updateProfile(@Ctx() context: Context, @Args(() => UpdateProfileArgs) { input }: UpdateProfileArgs) {
     const changes = input.fullName === undefined ? {} : { fullName: input.fullName };

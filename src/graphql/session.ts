@@ -10,12 +10,13 @@ import { actorOf, type Context, signedIn } from "./context.js";
 import { IP_ADDRESS, MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { REFRESH_TOKEN, TokenType, toTokenType } from "./token.js";
+import { LOGIN } from "./user.js";
 import { IsId, IsText } from "./validation.js";
 
 @ArgsType()
 class LoginArgs {
   @Field(() => String, { description: "The username or the email address, in any case." })
-  @IsText(1, 320)
+  @IsText(...LOGIN)
   username!: string;
 
   // No rule: a password that cannot be right is a failed login like any other.

@@ -1,14 +1,17 @@
 import { GraphQLEmailAddress } from "graphql-scalars";
 import { Field, ID, ObjectType, registerEnumType } from "type-graphql";
+import { FULL_NAME_LENGTH, MAX_LOGIN_LENGTH, USERNAME_LENGTH } from "../services/identifiers.js";
 import { ROLES, type Role, type User } from "../storage/users.js";
 import { MaxItems, MaxText } from "./limits/max-size.js";
 
-/** The limits of names in answers, as services/identifiers.ts enforces them. */
-export const USERNAME = [3, 32, 32] as const;
-export const FULL_NAME = [1, 200] as const;
+/** The limits of names in answers. A username is ASCII: it has as many bytes as characters. */
+export const USERNAME = [...USERNAME_LENGTH, USERNAME_LENGTH[1]] as const;
+export const FULL_NAME = FULL_NAME_LENGTH;
+/** What names an account, as typed: a username or an email address. */
+export const LOGIN = [1, MAX_LOGIN_LENGTH] as const;
 /** The limits of arguments: a service checks them more closely after it has normalized them. */
 export const USERNAME_ARGUMENT = [1, 100] as const;
-export const EMAIL_ARGUMENT = [1, 320] as const;
+export const EMAIL_ARGUMENT = LOGIN;
 export const PASSWORD_ARGUMENT = [0, 1000] as const;
 
 /** For descriptions. */

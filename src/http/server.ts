@@ -8,6 +8,7 @@ import fastify, {
   type FastifyReply,
   LogController,
 } from "fastify";
+import { MINUTE, SECOND } from "../clock.js";
 import { LatchkeyError } from "../errors.js";
 import { httpHeadOf } from "../graphql/format-error.js";
 import type { Metrics } from "../metrics.js";
@@ -28,7 +29,7 @@ const HEADER_LIMIT = 16 * 1024;
 const MAX_CONNECTIONS = 10_000;
 
 /** Longest time to finish what is in flight while stopping, in milliseconds. */
-const DRAIN_TIMEOUT = 10_000;
+const DRAIN_TIMEOUT = 10 * SECOND;
 
 /** A request id that is kept: short, and nothing in it means anything to a log. */
 const REQUEST_ID = /^[\w.-]{1,128}$/;
@@ -65,12 +66,12 @@ export async function createServer(options: {
     // What still arrives while it stops is answered as ever.
     return503OnClosing: false,
     bodyLimit: BODY_LIMIT,
-    requestTimeout: 8_000,
+    requestTimeout: 8 * SECOND,
     // Longer than a login may wait for its turn.
-    connectionTimeout: 60_000,
-    keepAliveTimeout: 5_000,
+    connectionTimeout: MINUTE,
+    keepAliveTimeout: 5 * SECOND,
     // Node would look at the timeouts only every 30 seconds.
-    http: { maxHeaderSize: HEADER_LIMIT, headersTimeout: 8_000, connectionsCheckingInterval: 1_000 },
+    http: { maxHeaderSize: HEADER_LIMIT, headersTimeout: 8 * SECOND, connectionsCheckingInterval: SECOND },
     // A path that is no path; the router's own answer would quote it. No hook runs, not those for headers either.
     frameworkErrors: (_error, request, reply) => {
       request.facts = {};
@@ -91,7 +92,7 @@ export async function createServer(options: {
   server.server.on("drop", () => options.metrics.connectionDropped());
   logRequests(server, options.metrics);
   drainOnClose(server, {
-    delay: options.shutdownDelay * 1000,
+    delay: options.shutdownDelay * SECOND,
     timeout: DRAIN_TIMEOUT,
     onTimeout: () => options.logger.warn("requests were still in flight: stopping without them"),
   });

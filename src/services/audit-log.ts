@@ -5,7 +5,7 @@ export interface AuditLogDeps {
   db: Database;
 }
 
-/** Shows what was written down. */
+/** Reads the audit log. */
 export class AuditLog {
   constructor(private readonly deps: AuditLogDeps) {}
 

@@ -8,13 +8,13 @@ export interface Caller {
   userAgent: string | null;
 }
 
-/** Who made a change: a user, or an operator when there is no id; and from where. */
+/** Who made a change, and from where. Without an actor it was an operator. */
 export interface ChangedBy {
   actorId?: string | undefined;
   caller?: Caller | undefined;
 }
 
-/** What a caller says of an event; what it leaves out is not known or does not apply. */
+/** The facts of an event. What is left out is unknown or does not apply. */
 export interface AuditEntry extends ChangedBy {
   subjectId?: string | undefined;
   sessionId?: string | undefined;
@@ -26,7 +26,7 @@ export interface AuditDeps {
   newId: NewId;
 }
 
-/** Writes down what happened, with the transaction that makes it happen. */
+/** Records what happened, in the transaction that makes it happen. */
 export class Audit {
   constructor(private readonly deps: AuditDeps) {}
 

@@ -1,5 +1,4 @@
-import { setImmediate } from "node:timers/promises";
-import { CLOCK_TOLERANCE, type Clock } from "../clock.js";
+import { CLOCK_TOLERANCE, type Clock, DAY, HOUR } from "../clock.js";
 import { deleteAttemptsExpiredBefore } from "../storage/attempts.js";
 import { deleteAuditEventsBefore } from "../storage/audit.js";
 import type { Database } from "../storage/database.js";
@@ -9,54 +8,51 @@ import { deleteConsumedTokens } from "../storage/refresh-tokens.js";
 import { deleteSessionsEndedBefore } from "../storage/sessions.js";
 import { deleteSigningKeysExpiredBefore } from "../storage/signing-keys.js";
 import { deleteUnverifiedUsersBefore } from "../storage/user-deletion.js";
+import { inBatches } from "./batches.js";
 import type { Job } from "./jobs.js";
 import { pastGrace } from "./sessions/refresh.js";
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
-/** How long an ended session is kept, so that its tokens are still told apart from unknown ones, and a sign-up. */
-const RETENTION = 7 * DAY;
-/** Rows a statement: SQLite runs it on the thread that answers requests. */
-const BATCH = 200;
-
 /**
- * Removes what is over: consumed refresh tokens, sessions, one-time tokens, accounts that were never verified, keys that
- * verify no more, counts that have started anew, and old audit events.
- * @param deps.grace for how long a consumed refresh token gives its successor again, in milliseconds
- * @param deps.auditRetention how long audit events are kept, in milliseconds
+ * How long an ended session is kept, so that its tokens are still told apart from unknown ones, and an account whose
+ * email address was never verified.
  */
-export function cleanup({
-  db,
-  clock,
-  grace,
-  auditRetention,
-}: {
+const RETENTION = 7 * DAY;
+
+export interface CleanupDeps {
   db: Database;
   clock: Clock;
+  /** How long a consumed refresh token returns its successor again, in milliseconds. */
   grace: number;
+  /** How long audit events are kept, in milliseconds. */
   auditRetention: number;
-}): Job {
+}
+
+/**
+ * Removes what nothing needs any more: consumed refresh tokens, ended sessions, expired one-time tokens, accounts that
+ * were never verified, keys that no longer verify, expired counts and networks, and old audit events.
+ */
+export function cleanup({ db, clock, grace, auditRetention }: CleanupDeps): Job {
   return {
     name: "cleanup",
     interval: HOUR,
     async run() {
       const now = clock.now();
-      // For a process whose clock is behind it may not be over yet.
-      const over = now - CLOCK_TOLERANCE;
-      await inBatches((limit) => deleteConsumedTokens(db, pastGrace(now, grace), limit));
-      await inBatches((limit) => deleteSessionsEndedBefore(db, now - RETENTION, limit));
-      // As long as an account has one-time tokens it stays: it goes some time after its invitation has expired.
-      await inBatches((limit) => deleteOneTimeTokensExpiredBefore(db, now - DAY, limit));
-      await inBatches((limit) => deleteUnverifiedUsersBefore(db, now - RETENTION, limit));
-      await deleteSigningKeysExpiredBefore(db, over);
-      await inBatches((limit) => deleteAttemptsExpiredBefore(db, over, limit));
-      await inBatches((limit) => deleteKnownNetworksExpiredBefore(db, over, limit));
-      await inBatches((limit) => deleteAuditEventsBefore(db, now - auditRetention, limit));
+      // By the clock of a process that is behind, it may not have expired yet.
+      const expired = now - CLOCK_TOLERANCE;
+      await deleteAll((limit) => deleteConsumedTokens(db, pastGrace(now, grace), limit));
+      await deleteAll((limit) => deleteSessionsEndedBefore(db, now - RETENTION, limit));
+      // An account stays as long as it has one-time tokens: these go a day after they expired.
+      await deleteAll((limit) => deleteOneTimeTokensExpiredBefore(db, now - DAY, limit));
+      await deleteAll((limit) => deleteUnverifiedUsersBefore(db, now - RETENTION, limit));
+      await deleteSigningKeysExpiredBefore(db, expired);
+      await deleteAll((limit) => deleteAttemptsExpiredBefore(db, expired, limit));
+      await deleteAll((limit) => deleteKnownNetworksExpiredBefore(db, expired, limit));
+      await deleteAll((limit) => deleteAuditEventsBefore(db, now - auditRetention, limit));
     },
   };
 }
 
-/** Lets requests be answered in between. */
-async function inBatches(work: (limit: number) => Promise<number>): Promise<void> {
-  while ((await work(BATCH)) === BATCH) await setImmediate();
+/** @param remove returns how many rows it removed, up to the limit */
+async function deleteAll(remove: (limit: number) => Promise<number>): Promise<void> {
+  await inBatches(async (limit) => (await remove(limit)) === limit);
 }

@@ -1,20 +1,21 @@
+import { SECOND } from "../clock.js";
 import { LatchkeyError } from "../errors.js";
 import { type Database, isUnavailable, probe } from "../storage/database.js";
 
-/** How long the result of a probe is used again, in milliseconds. */
-const PROBE_PERIOD = 1_000;
-/** When a client should send a request again that the database was away for, in seconds. */
+/** How long the result of a probe is reused. */
+const PROBE_PERIOD = SECOND;
+/** When to retry a request that failed because the database was unavailable. Seconds. */
 const RETRY_AFTER = 5;
 
 export interface DatabaseHealthDeps {
   db: Database;
-  /** Told once when the database goes away. */
+  /** Called once when the database becomes unavailable. */
   onAway: (error: unknown) => void;
-  /** Told once when it is back. */
+  /** Called once when it is available again. */
   onBack: () => void;
 }
 
-/** Whether the database can be read and written, as probes and failed requests tell. */
+/** Whether the database can be read and written, going by probes and failed requests. */
 export class DatabaseHealth {
   #probed: { at: number; result: Promise<void> } | undefined;
   #failedAt = 0;
@@ -22,7 +23,7 @@ export class DatabaseHealth {
 
   constructor(private readonly deps: DatabaseHealthDeps) {}
 
-  /** Resolves when the database can be read and written; many at once cost one probe a second. @throws what failed */
+  /** Checks that the database can be read and written, with one probe a second at most. @throws the probe's error */
   async check(): Promise<void> {
     const now = performance.now();
     if (this.#probed === undefined || now - this.#probed.at > PROBE_PERIOD) {
@@ -34,32 +35,32 @@ export class DatabaseHealth {
   }
 
   /**
-   * The one translation of what the database throws.
-   * @returns SERVICE_UNAVAILABLE when the database is away, else the error itself
+   * Translates an error for the client.
+   * @returns SERVICE_UNAVAILABLE when it says that the database is unavailable, otherwise the error itself
    */
   translate(error: unknown): unknown {
     if (!isUnavailable(error)) return error;
     this.#failedAt = performance.now();
     if (this.#watch === undefined) {
       this.deps.onAway(error);
-      this.#watch = setInterval(() => this.#look(), PROBE_PERIOD).unref();
+      this.#watch = setInterval(() => this.#checkAgain(), PROBE_PERIOD).unref();
     }
     return new LatchkeyError(
       "SERVICE_UNAVAILABLE",
-      "The service is unavailable. Try again in some seconds.",
+      "The service is unavailable. Try again in a few seconds.",
       {
         retryAfter: RETRY_AFTER,
       },
     );
   }
 
-  /** Stops watching for the database to come back. */
+  /** Stops watching for the database to become available again. */
   close(): void {
     clearInterval(this.#watch);
   }
 
-  /** A probe that works is not enough while requests still fail, as when a table is locked. */
-  #look(): void {
+  /** A successful probe is not enough while requests still fail, as they do when a table is locked. */
+  #checkAgain(): void {
     if (performance.now() - this.#failedAt < 2 * PROBE_PERIOD) return;
     this.check().then(
       () => {

@@ -1,13 +1,21 @@
 import { isEmail } from "class-validator";
 import { invalidInput, type Violation } from "../errors.js";
 
-const USERNAME = /^[a-z0-9._-]{3,32}$/;
-/** What can be answered as an `EmailAddress`, HTML's: no quotes, and an international domain in its ASCII form. */
+/** Characters: the fewest and the most. */
+export const USERNAME_LENGTH = [3, 32] as const;
+export const FULL_NAME_LENGTH = [1, 200] as const;
+/** The most characters of a username or email address to log in with: RFC 5321's longest address, and the @. */
+export const MAX_LOGIN_LENGTH = 320;
+
+const USERNAME = new RegExp(`^[a-z0-9._-]{${USERNAME_LENGTH}}$`);
+const FULL_NAME = new RegExp(`^\\P{C}{${FULL_NAME_LENGTH}}$`, "u");
+const LOGIN = new RegExp(`^[^\\s\\p{C}]{1,${MAX_LOGIN_LENGTH}}$`, "u");
+/** What the `EmailAddress` scalar accepts, as in HTML: no quotes, and international domains in their ASCII form. */
 const PLAIN_EMAIL = /^[\w.!#$%&'*+/=?^`{|}~-]+@[a-z0-9.-]+$/;
 
 /**
- * One spelling for everything that names an account: compatibility forms, spaces and case do not count, nor do
- * characters that are not seen, as in a name that was copied out of an email.
+ * Normalizes a username or email address. Compatibility forms, case, surrounding spaces and invisible characters do not
+ * matter: the last come along when a name is copied from an email.
  */
 export function normalizeLogin(login: string): string {
   return login
@@ -17,13 +25,13 @@ export function normalizeLogin(login: string): string {
     .toLowerCase();
 }
 
-/** Whether the text can be a login at all: what is not is nobody's, and is not asked of the database. */
+/** Whether the normalized text can be a username or email address: anything else is not looked up. */
 export function isLogin(login: string): boolean {
-  return /^[^\s\p{C}]{1,320}$/u.test(login);
+  return LOGIN.test(login);
 }
 
 /**
- * Checks what a user is known by, already normalized; what is undefined is not checked.
+ * Checks a user's names, already normalized. Undefined ones are not checked.
  * @throws BAD_USER_INPUT
  */
 export function checkIdentity({
@@ -49,7 +57,7 @@ function usernameViolations(username: string): Violation[] {
     {
       field: "username",
       rule: "username",
-      message: "username must be 3 to 32 characters from a-z, 0-9, dot, underscore and hyphen",
+      message: `username must be ${USERNAME_LENGTH.join(" to ")} characters from a-z, 0-9, dot, underscore and hyphen`,
     },
   ];
 }
@@ -60,8 +68,14 @@ export function emailViolations(email: string): Violation[] {
   return [{ field: "email", rule: "email", message: "email must be an email address" }];
 }
 
-/** A display name, free but for its length and control characters */
+/** A display name may contain anything but control characters. */
 function fullNameViolations(fullName: string | null): Violation[] {
-  if (fullName === null || /^\P{C}{1,200}$/u.test(fullName)) return [];
-  return [{ field: "fullName", rule: "fullName", message: "fullName must be 1 to 200 printable characters" }];
+  if (fullName === null || FULL_NAME.test(fullName)) return [];
+  return [
+    {
+      field: "fullName",
+      rule: "fullName",
+      message: `fullName must be ${FULL_NAME_LENGTH.join(" to ")} printable characters`,
+    },
+  ];
 }

@@ -14,7 +14,7 @@ import {
 import type { User } from "../storage/users.js";
 import { type Actor, authorize } from "./sessions/viewer.js";
 
-/** An item that was written, and its owner as they are then. */
+/** A written item with its current owner. */
 interface OwnedItem {
   item: Item;
   owner: User;
@@ -27,7 +27,7 @@ export interface ItemsDeps {
   maxPerUser: number;
 }
 
-/** A user's own items. Another's item answers as one that does not exist. */
+/** A user's own items. Another user's item behaves as if it did not exist. */
 export class Items {
   constructor(private readonly deps: ItemsDeps) {}
 
@@ -36,7 +36,7 @@ export class Items {
     return listItems(this.deps.db, ownerId, page);
   }
 
-  /** The oldest items of each of the users, by user. @param firsts how many of whose */
+  /** The oldest items of several users, by user id. @param firsts how many of each user, by user id */
   async listOf(firsts: ReadonlyMap<string, number>): Promise<Map<string, Item[]>> {
     return listItemsOfOwners(this.deps.db, firsts);
   }
@@ -52,7 +52,7 @@ export class Items {
     });
   }
 
-  /** As the operator, for a user who is not signed in. */
+  /** Creates an item as the operator, for a user who is not signed in. */
   async createFor(ownerId: string, input: { title: string; description: string | null }): Promise<void> {
     const now = this.deps.clock.now();
     await insertItem(this.deps.db, {
@@ -98,5 +98,5 @@ function noSuchItem(): never {
 }
 
 function tooManyItems(max: number): LatchkeyError {
-  return new LatchkeyError("LIMIT_REACHED", `You have ${max} items, which is the most. Delete one first.`);
+  return new LatchkeyError("LIMIT_REACHED", `You have ${max} items, which is the limit. Delete one first.`);
 }

@@ -1,14 +1,14 @@
-import type { Clock } from "../clock.js";
+import { type Clock, MINUTE } from "../clock.js";
 import type { Database } from "../storage/database.js";
 import { releaseJob, takeJob } from "../storage/jobs.js";
 
-/** A job whose process died is left to the others after this long, in milliseconds. */
-const LEASE = 5 * 60_000;
+/** The lease on a running job: if its process dies, another one can take it after this time. */
+const LEASE = 5 * MINUTE;
 
-/** Something to be done now and then, by one of all the processes on a database. */
+/** Periodic work, done by one of all the processes on a database. */
 export interface Job {
   name: string;
-  /** How long to leave it after it was done, in milliseconds. */
+  /** The time from the end of one run to the next, in milliseconds. */
   interval: number;
   run(): Promise<void>;
 }
@@ -24,9 +24,9 @@ export class Jobs {
   constructor(private readonly deps: JobsDeps) {}
 
   /**
-   * Runs the jobs that are due and that no other process has. One that fails is due again at once, and does not keep
-   * the others from running.
-   * @throws what the jobs failed with, after all have had their turn; an AggregateError when several did
+   * Runs the jobs that are due and that no other process is running. A failed job is due again immediately, and does not
+   * keep the others from running.
+   * @throws the error of a failed job, after all have run; an AggregateError when several failed
    */
   async runDue(): Promise<void> {
     const failures: unknown[] = [];
@@ -50,8 +50,10 @@ export class Jobs {
   }
 
   /**
-   * Runs what is due again and again, until the returned function is called; that waits for the run under way.
-   * @param onError told when a job failed; it is tried again in the next round
+   * Runs the due jobs periodically.
+   * @param period milliseconds
+   * @param onError receives the error of a failed job, which runs again in the next period
+   * @returns stops it, and waits for the current run
    */
   start(period: number, onError: (error: unknown) => void): () => Promise<void> {
     let running: Promise<void> | undefined;

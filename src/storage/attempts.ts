@@ -1,15 +1,16 @@
 import { type ExpressionBuilder, type RawBuilder, sql } from "kysely";
+import { SECOND } from "../clock.js";
 import type { Database } from "./database.js";
 import type { Tables } from "./tables.js";
 
-/** The first wait of a limit that backs off, in milliseconds; each further attempt doubles it, up to 17 minutes. */
-const FIRST_WAIT = 1000;
+/** The first wait of a limit that backs off. Each further attempt doubles it, up to 17 minutes. */
+const FIRST_WAIT = SECOND;
 const DOUBLINGS = 10;
 
-/** The end of a window that does not end by itself. Epoch milliseconds. */
+/** The end of a window that has none. Epoch milliseconds. */
 const NEVER = Date.parse("9999-12-31T00:00:00Z");
 
-/** What attempts are counted under: a limit's name, with an account, a network, or an account from a network. */
+/** What attempts are counted by: the name of a limit, with an account, a network, or both. */
 export interface AttemptKey {
   name: string;
   /** Empty for all accounts. */
@@ -19,17 +20,17 @@ export interface AttemptKey {
 }
 
 export interface AttemptLimit {
-  /** So many in a row; two or more. */
+  /** The attempts that are allowed; two or more. */
   attempts: number;
-  /** When the count starts anew: so many milliseconds after the first attempt, or with `backOff` after the last. Infinity: never. */
+  /** The count expires this many milliseconds after the first attempt, or with `backOff` after the last. Infinity: never. */
   window: number;
-  /** Past the number each attempt has to wait longer than the one before, instead of for the end of the window. */
+  /** Further attempts have to wait, each longer than the one before, instead of until the end of the window. */
   backOff?: boolean;
 }
 
 /**
- * Counts an attempt, unless there have been too many: of any number of callers at once, no more get through than
- * the limit allows. Never part of a transaction, whose end could take the count back.
+ * Counts an attempt, unless the limit is reached. Concurrent attempts cannot exceed it. In a transaction, a rollback
+ * takes the count back.
  * @returns the number of the attempt, or undefined when it has to wait
  */
 export async function countAttempt(
@@ -64,7 +65,7 @@ export async function countAttempt(
   return row?.count;
 }
 
-/** When all these let the next attempt through, in epoch milliseconds; undefined when they do so now. */
+/** When all of these limits allow the next attempt, in epoch milliseconds; undefined when they do now. */
 export async function findNextAttempt(
   db: Database,
   keys: readonly AttemptKey[],
@@ -80,7 +81,7 @@ export async function findNextAttempt(
   return row?.next_at;
 }
 
-/** Takes back an attempt that was counted. */
+/** Takes back one counted attempt, and the wait that it caused. */
 export async function uncountAttempt(db: Database, key: AttemptKey): Promise<void> {
   await db
     .updateTable("attempts")
@@ -90,7 +91,7 @@ export async function uncountAttempt(db: Database, key: AttemptKey): Promise<voi
     .execute();
 }
 
-/** Starts a count anew. */
+/** Resets a count. */
 export async function resetAttempts(db: Database, key: AttemptKey): Promise<void> {
   await db
     .deleteFrom("attempts")
@@ -98,18 +99,18 @@ export async function resetAttempts(db: Database, key: AttemptKey): Promise<void
     .execute();
 }
 
-/** Starts all counts of a user anew. */
+/** Resets all counts of a user. */
 export async function resetAllAttempts(db: Database, userId: string): Promise<void> {
   await db.deleteFrom("attempts").where("account", "=", userId).execute();
 }
 
-/** Removes counts that start anew, and those of users who are gone. @returns how many, up to the limit */
+/** Removes up to `limit` counts that expired before a time, or whose user was deleted. @returns how many */
 export async function deleteAttemptsExpiredBefore(
   db: Database,
   before: number,
   limit: number,
 ): Promise<number> {
-  const isOver = (where: ExpressionBuilder<Tables, "attempts">) =>
+  const isExpired = (where: ExpressionBuilder<Tables, "attempts">) =>
     where.or([
       where("expires_at", "<", before),
       where.and([
@@ -121,19 +122,23 @@ export async function deleteAttemptsExpiredBefore(
         ),
       ]),
     ]);
-  const over = db.selectFrom("attempts").select(["name", "account", "network"]).where(isOver).limit(limit);
+  const expired = db
+    .selectFrom("attempts")
+    .select(["name", "account", "network"])
+    .where(isExpired)
+    .limit(limit);
   const result = await db
     .deleteFrom("attempts")
-    // What is counted again meanwhile stays: see deleteSessionsEndedBefore.
-    .where(isOver)
+    // A count that changed meanwhile stays: see deleteSessionsEndedBefore.
+    .where(isExpired)
     .where(({ eb, refTuple }) =>
-      eb(refTuple("name", "account", "network"), "in", over.$asTuple("name", "account", "network")),
+      eb(refTuple("name", "account", "network"), "in", expired.$asTuple("name", "account", "network")),
     )
     .executeTakeFirst();
   return Number(result.numDeletedRows);
 }
 
-/** PostgreSQL would take a parameter of unknown type for an integer of 32 bits. */
+/** PostgreSQL takes an untyped parameter for a 32-bit integer. */
 function bigint(value: number): RawBuilder<number> {
   return sql`cast(${value} as bigint)`;
 }

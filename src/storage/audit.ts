@@ -32,6 +32,9 @@ export const AUDIT_EVENT_TYPES = {
 
 export type AuditEventType = keyof typeof AUDIT_EVENT_TYPES;
 
+/** The longest details of an event as JSON, in bytes: answers have room for no more. */
+export const MAX_DETAILS_BYTES = 1024;
+
 /** An entry in the audit log: who did what to whom, when and from where. Never contains a secret. */
 export interface AuditEvent {
   id: string;
@@ -46,7 +49,12 @@ export interface AuditEvent {
   details: Record<string, unknown>;
 }
 
+/** @throws RangeError for details that are too long, which is a defect: no input may make them so */
 export async function insertAuditEvent(db: Database, event: AuditEvent): Promise<void> {
+  const details = JSON.stringify(event.details);
+  if (Buffer.byteLength(details) > MAX_DETAILS_BYTES) {
+    throw new RangeError(`The details of ${event.type} are longer than ${MAX_DETAILS_BYTES} bytes.`);
+  }
   await db
     .insertInto("audit_events")
     .values({
@@ -57,7 +65,7 @@ export async function insertAuditEvent(db: Database, event: AuditEvent): Promise
       subject_id: event.subjectId,
       session_id: event.sessionId,
       ip_address: event.ipAddress,
-      details: JSON.stringify(event.details),
+      details,
     })
     .execute();
 }

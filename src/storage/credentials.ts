@@ -24,7 +24,7 @@ export async function setPasswordHash(
     .execute();
 }
 
-/** Puts a new hash of the same password in place, unless the password was changed meanwhile. */
+/** Replaces a hash with another of the same password, unless the password was changed meanwhile. */
 export async function replacePasswordHash(
   db: Database,
   userId: string,

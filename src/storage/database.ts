@@ -13,14 +13,14 @@ import type { Tables } from "./tables.js";
 export type Database = Kysely<Tables>;
 
 /**
- * The database, opened by the first query; a SQLite file is created when it is missing. Does not migrate.
- * @param options.onIdleError told of a PostgreSQL connection that broke while nobody used it
- * @param options.metrics told how the connections to PostgreSQL are used
- * @param options.unhurried statements may take as long as they need
+ * Opens the database with the first query. Creates a missing SQLite file. Does not migrate.
+ * @param options.onIdleError receives the error of a PostgreSQL connection that broke while idle
+ * @param options.metrics reports how the PostgreSQL connections are used
+ * @param options.withoutTimeouts lets statements take as long as they need
  */
 export function openDatabase(
   config: DatabaseConfig,
-  options: { onIdleError: (error: Error) => void; metrics?: Metrics; unhurried?: boolean },
+  options: { onIdleError: (error: Error) => void; metrics?: Metrics; withoutTimeouts?: boolean },
 ): Database {
   const dialect =
     config.kind === "sqlite" ? sqliteDialect(config.file) : postgresDialect(config.url, options);
@@ -32,7 +32,7 @@ export function openDatabase(
  * @throws ConfigError when a newer version has migrated the database: this one would not understand it
  */
 export async function migrate(config: DatabaseConfig): Promise<{ applied: string[] }> {
-  const db = openDatabase(config, { onIdleError: () => {}, unhurried: true });
+  const db = openDatabase(config, { onIdleError: () => {}, withoutTimeouts: true });
   try {
     const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
     const unknown = (await appliedMigrations(db)).find((name) => !(name in migrations));
@@ -59,15 +59,15 @@ async function appliedMigrations(db: Database): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** More than a quarter of SQLite's page, so that its index spills into pages of its own; less than PostgreSQL's indexes take. */
+/** More than a quarter of a SQLite page, so that the index needs new pages; less than PostgreSQL's limit on index rows. */
 const PROBE_LENGTH = 2_000;
 
-/** How often a transaction is run before its deadlock is an error. */
+/** How often a transaction runs before a deadlock is an error. */
 const MAX_RUNS = 5;
 
 /**
- * Runs `work` in a transaction. PostgreSQL aborts one of two transactions that wait for each other (40P01), or that
- * cannot be serialized (40001): that one is run again, so `work` must change nothing but the database.
+ * Runs `work` in a transaction. PostgreSQL aborts one of two transactions that wait for each other (40P01) or cannot be
+ * serialized (40001). That one runs again, so `work` must change nothing but the database.
  */
 export async function inTransaction<T>(
   db: Database,
@@ -84,8 +84,8 @@ export async function inTransaction<T>(
 }
 
 /**
- * Resolves when the database answers and takes writes. What it writes is gone again when it is committed, and is large
- * enough to need new pages, which a full disk does not have.
+ * Checks that the database answers and takes writes. It writes rows large enough to need new pages, which a full disk
+ * does not have, and deletes them in the same transaction.
  */
 export async function probe(db: Database): Promise<void> {
   const names = Array.from({ length: 4 }, () => `probe ${randomUUID()} `.padEnd(PROBE_LENGTH, "."));
@@ -98,30 +98,30 @@ export async function probe(db: Database): Promise<void> {
   });
 }
 
-/** Resolves when the database answers. */
+/** Checks that the database answers. */
 export async function ping(db: Database): Promise<void> {
   await sql`select 1`.execute(db);
 }
 
-/** Whether a statement failed because a value that must be unique is taken. */
+/** Whether a statement failed because a unique value is already in use. */
 export function isUniqueViolation(error: unknown): boolean {
   return ["23505", "SQLITE_CONSTRAINT_UNIQUE"].includes(codeOf(error));
 }
 
-/** Codes that say the database is away: of the network, of PostgreSQL, of SQLite. */
+/** Codes for an unavailable database: of the network, of PostgreSQL, of SQLite. */
 const UNAVAILABLE_CODES = [
   /^E(CONNREFUSED|CONNRESET|CONNABORTED|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NOTFOUND|AI_AGAIN)$/,
-  // Connections, rejected logins, unknown databases, resources (a full disk too), cancelled by a timeout or a stop, I/O.
+  // Connection, rejected login, unknown database, resources (such as a full disk), cancelled by a timeout or shutdown, I/O.
   /^(08...|28...|3D000|53...|57...|58...)$/,
   // A read-only server, and timeouts of idle transactions.
   /^(25006|25P0[34])$/,
   /^SQLITE_(BUSY|CANTOPEN|FULL|IOERR|PROTOCOL|READONLY)/,
 ];
-/** What pg throws without a code; "was closed" when a transaction is rolled back after its connection was given up. */
+/** Errors of pg without a code. "was closed": a transaction rolled back after its connection was given up. */
 const UNAVAILABLE_MESSAGES =
   /^(Connection terminated|timeout (expired|exceeded when trying to connect)$|Query read timeout$|Client (was closed|has encountered a connection error) and is not queryable$)/;
 
-/** Whether a statement failed because the database is away: it cannot be reached, or cannot do its work for now. */
+/** Whether a statement failed because the database cannot be reached or cannot work at the moment. */
 export function isUnavailable(error: unknown): boolean {
   const code = codeOf(error);
   return (
@@ -130,7 +130,7 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
-/** The database's code for what went wrong: an SQLSTATE, or the name of SQLite's. */
+/** The database's error code: an SQLSTATE, or the name of a SQLite result code. */
 function codeOf(error: unknown): string {
   return String((error as { code?: unknown } | null)?.code);
 }

@@ -2,7 +2,7 @@ import type { Database } from "./database.js";
 
 /**
  * Takes a job until a time, unless another process has it.
- * @returns whether it is ours: of any number of callers at once, one gets true
+ * @returns whether this call took it: of concurrent calls, one returns true
  */
 export async function takeJob(
   db: Database,
@@ -23,7 +23,7 @@ export async function takeJob(
   return result.numUpdatedRows === 1n;
 }
 
-/** Leaves the job to whoever comes first after a time, unless it was taken over meanwhile. */
+/** Releases a job, to be taken again after a time, unless another process took it over meanwhile. */
 export async function releaseJob(
   db: Database,
   name: string,

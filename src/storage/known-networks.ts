@@ -1,6 +1,6 @@
 import type { Database } from "./database.js";
 
-/** Notes that the user has signed in from there. */
+/** Remembers until a time that the user has signed in from this network. */
 export async function rememberNetwork(
   db: Database,
   { userId, network, until }: { userId: string; network: string; until: number },
@@ -12,7 +12,7 @@ export async function rememberNetwork(
     .execute();
 }
 
-/** Whether the user has signed in from there. */
+/** Whether the user has signed in from this network. */
 export async function isKnownNetwork(
   db: Database,
   { userId, network, now }: { userId: string; network: string; now: number },
@@ -27,18 +27,18 @@ export async function isKnownNetwork(
   return row !== undefined;
 }
 
-/** Forgets where the user has signed in from. */
+/** Forgets a user's networks. */
 export async function forgetNetworks(db: Database, userId: string): Promise<void> {
   await db.deleteFrom("known_networks").where("user_id", "=", userId).execute();
 }
 
-/** @returns how many were removed, up to the limit */
+/** Removes up to `limit` networks that expired before a time. @returns how many */
 export async function deleteKnownNetworksExpiredBefore(
   db: Database,
   before: number,
   limit: number,
 ): Promise<number> {
-  const over = db
+  const expired = db
     .selectFrom("known_networks")
     .select(["user_id", "network"])
     .where("expires_at", "<", before)
@@ -47,7 +47,7 @@ export async function deleteKnownNetworksExpiredBefore(
     .deleteFrom("known_networks")
     .where("expires_at", "<", before)
     .where(({ eb, refTuple }) =>
-      eb(refTuple("user_id", "network"), "in", over.$asTuple("user_id", "network")),
+      eb(refTuple("user_id", "network"), "in", expired.$asTuple("user_id", "network")),
     )
     .executeTakeFirst();
   return Number(result.numDeletedRows);

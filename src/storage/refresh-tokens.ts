@@ -1,6 +1,6 @@
 import type { Database } from "./database.js";
 
-/** A refresh token as it is kept: its hash only. */
+/** A stored refresh token: only its hash. */
 export interface RefreshToken {
   tokenHash: string;
   usedAt: number | null;
@@ -33,7 +33,7 @@ export async function findRefreshToken(db: Database, tokenHash: string): Promise
   return row && { tokenHash: row.token_hash, usedAt: row.used_at, sealedSuccessor: row.sealed_successor };
 }
 
-/** Whose refresh tokens these are: of which session. Its newest token is always kept. */
+/** The session of a family of refresh tokens. Its newest token is always kept. */
 export async function findSessionIdOfFamily(db: Database, familyHash: string): Promise<string | undefined> {
   const row = await db
     .selectFrom("refresh_tokens")
@@ -44,7 +44,7 @@ export async function findSessionIdOfFamily(db: Database, familyHash: string): P
   return row?.session_id;
 }
 
-/** @returns false when it was consumed before: of any number of callers at once, one gets true */
+/** @returns whether this call consumed it: of concurrent calls, one returns true */
 export async function consumeRefreshToken(
   db: Database,
   tokenHash: string,

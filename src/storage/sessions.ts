@@ -9,11 +9,11 @@ export interface Session {
   id: string;
   userId: string;
   createdAt: number;
-  /** When it was last refreshed, or began. */
+  /** When it was last refreshed, or started. */
   lastUsedAt: number;
-  /** When it ends unless it is refreshed before. */
+  /** When it ends unless it is refreshed. */
   expiresAt: number;
-  /** When it ends however often it is refreshed. */
+  /** When it ends even if it is refreshed. */
   absoluteExpiresAt: number;
   endedAt: number | null;
   userAgent: string | null;
@@ -32,7 +32,7 @@ const COLUMNS = [
   "sessions.ip_address",
 ] as const;
 
-/** Under names that do not collide with those of a user's columns. */
+/** With names that do not collide with the columns of `users`. */
 type SessionColumns = Omit<Selectable<SessionRow>, "id" | "created_at"> & {
   session_id: string;
   session_created_at: number;
@@ -69,6 +69,11 @@ export async function insertSession(db: Database, session: Session): Promise<voi
     .execute();
 }
 
+export async function findSession(db: Database, id: string): Promise<Session | undefined> {
+  const row = await db.selectFrom("sessions").select(COLUMNS).where("id", "=", id).executeTakeFirst();
+  return row && toSession(row);
+}
+
 /** The session and its user in one query: this runs on every authenticated request. */
 export async function findSessionWithUser(
   db: Database,
@@ -85,7 +90,7 @@ export async function findSessionWithUser(
   return row && { session: toSession(row), user: toUser(row) };
 }
 
-/** The user's sessions that have neither ended nor expired, newest first, starting behind the session `after`. */
+/** The user's sessions that have neither ended nor expired, newest first, starting after the session `after`. */
 export async function listLiveSessions(
   db: Database,
   userId: string,
@@ -98,10 +103,10 @@ export async function listLiveSessions(
 }
 
 /**
- * Those of the user's live sessions that are more than `keep`, the least recently used.
- * @returns the ids of `limit` at most
+ * The user's live sessions except the `keep` most recently used ones.
+ * @returns up to `limit` ids
  */
-export async function listSupernumerarySessions(
+export async function listSessionsBeyond(
   db: Database,
   userId: string,
   now: number,
@@ -138,10 +143,10 @@ export async function extendSession(
 }
 
 /**
- * Ends those of the user's sessions that are live, by the clock of any process: what has just expired here may be
- * refreshed there.
- * @param which one of them, all of them, or all but one
- * @returns the ids of those it ended
+ * Ends the user's sessions that are live by any process's clock: one that has just expired here might still be refreshed
+ * there.
+ * @param which only one of them, or all except one; all of them without it
+ * @returns the ids of the sessions that it ended
  */
 export async function endSessions(
   db: Database,
@@ -160,20 +165,20 @@ export async function endSessions(
   return (await query.returning("id").execute()).map(({ id }) => id);
 }
 
-/** Removes up to `limit` sessions that ended or expired before a time, with their refresh tokens. */
+/** Removes up to `limit` sessions that ended or expired before a time, with their refresh tokens. @returns how many */
 export async function deleteSessionsEndedBefore(
   db: Database,
   before: number,
   limit: number,
 ): Promise<number> {
-  const isOver = (where: ExpressionBuilder<Tables, "sessions">) =>
+  const hasEnded = (where: ExpressionBuilder<Tables, "sessions">) =>
     where.or([where("ended_at", "<", before), where("expires_at", "<", before)]);
   const result = await db
     .deleteFrom("sessions")
-    // Said of the row itself too, as in every deletion of this kind: PostgreSQL asks again only that of one that
+    // On the row itself too, as in every such deletion: that is the condition which PostgreSQL checks again for a row that
     // another transaction changed meanwhile.
-    .where(isOver)
-    .where("id", "in", (query) => query.selectFrom("sessions").select("id").where(isOver).limit(limit))
+    .where(hasEnded)
+    .where("id", "in", (query) => query.selectFrom("sessions").select("id").where(hasEnded).limit(limit))
     .executeTakeFirst();
   return Number(result.numDeletedRows);
 }

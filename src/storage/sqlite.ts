@@ -12,72 +12,70 @@ import {
   type SqliteDialectConfig,
   SqliteDriver,
 } from "kysely";
+import { SECOND } from "../clock.js";
 
-/** How long to wait for another connection that writes to the same SQLite file, in milliseconds. */
-const BUSY_TIMEOUT = 5_000;
+/** How long to wait for another connection that writes to the same SQLite file. */
+const BUSY_TIMEOUT = 5 * SECOND;
 
-/** SQLite on this file, opened by the first query, which creates it when it is missing. */
+/** SQLite on this file. The first query opens it, and creates it when it is missing. */
 export function sqliteDialect(file: string): Dialect {
   return new ImmediateSqliteDialect({ database: async () => openSqlite(file) });
 }
 
 async function openSqlite(file: string): Promise<BetterSqlite3.Database> {
-  // Password hashes live here: they are their owner's alone to read.
+  // It contains password hashes: only the owner may read it.
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  // SQLite's own waiting would block the whole process, the holder of the lock with it.
+  // SQLite's own busy timeout would block the whole process, and possibly the holder of the lock with it.
   const sqlite = new BetterSqlite3(file, { timeout: 0 });
   if (process.platform !== "win32") chmodSync(file, 0o600);
   await whileBusy(() => sqlite.pragma("journal_mode = WAL"), pause);
   sqlite.pragma("synchronous = FULL");
   sqlite.pragma("foreign_keys = ON");
-  // SQLite's own knows no letters but ASCII's.
+  // SQLite's own only handles ASCII.
   sqlite.function("lower", { deterministic: true }, (text) => (text as string | null)?.toLowerCase());
   return sqlite;
 }
 
 /**
- * SQLite's transactions start as readers, and one that writes after another process wrote fails at once
- * whatever the busy timeout. Starting as the writer waits instead, and lets migrations be a transaction.
+ * By default a SQLite transaction starts as a reader, and fails immediately when it writes after another process has
+ * written, whatever the busy timeout. Starting as the writer waits instead, and lets migrations run in a transaction.
  */
 class ImmediateSqliteDialect extends SqliteDialect {
-  readonly #config: SqliteDialectConfig;
-
-  constructor(config: SqliteDialectConfig) {
+  constructor(private readonly config: SqliteDialectConfig) {
     super(config);
-    this.#config = config;
   }
 
   override createDriver() {
-    return new ImmediateSqliteDriver(this.#config);
+    return new ImmediateSqliteDriver(this.config);
   }
 
   override createAdapter() {
-    return new SharingSqliteAdapter();
+    return new SharedConnectionAdapter();
   }
 }
 
-class SharingSqliteAdapter extends SqliteAdapter {
+class SharedConnectionAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true;
   }
 
-  /** Kysely must not put the uses of the one connection in a row: the driver below does, and knows when to let go. */
+  /** Keeps Kysely from queueing for the one connection: the driver below does that, and knows when to release it. */
   override get supportsMultipleConnections(): boolean {
     return true;
   }
 }
 
 class ImmediateSqliteDriver extends SqliteDriver {
-  readonly #turns = new Turns();
+  readonly #mutex = new Mutex();
 
   override async acquireConnection(): Promise<DatabaseConnection> {
     const connection = await super.acquireConnection();
-    await this.#turns.take();
-    return new PatientConnection(connection, this.#turns);
+    await this.#mutex.acquire();
+    return new RetryingConnection(connection, this.#mutex);
   }
 
   override async releaseConnection(): Promise<void> {
-    this.#turns.pass();
+    this.#mutex.release();
   }
 
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
@@ -88,60 +86,57 @@ class ImmediateSqliteDriver extends SqliteDriver {
     try {
       await connection.executeQuery(CompiledQuery.raw("rollback"));
     } catch (error) {
-      // A full disk, for one, has SQLite roll back by itself: what failed is told then, not this.
+      // SQLite may have rolled back by itself, as for a full disk: then the original error counts, not this one.
       if (!String((error as Error).message).includes("no transaction is active")) throw error;
     }
   }
 }
 
 /**
- * Tries again while another process writes. Meanwhile others have their turn: a write that waits must
- * not make reads wait, nor the next write wait twice as long.
+ * Retries while another process writes. In the meantime others use the connection: a waiting write must not make reads
+ * wait, nor make the next write wait twice as long.
  */
-class PatientConnection implements DatabaseConnection {
-  readonly #connection: DatabaseConnection;
-  readonly #turns: Turns;
-
-  constructor(connection: DatabaseConnection, turns: Turns) {
-    this.#connection = connection;
-    this.#turns = turns;
-  }
+class RetryingConnection implements DatabaseConnection {
+  constructor(
+    private readonly connection: DatabaseConnection,
+    private readonly mutex: Mutex,
+  ) {}
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     return whileBusy(
-      () => this.#connection.executeQuery<R>(query),
-      // Nothing is half done: a transaction that has begun is the writer, and finds nothing busy.
+      () => this.connection.executeQuery<R>(query),
+      // Only outside a transaction, which is the writer once it has begun: then nothing is busy.
       async () => {
-        this.#turns.pass();
+        this.mutex.release();
         await pause();
-        await this.#turns.take();
+        await this.mutex.acquire();
       },
     );
   }
 
   streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
-    return this.#connection.streamQuery(query, chunkSize);
+    return this.connection.streamQuery(query, chunkSize);
   }
 }
 
-/** Lets one at a time have the connection, first come, first served. */
-class Turns {
-  #taken = false;
+/** A mutex for the connection, first come, first served. */
+class Mutex {
+  #held = false;
   readonly #waiting: (() => void)[] = [];
 
-  async take(): Promise<void> {
-    if (this.#taken) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#taken = true;
+  async acquire(): Promise<void> {
+    if (this.#held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#held = true;
   }
 
-  pass(): void {
+  release(): void {
     const next = this.#waiting.shift();
-    if (next === undefined) this.#taken = false;
+    if (next === undefined) this.#held = false;
     else next();
   }
 }
 
-/** Tries again as long as another connection writes, without blocking what else this process does meanwhile. */
+/** Retries while another connection writes, without blocking the process. */
 async function whileBusy<T>(work: () => T | Promise<T>, wait: () => Promise<void>): Promise<T> {
   const deadline = performance.now() + BUSY_TIMEOUT;
   for (;;) {

@@ -67,8 +67,8 @@ export async function purgeDeletedUser(db: Database, id: string, limit: number):
 }
 
 /**
- * Removes up to `limit` accounts that were created before a time, never verified their address, and have no invitation
- * left.
+ * Removes up to `limit` accounts that were created before a time, never verified their address, and have no one-time
+ * token: an invitation or a verification link that still works must not lead nowhere.
  * @returns how many
  */
 export async function deleteUnverifiedUsersBefore(
@@ -86,8 +86,7 @@ export async function deleteUnverifiedUsersBefore(
           where
             .selectFrom("one_time_tokens")
             .select("token_hash")
-            .whereRef("one_time_tokens.user_id", "=", "users.id")
-            .where("purpose", "=", "INVITATION"),
+            .whereRef("one_time_tokens.user_id", "=", "users.id"),
         ),
       ),
     ]);

@@ -12,7 +12,7 @@ const SECOND = 1000;
 /** No request takes longer, whatever its response. */
 const LONGEST_ANSWER = 20 * SECOND;
 const FAILURES = ["SERVICE_UNAVAILABLE", "OVERLOADED"];
-const UNAVAILABLE = "The service is unavailable. Try again in some seconds.";
+const UNAVAILABLE = "The service is unavailable. Try again in a few seconds.";
 /** The mail server is always down. */
 const ENV = { REGISTRATION: "open", SMTP_URL: "smtp://127.0.0.1:1" };
 

@@ -32,7 +32,7 @@ describe("when SQLite fails (row 66)", () => {
 
   /** A database that is away: when to try again, and one line in the log however many requests there were. */
   const AWAY = {
-    message: "The service is unavailable. Try again in some seconds.",
+    message: "The service is unavailable. Try again in a few seconds.",
     extensions: { code: "SERVICE_UNAVAILABLE", retryAfter: 5 },
   };
   const READY = { status: 200, text: '{"status":"ok"}' };

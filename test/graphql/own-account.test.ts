@@ -388,6 +388,34 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect(codeOf(privileged)).toBe("BAD_USER_INPUT");
     });
 
+    test("updateProfile changes a name 20 times an hour at most: each change is an audit event", async () => {
+      const { accessToken: token, user } = await signIn();
+      const update = (fullName: string, as = token) =>
+        app.send(UPDATE_PROFILE, { input: { fullName } }, { token: as });
+      const events = async () => (await auditEventsOf(app.latchkey.db, user.id)).map(({ type }) => type);
+      const before = (await events()).length;
+      for (let n = 1; n <= 20; n++) {
+        expect((await update(`Name ${n}`)).data?.updateProfile.fullName).toBe(`Name ${n}`);
+        // What changes nothing counts nothing.
+        expect((await update(`Name ${n}`)).errors).toBeUndefined();
+      }
+      const refused = await update("Name 21");
+      expect(refused.status).toBe(429);
+      expect(refused.errors?.[0]).toMatchObject({
+        message: "Too many attempts. Try again in 3600 seconds.",
+        extensions: { code: "RATE_LIMITED", retryAfter: 3600 },
+      });
+      expect((await update("Name 20")).data?.updateProfile.fullName).toBe("Name 20");
+      expect((await events()).slice(before).sort()).toEqual([
+        "ATTEMPTS_LIMITED",
+        ...Array(20).fill("PROFILE_UPDATED"),
+      ]);
+      expect((await update("Another's", (await signIn()).accessToken)).errors).toBeUndefined();
+      app.clock.advance(HOUR);
+      const renewed = (await app.login(user.username)).accessToken;
+      expect((await update("Name 21", renewed)).data?.updateProfile.fullName).toBe("Name 21");
+    });
+
     test("an email address is changed by a link sent to the new one, and the old one is told (row 46)", async () => {
       const { accessToken, username, email } = await signIn();
       const newEmail = `changed-${email}`;

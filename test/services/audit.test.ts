@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
+import { idsFrom } from "../../src/clock.js";
+import { Audit } from "../../src/services/audit.js";
 import { AUDIT_EVENT_TYPES, type AuditEventType } from "../../src/storage/audit.js";
+import { ROLES } from "../../src/storage/users.js";
 import {
   AUDIT_EVENTS,
   CREATE_USER,
@@ -157,6 +160,37 @@ test.each(Object.entries(ACTIONS) as [AuditEventType, () => Promise<unknown>][])
     expect([before, app.clock.now()]).toContain(at);
   },
 );
+
+test("details of more than 1,024 bytes, which answers have no room for, are not written", async () => {
+  const { db } = app.latchkey;
+  const audit = new Audit({ clock: app.clock, newId: idsFrom(app.clock) });
+  const record = (bytes: number) =>
+    audit.record(db, "USER_CREATED", { details: { note: "ż".repeat((bytes - '{"note":""}'.length) / 2) } });
+  const events = () => db.selectFrom("audit_events").select("id").execute();
+  const before = (await events()).length;
+  await record(1023);
+  await expect(record(1025)).rejects.toThrow("The details of USER_CREATED are longer than 1024 bytes.");
+  expect((await events()).length).toBe(before + 1);
+});
+
+test("the most that a user can bring into the details fits", async () => {
+  const username = "a".repeat(32);
+  const account = { username, email: "longest@example.com", fullName: null, roles: [...ROLES] };
+  const { id } = await app.latchkey.operator.create(account, PASSWORD);
+  const changes = { username: "b".repeat(32), email: "other@example.com", fullName: "ż".repeat(200) };
+  const admin = await as("admin");
+  const answers = [
+    await send(UPDATE_USER, { id, input: changes }, admin),
+    await send(SET_USER_ROLES, { id, roles: ["USER"] }, admin),
+    await send(SET_USER_ROLES, { id, roles: [...ROLES] }, admin),
+    await send(DELETE_USER, { id }, admin),
+  ];
+  expect(answers.map(({ errors }) => errors)).toEqual(Array(4).fill(undefined));
+  const rows = app.latchkey.db.selectFrom("audit_events").select(["type", "details"]);
+  for (const { type, details } of await rows.execute()) {
+    expect([type, Buffer.byteLength(details) <= 1024]).toEqual([type, true]);
+  }
+});
 
 test("the times are UTC where they are read", async () => {
   app.clock.advance(60 * MINUTE);

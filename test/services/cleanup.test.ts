@@ -14,7 +14,13 @@ import { type App, FrozenClock, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { emailedToken } from "../support/emails.js";
 import { holdLock } from "../support/locks.js";
-import { ACCEPT_INVITATION, REFRESH } from "../support/operations.js";
+import {
+  ACCEPT_INVITATION,
+  REFRESH,
+  REGISTER,
+  REQUEST_EMAIL_VERIFICATION,
+  VERIFY_EMAIL,
+} from "../support/operations.js";
 import { auditEventsOf } from "../support/tables.js";
 
 const SECOND = 1000;
@@ -111,6 +117,35 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
     app.clock.advance(HOUR);
     await jobs.runDue();
     expect(await names()).toEqual(["admin", "ida"]);
+  });
+
+  test("an account stays while a link to verify its address is valid, and a day longer", async () => {
+    const { db, jobs } = app.latchkey;
+    for (const username of ["late", "never"]) {
+      const email = `${username}@example.com`;
+      await app.send(REGISTER, { input: { username, email, password: PASSWORD } });
+      await app.latchkey.outbox.deliverDue();
+    }
+    // All but the last hour of the week that an unverified account is kept.
+    app.clock.advance(7 * DAY - HOUR);
+    await jobs.runDue();
+    const tokens = [];
+    for (const email of ["late@example.com", "never@example.com"]) {
+      await app.send(REQUEST_EMAIL_VERIFICATION, { email });
+      tokens.push(await emailedToken(app, email));
+    }
+    const names = async () =>
+      (await db.selectFrom("users").select("username").orderBy("username").execute()).map(
+        ({ username }) => username,
+      );
+    app.clock.advance(DAY - SECOND);
+    await jobs.runDue();
+    expect(await names()).toEqual(["late", "never"]);
+    const { errors } = await app.send(VERIFY_EMAIL, { token: tokens[0]! });
+    expect(errors).toBeUndefined();
+    app.clock.advance(DAY + HOUR);
+    await jobs.runDue();
+    expect(await names()).toEqual(["late"]);
   });
 
   test("audit events go after AUDIT_RETENTION_DAYS, the day they are past it", async () => {

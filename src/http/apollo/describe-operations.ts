@@ -1,5 +1,6 @@
 import type { ApolloServerPlugin } from "@apollo/server";
 import { type FragmentDefinitionNode, type GraphQLError, Kind, type SelectionSetNode } from "graphql";
+import { SECOND } from "../../clock.js";
 import type { Context } from "../../graphql/context.js";
 import { fragmentsOf } from "../../graphql/limits/selection-size.js";
 import type { Metrics } from "../../metrics.js";
@@ -30,7 +31,7 @@ export function describeOperations(metrics: Metrics): ApolloServerPlugin<Describ
           metrics.graphqlRequestAnswered(
             operation === undefined ? "invalid" : roots.length === 1 ? roots[0]! : "several",
             code === undefined ? "OK" : String(code),
-            (performance.now() - startedAt) / 1000,
+            (performance.now() - startedAt) / SECOND,
           );
         },
       };

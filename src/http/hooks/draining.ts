@@ -1,9 +1,10 @@
 import { Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
+import { SECOND } from "../../clock.js";
 
 /** How long a connection that was just opened may take to ask something, in milliseconds. */
-const FIRST_REQUEST = 1_000;
+const FIRST_REQUEST = SECOND;
 /** A turn of the event loop so short that no connection is likely to have come meanwhile, in milliseconds. */
 const SHORT_TURN = 0.2;
 const MAX_TURNS = 1_000;

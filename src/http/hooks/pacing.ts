@@ -1,11 +1,12 @@
 import { setTimeout } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
+import { SECOND } from "../../clock.js";
 import { isProbe } from "./request-log.js";
 
 /** Refusals that leave a second; each takes about as much work as any other answer. */
 const RATE = 200;
 /** How long one is held back at most, in milliseconds. */
-const LONGEST_WAIT = 5_000;
+const LONGEST_WAIT = 5 * SECOND;
 
 /**
  * Sends RATE_LIMITED, OVERLOADED and SERVICE_UNAVAILABLE no faster than at a steady rate; probes wait for nothing. Clients that try again as soon as they are
@@ -16,7 +17,7 @@ export function paceRefusals(server: FastifyInstance): void {
   server.addHook("onSend", async (request, reply) => {
     if ((reply.statusCode !== 429 && reply.statusCode !== 503) || isProbe(request)) return;
     const now = performance.now();
-    next = Math.min(Math.max(now, next + 1000 / RATE), now + LONGEST_WAIT);
+    next = Math.min(Math.max(now, next + SECOND / RATE), now + LONGEST_WAIT);
     await setTimeout(next - now);
   });
 }

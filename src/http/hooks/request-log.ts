@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { SECOND } from "../../clock.js";
 import type { Metrics } from "../../metrics.js";
 import type { Viewer } from "../../services/sessions/viewer.js";
 import { addressOf } from "../caller.js";
@@ -44,7 +45,7 @@ export function logRequests(server: FastifyInstance, metrics: Metrics): void {
       metrics.httpRequestAnswered(
         route,
         reply.raw.writableFinished ? reply.statusCode : "aborted",
-        milliseconds / 1000,
+        milliseconds / SECOND,
       );
       logRequest(request, reply, milliseconds);
     });

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.js";
 import type { Passwords } from "../../crypto/passwords.js";
-import { invalidInput } from "../../errors.js";
+import { invalidInput, type LatchkeyError } from "../../errors.js";
 import { lockAdministrators } from "../../storage/administrators.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import { deleteUser } from "../../storage/user-deletion.js";
@@ -16,7 +16,7 @@ import type { AccountAccess } from "../passwords/account-access.js";
 import type { PasswordPolicy } from "../passwords/policy.js";
 import type { IssuedToken, Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize } from "../sessions/viewer.js";
-import { expectPassword, type Reauthentication } from "../sign-in/reauthentication.js";
+import type { Reauthentication } from "../sign-in/reauthentication.js";
 import { keepAnAdministrator } from "./administrators.js";
 
 export interface OwnAccountDeps {
@@ -35,13 +35,13 @@ export interface OwnAccountDeps {
   outbox: Outbox;
 }
 
-/** What a signed-in user does with their own account. */
+/** What a signed-in user can do with their own account. */
 export class OwnAccount {
   constructor(private readonly deps: OwnAccountDeps) {}
 
   /**
-   * Sets another password, ends all sessions, and starts a new one for the caller.
-   * @param user as the request found them; what matters is checked again when the password is set
+   * Sets a new password, ends all sessions, and starts a new one for the caller.
+   * @param user as authenticated for the request; checked again in the transaction
    * @throws INVALID_CREDENTIALS for a wrong current password; UNAUTHENTICATED; BAD_USER_INPUT; RATE_LIMITED; OVERLOADED
    */
   async changePassword(
@@ -49,45 +49,35 @@ export class OwnAccount {
     actor: Actor,
     { currentPassword, newPassword }: { currentPassword: string; newPassword: string },
   ): Promise<IssuedToken> {
-    const verified = await this.deps.reauthentication.check(user, currentPassword, actor.caller);
-    if (newPassword === currentPassword) {
-      throw invalidInput([
-        {
-          field: "newPassword",
-          rule: "different",
-          message: "the new password must be another than the current one",
-        },
-      ]);
-    }
-    const holder = { caller: actor.caller, account: user.id, known: true };
-    const hash = await this.deps.passwordQueue.withSlot(holder, async () => {
-      await this.deps.policy.check(newPassword, user, "newPassword");
-      return this.deps.passwords.hash(newPassword);
-    });
+    if (newPassword === currentPassword) throw samePassword();
+    const { caller } = actor;
+    const checked = await this.deps.reauthentication.check(user, currentPassword, caller);
+    const hash = await this.#hash(newPassword, user, caller).catch(checked.attempt.fail);
     const started = await inTransaction(this.deps.db, async (transaction) => {
-      const user = await this.#authorize(transaction, actor, verified);
-      await this.deps.access.replacePassword(transaction, user, hash, byItself(actor));
+      const user = await this.deps.reauthentication.authorize(transaction, actor, checked);
+      await this.deps.access.replacePassword(transaction, user, hash, asThemselves(actor));
       await this.#record(transaction, "PASSWORD_CHANGED", actor);
-      return { user, ...(await this.deps.sessions.start(transaction, user, actor.caller)) };
-    });
+      return { user, ...(await this.deps.sessions.start(transaction, user, caller)) };
+    }).catch(checked.attempt.fail);
     this.deps.outbox.wake();
     return this.deps.sessions.issueToken(started.session, started.user, started.refreshToken);
   }
 
-  /** @throws UNAUTHENTICATED, BAD_USER_INPUT */
+  /** @throws UNAUTHENTICATED, BAD_USER_INPUT, RATE_LIMITED */
   async updateProfile(actor: Actor, changes: Pick<UserChanges, "fullName">): Promise<User> {
     checkIdentity(changes);
     return inTransaction(this.deps.db, async (transaction) => {
       const now = this.deps.clock.now();
       const { user } = await authorize(transaction, actor, { now });
       if (changes.fullName === undefined || changes.fullName === user.fullName) return user;
+      await this.deps.rateLimits.countChange(transaction, "PROFILE", user.id, actor.caller);
       await this.#record(transaction, "PROFILE_UPDATED", actor, { changed: ["fullName"] });
       return (await updateUser(transaction, user.id, changes, now)) ?? user;
     });
   }
 
   /**
-   * Sends an email to the new address, if it is free: whether it is, is not told.
+   * Sends an email to the new address, if no account has it. The answer does not say whether one does.
    * @throws UNAUTHENTICATED, INVALID_CREDENTIALS, BAD_USER_INPUT, RATE_LIMITED, OVERLOADED
    */
   async requestEmailChange(
@@ -98,17 +88,17 @@ export class OwnAccount {
     const email = normalizeLogin(newEmail);
     const violations = emailViolations(email).map((violation) => ({ ...violation, field: "newEmail" }));
     if (violations.length > 0) throw invalidInput(violations);
-    const verified = await this.deps.reauthentication.check(user, currentPassword, actor.caller);
-    await this.deps.emailRequests.count(actor.caller);
+    const checked = await this.deps.reauthentication.check(user, currentPassword, actor.caller);
+    await this.deps.emailRequests.count(actor.caller).catch(checked.attempt.fail);
     await inTransaction(this.deps.db, async (transaction) => {
-      const { id: userId } = await this.#authorize(transaction, actor, verified);
+      const { id: userId } = await this.deps.reauthentication.authorize(transaction, actor, checked);
       await this.#record(transaction, "EMAIL_CHANGE_REQUESTED", actor);
       await this.deps.outbox.enqueue(transaction, { kind: "EMAIL_CHANGE", email, userId });
-    });
+    }).catch(checked.attempt.fail);
     this.deps.outbox.wake();
   }
 
-  /** Puts the new address in the place of the old, which is told. @throws INVALID_TOKEN, RATE_LIMITED */
+  /** Replaces the address with the new one, and notifies the old. @throws INVALID_TOKEN, RATE_LIMITED */
   async confirmEmailChange(token: string, caller: Caller): Promise<void> {
     await this.deps.rateLimits.guessToken(caller, () => unlessTaken(this.#confirmEmailChange(token, caller)));
     this.deps.outbox.wake();
@@ -118,7 +108,7 @@ export class OwnAccount {
     await inTransaction(this.deps.db, async (transaction) => {
       const { user, email } = await this.deps.tokens.consume(transaction, "EMAIL_CHANGE", token);
       const now = this.deps.clock.now();
-      // What was sent to the old address must not open the account any more.
+      // Tokens sent to the old address must no longer give access.
       await this.deps.access.withdrawTokens(transaction, user);
       await updateUser(transaction, user.id, { email, emailVerifiedAt: now }, now);
       const event = { actorId: user.id, subjectId: user.id, caller };
@@ -129,28 +119,30 @@ export class OwnAccount {
   }
 
   /**
-   * Removes the account with its items, sessions and tokens. The audit log keeps who it was.
+   * Deletes the account with its items, sessions and tokens. The audit log keeps its username.
    * @throws UNAUTHENTICATED; INVALID_CREDENTIALS; FORBIDDEN for the last administrator; RATE_LIMITED; OVERLOADED
    */
   async delete(user: User, actor: Actor, password: string): Promise<void> {
-    const verified = await this.deps.reauthentication.check(user, password, actor.caller);
+    const checked = await this.deps.reauthentication.check(user, password, actor.caller);
     await inTransaction(this.deps.db, async (transaction) => {
       const administrators = await lockAdministrators(transaction);
-      const { id, username, email } = await this.#authorize(transaction, actor, verified);
-      await this.deps.access.revoke(transaction, { id, email }, byItself(actor));
+      const owner = await this.deps.reauthentication.authorize(transaction, actor, checked);
+      const { id, username, email } = owner;
+      await this.deps.access.revoke(transaction, { id, email }, asThemselves(actor));
       await this.#record(transaction, "ACCOUNT_DELETED", actor, { username });
       await this.deps.outbox.enqueue(transaction, { kind: "ACCOUNT_DELETED", email, facts: { username } });
       await deleteUser(transaction, id, this.deps.clock.now());
       await keepAnAdministrator(transaction, administrators);
-    });
+    }).catch(checked.attempt.fail);
     this.deps.outbox.wake();
   }
 
-  /** @param verified the hash that the password was checked against */
-  async #authorize(transaction: Database, actor: Actor, verified: string): Promise<User> {
-    const { user } = await authorize(transaction, actor, { now: this.deps.clock.now() });
-    await expectPassword(transaction, user.id, verified);
-    return user;
+  /** @throws BAD_USER_INPUT, OVERLOADED */
+  async #hash(newPassword: string, user: User, caller: Caller): Promise<string> {
+    return this.deps.passwordQueue.withSlot({ caller, account: user.id, known: true }, async () => {
+      await this.deps.policy.check(newPassword, user, "newPassword");
+      return this.deps.passwords.hash(newPassword);
+    });
   }
 
   async #record(
@@ -159,10 +151,19 @@ export class OwnAccount {
     actor: Actor,
     details: Record<string, unknown> = {},
   ): Promise<void> {
-    await this.deps.audit.record(transaction, type, { ...byItself(actor), subjectId: actor.userId, details });
+    await this.deps.audit.record(transaction, type, {
+      ...asThemselves(actor),
+      subjectId: actor.userId,
+      details,
+    });
   }
 }
 
-function byItself({ userId, caller }: Actor): ChangedBy {
+function asThemselves({ userId, caller }: Actor): ChangedBy {
   return { actorId: userId, caller };
+}
+
+function samePassword(): LatchkeyError<"BAD_USER_INPUT"> {
+  const message = "the new password must differ from the current one";
+  return invalidInput([{ field: "newPassword", rule: "different", message }]);
 }

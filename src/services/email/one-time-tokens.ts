@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.js";
+import { type Clock, DAY, MINUTE } from "../../clock.js";
 import { hashOpaqueToken, newOpaqueToken } from "../../crypto/opaque-tokens.js";
 import { LatchkeyError } from "../../errors.js";
 import { type Database, isUniqueViolation } from "../../storage/database.js";
@@ -11,15 +11,12 @@ import {
 } from "../../storage/one-time-tokens.js";
 import { findUserById, lockUser, type User } from "../../storage/users.js";
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-
 /** How long a token is valid, in milliseconds. For a password reset, see ASVS 6.5.5. */
 const LIFETIMES: Record<TokenPurpose, number> = {
-  EMAIL_VERIFICATION: 24 * HOUR,
+  EMAIL_VERIFICATION: DAY,
   PASSWORD_RESET: 10 * MINUTE,
-  INVITATION: 7 * 24 * HOUR,
-  EMAIL_CHANGE: 24 * HOUR,
+  INVITATION: 7 * DAY,
+  EMAIL_CHANGE: DAY,
 };
 
 export interface IssuedOneTimeToken {

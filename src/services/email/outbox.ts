@@ -1,4 +1,4 @@
-import type { Clock, NewId } from "../../clock.js";
+import { type Clock, DAY, HOUR, MINUTE, type NewId, SECOND } from "../../clock.js";
 import { type Email, type Mailer, PermanentEmailError } from "../../email/mailer.js";
 import type { Database } from "../../storage/database.js";
 import {
@@ -13,15 +13,13 @@ import {
 import type { Job } from "../jobs.js";
 import type { EmailLimits } from "../limits/email-limits.js";
 
-const SECOND = 1000;
-const HOUR = 3600 * SECOND;
 /** Emails sent concurrently, so that one slow delivery does not delay the others. */
 const CONCURRENCY = 5;
 /** Lease on a claimed email: longer than any attempt, so a crashed process only delays it. */
-const LEASE = 60 * SECOND;
+const LEASE = MINUTE;
 const FIRST_BACK_OFF = 30 * SECOND;
 const LONGEST_BACK_OFF = HOUR;
-const GIVEN_UP_AFTER = 3 * 24 * HOUR;
+const GIVEN_UP_AFTER = 3 * DAY;
 /** How long closing waits for emails that are being sent. */
 const CLOSING_TIME = 3 * SECOND;
 /** By then the response has been sent: its timing must not reveal which addresses get an email. */

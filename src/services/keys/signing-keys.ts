@@ -1,5 +1,5 @@
 import { type CryptoKey, importJWK } from "jose";
-import { CLOCK_TOLERANCE, type Clock } from "../../clock.js";
+import { CLOCK_TOLERANCE, type Clock, SECOND } from "../../clock.js";
 import type { Algorithm } from "../../config.js";
 import type { KeyRing, SigningKey, VerificationKey } from "../../crypto/access-tokens.js";
 import { LatchkeyError } from "../../errors.js";
@@ -16,7 +16,7 @@ import type { Audit } from "../audit.js";
 import type { PrivateKeys } from "./private-keys.js";
 
 /** How long the keys are taken as read, in milliseconds. */
-const RELOAD_INTERVAL = 30_000;
+const RELOAD_INTERVAL = 30 * SECOND;
 /**
  * How long before it signs a new key is published, in milliseconds: all processes have read it by then, and
  * those who cached the key set (for RELOAD_INTERVAL at most) have asked again.

@@ -1,56 +1,55 @@
+import { DAY, HOUR, MINUTE } from "../../clock.js";
 import type { AttemptKey, AttemptLimit } from "../../storage/attempts.js";
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-
-/** A user's count stays until it is reset; one of a name that nobody has must go some time. */
+/** A user's count is kept until it is reset. The count of a name that no account has must expire. */
 const UNKNOWN_NAME_WINDOW = 30 * DAY;
 
 interface Limits {
-  /** Of an account from one network. */
+  /** Per account and network. */
   pair?: AttemptLimit;
-  /** Of a network. */
-  network: AttemptLimit;
-  /** Of an account: as much again for the networks it has signed in from. */
+  /** Per network. */
+  network?: AttemptLimit;
+  /** Per account. The networks it has signed in from have a count of their own, with the same limit. */
   account?: AttemptLimit;
 }
 
 const LIMITS = {
-  // NIST SP 800-63B-4, 3.2.2: no more than 100 failures in a row, here half of them from networks that are known.
+  // NIST SP 800-63B-4, 3.2.2: at most 100 consecutive failures. Half of them are for known networks.
   PASSWORD: {
     pair: { attempts: 5, window: DAY, backOff: true },
     network: { attempts: 100, window: 15 * MINUTE },
     account: { attempts: 50, window: Number.POSITIVE_INFINITY },
   },
-  // Refresh tokens and tokens from emails that are no good.
+  // Invalid refresh tokens and emailed tokens.
   TOKEN: { network: { attempts: 300, window: 15 * MINUTE } },
   REGISTRATION: { network: { attempts: 50, window: HOUR } },
   // Requests that send an email, whatever the address.
   EMAIL: { network: { attempts: 50, window: HOUR } },
   PASSWORD_STRENGTH: { network: { attempts: 300, window: 15 * MINUTE } },
+  // Each change is an audit event, which is kept for months.
+  PROFILE: { account: { attempts: 20, window: HOUR } },
 } satisfies Record<string, Limits>;
 
 /**
- * Emails of one kind to one address, whoever asks for them. It backs off: however many are asked for, the address gets
- * few, and the owner gets one in the end.
+ * Emails of one kind to one address, whoever requests them. It backs off: the address gets few emails however many are
+ * requested, and the owner's request is always served in the end.
  */
 export const EMAILS_TO_ADDRESS: AttemptLimit = { attempts: 5, window: HOUR, backOff: true };
 
 /** What is limited. */
 export type AttemptKind = keyof typeof LIMITS;
 
-/** Which account is tried, and from where. */
+/** The account of an attempt, and the network it comes from. */
 export interface AttemptTarget {
   userId: string | undefined;
-  /** The user's id, or what stands for a name that nobody has; empty where no account is tried. */
+  /** The user's id, or the hash of a name that no account has; empty where no account is involved. */
   account: string;
   network: string;
   /** Whether the user has signed in from there before. */
   known: boolean;
 }
 
-/** The limits that hold for an attempt, and what each counts it under. */
+/** The limits that apply to an attempt, with the key that each counts it under. */
 export function limitsOf(
   kind: AttemptKind,
   { userId, account, network, known }: AttemptTarget,
@@ -58,8 +57,9 @@ export function limitsOf(
   const limits: Limits = LIMITS[kind];
   const found = [];
   if (limits.pair) found.push({ key: { name: `${kind}_PAIR`, account, network }, limit: limits.pair });
-  // A user from a known network is not held back for what others do there.
-  if (!known) found.push({ key: { name: `${kind}_NETWORK`, account: "", network }, limit: limits.network });
+  // A user in a known network is not limited by what others do there.
+  if (limits.network && !known)
+    found.push({ key: { name: `${kind}_NETWORK`, account: "", network }, limit: limits.network });
   if (limits.account) {
     const { window } = limits.account;
     const limit = {
@@ -71,7 +71,7 @@ export function limitsOf(
   return found;
 }
 
-/** What an account's attempts are counted under, from all networks that are known, or from all others. */
+/** The key for an account's attempts from all its known networks, or from all others. */
 export function accountKey(
   kind: AttemptKind,
   { account, known }: Pick<AttemptTarget, "account" | "known">,

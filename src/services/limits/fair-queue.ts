@@ -1,6 +1,6 @@
 /**
- * What waits for a turn, in groups within groups: turns go round the outermost groups, within each round its own, and
- * so on; within the innermost, first come, first served. A path names an item's groups, the outermost first.
+ * A round-robin queue of nested groups: the outermost groups take turns, then the groups within each, and so on. Within
+ * an innermost group it is first in, first out. A path names an item's groups, the outermost first.
  */
 export class FairQueue<T> {
   readonly #groups = new Map<string, FairQueue<T>>();
@@ -11,7 +11,7 @@ export class FairQueue<T> {
     return this.#size;
   }
 
-  /** Whether anything waits in this outermost group. */
+  /** Whether this outermost group has any items. */
   has(group: string): boolean {
     return this.#groups.has(group);
   }
@@ -27,7 +27,7 @@ export class FairQueue<T> {
     queue.add(rest, item);
   }
 
-  /** Removes the item whose turn it is, and moves its groups behind the others. */
+  /** Removes and returns the next item. Its groups go to the back. */
   take(): T | undefined {
     for (const [group, queue] of this.#groups) {
       const item = queue.take();
@@ -40,7 +40,7 @@ export class FairQueue<T> {
     return this.#items.shift();
   }
 
-  /** Removes an item that waits at the path. */
+  /** Removes an item at this path. */
   remove([group, ...rest]: readonly string[], item: T): void {
     this.#size--;
     if (group === undefined) {
@@ -53,9 +53,9 @@ export class FairQueue<T> {
   }
 
   /**
-   * The item that makes room for a newcomer when there is none: the newest of the largest group, where that group would
-   * not have fewer left than the newcomer's then has. Groups that are about even are compared by the groups within.
-   * @returns undefined when the newcomer is who has to go
+   * The item to drop so that a new one at this path fits into a full queue: the newest of the largest group, unless that
+   * would leave it smaller than the new item's group. Between groups of about the same size, their inner groups decide.
+   * @returns undefined when the new item itself must be dropped
    */
   displacedBy([group, ...rest]: readonly string[]): T | undefined {
     if (group === undefined) return undefined;
@@ -71,7 +71,7 @@ export class FairQueue<T> {
     return largest ? largest.#newest() : this.#items.at(-1);
   }
 
-  /** Of several that are as large, the one whose turn comes last. */
+  /** Among equals, the one whose turn comes last. */
   #largest(): FairQueue<T> | undefined {
     let largest: FairQueue<T> | undefined;
     for (const queue of this.#groups.values()) {

@@ -2,8 +2,8 @@ import ipaddr from "ipaddr.js";
 import type { Caller } from "../audit.js";
 
 /**
- * The network a client is in, as limits count it: an IPv4 address, or the /64 of an IPv6 one, in which one subscriber
- * may choose addresses. "unknown" for what is no address.
+ * The caller's network, as rate limits count it: the IPv4 address, or the /64 of the IPv6 address, within which one
+ * subscriber can choose addresses. "unknown" without a valid address.
  */
 export function networkOf({ ipAddress }: Caller): string {
   if (ipAddress === null || !ipaddr.isValid(ipAddress)) return "unknown";

@@ -1,3 +1,4 @@
+import { SECOND } from "../../clock.js";
 import type { Passwords } from "../../crypto/passwords.js";
 import { LatchkeyError } from "../../errors.js";
 import type { Metrics } from "../../metrics.js";
@@ -5,63 +6,61 @@ import type { Caller } from "../audit.js";
 import { FairQueue } from "./fair-queue.js";
 import { networkOf } from "./network.js";
 
-const SECOND = 1000;
-/** As much work waits for each thread, by the time that a password has taken so far. */
+/** How much work may wait per thread, going by the time that passwords have taken so far. */
 const MAX_WORK_WAITING = 5 * SECOND;
-/** However slow the machine is: a short burst is not refused. */
+/** Even a slow machine takes a short burst. */
 const MIN_CAPACITY = 24;
-/** Nobody waits longer, whatever the estimate was. */
+/** The longest wait, whatever the estimate was. */
 const MAX_WAIT = 30 * SECOND;
-/** In seconds: by then what waits now has had its turn. */
+/** In seconds: by then the current queue has been served. */
 const RETRY_AFTER = MAX_WORK_WAITING / SECOND;
 
-/** For whom a password is checked or hashed. */
+/** Who a password is checked or hashed for. */
 export interface SlotHolder {
   caller: Caller;
-  /** Who within the network; empty where there is no account yet. */
+  /** The account within the network; empty when there is none yet. */
   account: string;
-  /** Whether this network is known to the account, or the request has proved who it is for. */
+  /** Whether the account has signed in from this network, or the request is already authenticated. */
   known: boolean;
 }
 
 interface Waiting {
   known: boolean;
   start: () => void;
-  refuse: () => void;
+  reject: () => void;
+}
+
+export interface PasswordQueueDeps {
+  passwords: Passwords;
+  metrics: Metrics;
 }
 
 /**
- * The queue before the threads that check and hash passwords. It is fair: turns go round the networks that wait, and
- * within one round its accounts. It is bounded by the time that its work takes; when it is full, the network that has
- * the most waiting makes room. Half of it is for those whose network is known to the account, and half for others, when
- * it is full of networks that have one each: so neither sort of flood from very many networks keeps the other out.
+ * The queue for the threads that check and hash passwords. It is fair: networks take turns, and within a network its
+ * accounts. It is bounded by the time that its work takes. When it is full, the network with the most requests makes
+ * room; when every network has one, half of the queue is for networks known to the account and half for others, so
+ * that a flood from very many networks of one sort cannot keep the other out.
  */
 export class PasswordQueue {
-  readonly #passwords: Passwords;
-  readonly #metrics: Metrics;
-  readonly #slots: number;
   readonly #queue = new FairQueue<Waiting>();
-  /** The same, in the order in which they came. */
+  /** The same requests in order of arrival. */
   readonly #waiting = new Set<Waiting>();
   #running = 0;
 
-  constructor({ passwords, metrics }: { passwords: Passwords; metrics: Metrics }) {
-    this.#passwords = passwords;
-    this.#metrics = metrics;
-    // One more than can compute: while it is at the database, no thread is idle.
-    this.#slots = passwords.threads + 1;
-    metrics.watchPasswordQueue(() => this.#queue.size);
+  constructor(private readonly deps: PasswordQueueDeps) {
+    deps.metrics.watchPasswordQueue(() => this.#queue.size);
   }
 
   /**
-   * Runs all of a request's password work once it has a slot. Not to be nested.
+   * Runs all of a request's password work once it has a slot. Must not be nested.
    * @throws OVERLOADED, and what the work throws
    */
   async withSlot<T>(holder: SlotHolder, work: () => Promise<T>): Promise<T> {
     const askedAt = performance.now();
-    if (this.#running < this.#slots) this.#running++;
-    else await this.#turn(holder);
-    this.#metrics.passwordWaited((performance.now() - askedAt) / SECOND);
+    // One slot more than threads: while one request waits for the database, no thread is idle.
+    if (this.#running <= this.deps.passwords.threads) this.#running++;
+    else await this.#waitForSlot(holder);
+    this.deps.metrics.passwordWaited((performance.now() - askedAt) / SECOND);
     try {
       return await work();
     } finally {
@@ -71,15 +70,15 @@ export class PasswordQueue {
     }
   }
 
-  /** Resolves when the slot of another request has been handed over. */
-  async #turn({ caller, account, known }: SlotHolder): Promise<void> {
+  /** Waits until another request hands over its slot. */
+  async #waitForSlot({ caller, account, known }: SlotHolder): Promise<void> {
     const network = networkOf(caller);
     if (this.#isFull()) {
       const displaced = this.#queue.displacedBy([network, account]) ?? this.#newestOther(network, known);
       if (displaced === undefined) throw overloaded();
-      displaced.refuse();
+      displaced.reject();
     }
-    await new Promise<void>((resolve, reject) => {
+    await new Promise<void>((resolve, fail) => {
       const leave = () => {
         clearTimeout(timer);
         this.#waiting.delete(waiting);
@@ -90,24 +89,24 @@ export class PasswordQueue {
           leave();
           resolve();
         },
-        refuse: () => {
+        reject: () => {
           leave();
           this.#queue.remove([network, account], waiting);
-          reject(overloaded());
+          fail(overloaded());
         },
       };
-      const timer = setTimeout(waiting.refuse, MAX_WAIT);
+      const timer = setTimeout(waiting.reject, MAX_WAIT);
       this.#waiting.add(waiting);
       this.#queue.add([network, account], waiting);
     });
   }
 
   #isFull(): boolean {
-    const { threads, duration } = this.#passwords;
+    const { threads, duration } = this.deps.passwords;
     return this.#queue.size >= Math.max(MIN_CAPACITY, (threads * MAX_WORK_WAITING) / duration);
   }
 
-  /** Of known and other networks, the newest of those who have more than half, for a network that has none waiting. */
+  /** For a network with nothing in the queue: the newest request of the other sort, when that has more than half of it. */
   #newestOther(network: string, known: boolean): Waiting | undefined {
     const others = [...this.#waiting].filter((waiting) => waiting.known !== known);
     const half = this.#waiting.size / 2;

@@ -1,6 +1,6 @@
-import type { Clock } from "../../clock.js";
+import { type Clock, DAY, HOUR, SECOND } from "../../clock.js";
 import type { KeyedHash } from "../../crypto/keyed-hash.js";
-import { hasCode, LatchkeyError } from "../../errors.js";
+import { type ErrorCode, hasCode, LatchkeyError } from "../../errors.js";
 import type { Metrics } from "../../metrics.js";
 import {
   type AttemptKey,
@@ -16,25 +16,32 @@ import type { Audit, Caller } from "../audit.js";
 import { type AttemptKind, type AttemptTarget, accountKey, limitsOf } from "./attempt-limits.js";
 import { networkOf } from "./network.js";
 
-const SECOND = 1000;
-const DAY = 24 * 3600 * SECOND;
-
-/** For so long a network stays known after a sign-in. */
+/** How long a network stays known after a sign-in. */
 const KNOWN_NETWORK_LIFETIME = 90 * DAY;
-/** In seconds, where time does not help. */
-const RETRY_AFTER_UNTIL_RESET = 3600;
+/** For a limit that only a new password lifts. In seconds. */
+const RETRY_AFTER_UNTIL_RESET = HOUR / SECOND;
 
-/** Who tries, and what. */
+/** Who makes an attempt, at which account. */
 export interface Attempter extends AttemptTarget {
   caller: Caller;
 }
 
-/** To be called when the password is right, with the transaction that makes it a success: gives back what was counted. */
-export type Succeeded = (transaction: Database) => Promise<void>;
+/** A password attempt. It counts as a failure from the start, until it ends in one of these ways. */
+export interface Attempt {
+  /** Resets the account's counts and remembers the network, in the transaction that acts on the correct password. */
+  succeed(transaction: Database): Promise<void>;
+  /** Throws the error that the attempt ended in. Unless it rejects the password, the count is given back. */
+  fail(error: unknown): Promise<never>;
+  /** Takes the count back. */
+  giveBack(): Promise<void>;
+}
+
+/** Errors that leave an attempt counted. Any other is a fault of ours, or comes after a correct password. */
+const COUNTED_CODES: readonly ErrorCode[] = ["INVALID_CREDENTIALS", "ACCOUNT_DISABLED", "EMAIL_NOT_VERIFIED"];
 
 interface Counted {
   key: AttemptKey;
-  /** Whether it was the last that is let through for now. */
+  /** Whether the limit rejects the next one. */
   reached: boolean;
 }
 
@@ -43,23 +50,23 @@ export interface RateLimitsDeps {
   clock: Clock;
   audit: Audit;
   metrics: Metrics;
-  /** Stands in for names that no account has: people type passwords into the wrong field. */
+  /** Hashes the names that no account has: people type passwords into the wrong field. */
   names: KeyedHash;
 }
 
 /**
- * Limits attempts, in the database: all processes count together, and a restart forgets nothing.
+ * Limits attempts. Counts are kept in the database: all processes share them, and they survive a restart.
  *
- * Guessing at one account is limited from each network by growing delays, from each network over all accounts, and
- * from all networks together. Nobody can lock the owner out for good that way: networks the account has signed in from
- * have counts of their own, emails are held up for minutes at most, and a new password resets all.
+ * Password attempts are limited per account and network, by growing delays; per network, over all accounts; and per
+ * account, over all networks. This cannot lock the owner out for good: networks the account has signed in from have
+ * counts of their own, emails are delayed by minutes at most, and a new password resets everything.
  */
 export class RateLimits {
   constructor(private readonly deps: RateLimitsDeps) {}
 
   /**
-   * Who tries an account. For a name that nobody has the same is done, and later the same counted.
-   * @param target.name what the account was called, normalized
+   * Identifies who attempts to sign in to an account. A name that no account has is treated, and counted, the same way.
+   * @param target.name the name that was entered, normalized
    */
   async identify(caller: Caller, target: { userId: string | undefined; name: string }): Promise<Attempter> {
     const account = target.userId ?? this.deps.names.of(target.name);
@@ -73,24 +80,27 @@ export class RateLimits {
   }
 
   /**
-   * Counts a password, then has it checked. A right one starts the account's count anew.
-   * @param attempt given what to call when the password is right
-   * @throws RATE_LIMITED, and what the attempt throws
+   * Counts a password attempt. Call it before the check, so that concurrent attempts cannot exceed the limits.
+   * @throws RATE_LIMITED
    */
-  async guessPassword<T>(attempter: Attempter, attempt: (succeeded: Succeeded) => Promise<T>): Promise<T> {
-    const counted = await this.#countAll("PASSWORD", attempter);
-    try {
-      return await attempt((transaction) => this.#succeeded(transaction, attempter));
-    } catch (error) {
-      if (error instanceof LatchkeyError) await this.#recordReached(counted, attempter);
-      throw error;
-    }
+  async begin(attempter: Attempter): Promise<Attempt> {
+    const counted = await this.#countAll(this.deps.db, "PASSWORD", attempter);
+    return {
+      succeed: (transaction) => this.#succeed(transaction, attempter),
+      fail: async (error) => {
+        const isCounted = error instanceof LatchkeyError && COUNTED_CODES.includes(error.code);
+        if (isCounted) await this.#recordReached(this.deps.db, counted, attempter);
+        else await this.#giveBack(counted);
+        throw error;
+      },
+      giveBack: () => this.#giveBack(counted),
+    };
   }
 
   /**
-   * Has a token looked up, and counts it when it is no good. A good one is never held back for what others send from
-   * the same network: nobody guesses 256 bits.
-   * @throws RATE_LIMITED in the place of INVALID_TOKEN, and what the attempt throws
+   * Runs what consumes a token, and counts an invalid one. A valid token always works, whatever others in the network
+   * send: 256 bits cannot be guessed.
+   * @throws RATE_LIMITED instead of INVALID_TOKEN, and what the attempt throws
    */
   async guessToken<T>(caller: Caller, attempt: () => Promise<T>): Promise<T> {
     try {
@@ -101,54 +111,71 @@ export class RateLimits {
     }
   }
 
-  /** Counts for the client's network what counts however it ends. @throws RATE_LIMITED */
-  async count(kind: Exclude<AttemptKind, "PASSWORD">, caller: Caller): Promise<void> {
-    const attempter = { userId: undefined, account: "", network: networkOf(caller), known: false, caller };
-    await this.#recordReached(await this.#countAll(kind, attempter), attempter);
+  /** Counts a request of the caller's network, whatever comes of it. @throws RATE_LIMITED */
+  async count(kind: Exclude<AttemptKind, "PASSWORD" | "PROFILE">, caller: Caller): Promise<void> {
+    await this.#count(this.deps.db, kind, { userId: undefined, account: "", caller });
+  }
+
+  /** Counts a user's change, as part of its transaction: only committed changes count. @throws RATE_LIMITED */
+  async countChange(transaction: Database, kind: "PROFILE", userId: string, caller: Caller): Promise<void> {
+    await this.#count(transaction, kind, { userId, account: userId, caller });
   }
 
   /**
-   * After a new password: whoever guessed has to start again, and so has whoever knew the old one. Where the owner set
-   * it is the one network known from then on: who goes on guessing must not keep the owner from logging in.
-   * @param caller undefined when an operator set it
+   * Resets a user's counts and forgets their known networks, as part of a transaction.
+   * @param knownFrom the caller whose network becomes the only known one, so that continued guessing from elsewhere
+   * cannot lock them out; none without it
    */
-  async startAnew(transaction: Database, userId: string, caller?: Caller): Promise<void> {
+  async reset(transaction: Database, userId: string, knownFrom?: Caller): Promise<void> {
     await resetAllAttempts(transaction, userId);
     await forgetNetworks(transaction, userId);
-    if (caller !== undefined) await this.#remember(transaction, userId, networkOf(caller));
+    if (knownFrom !== undefined) await this.#remember(transaction, userId, networkOf(knownFrom));
   }
 
-  async #countAll(kind: AttemptKind, attempter: Attempter): Promise<Counted[]> {
+  async #count(
+    db: Database,
+    kind: AttemptKind,
+    { userId, account, caller }: Pick<Attempter, "userId" | "account" | "caller">,
+  ): Promise<void> {
+    const attempter = { userId, account, network: networkOf(caller), known: false, caller };
+    await this.#recordReached(db, await this.#countAll(db, kind, attempter), attempter);
+  }
+
+  async #countAll(db: Database, kind: AttemptKind, attempter: Attempter): Promise<Counted[]> {
     const limits = limitsOf(kind, attempter);
     const now = this.deps.clock.now();
-    // Asked first, so that an attempt which one limit refuses is not counted by the others.
+    // Checked first, so that an attempt which one limit rejects does not count towards the others.
     const keys = limits.map(({ key }) => key);
-    const next = await findNextAttempt(this.deps.db, keys, now);
-    if (next !== undefined) throw this.#refused(kind, next - now);
+    const next = await findNextAttempt(db, keys, now);
+    if (next !== undefined) throw this.#rejected(kind, next - now);
     const counted: Counted[] = [];
     for (const { key, limit } of limits) {
-      const count = await countAttempt(this.deps.db, key, limit, now);
-      // Others were faster; how long it takes is told to the next try.
-      if (count === undefined) throw this.#refused(kind, SECOND);
+      const count = await countAttempt(db, key, limit, now);
+      // A concurrent attempt was the last one allowed. The next rejection says how long to wait.
+      if (count === undefined) throw this.#rejected(kind, SECOND);
       counted.push({ key, reached: count === limit.attempts });
     }
     return counted;
   }
 
-  #refused(kind: AttemptKind, wait: number): LatchkeyError<"RATE_LIMITED"> {
+  #rejected(kind: AttemptKind, wait: number): LatchkeyError<"RATE_LIMITED"> {
     this.deps.metrics.attemptRefused(kind);
     return rateLimited(wait);
   }
 
-  async #recordReached(counted: readonly Counted[], { userId, caller }: Attempter): Promise<void> {
+  async #recordReached(
+    db: Database,
+    counted: readonly Counted[],
+    { userId, caller }: Attempter,
+  ): Promise<void> {
     for (const { key, reached } of counted) {
       if (!reached) continue;
       const entry = { subjectId: userId, caller, details: { limit: key.name } };
-      await this.deps.audit.record(this.deps.db, "ATTEMPTS_LIMITED", entry);
+      await this.deps.audit.record(db, "ATTEMPTS_LIMITED", entry);
     }
   }
 
-  async #succeeded(transaction: Database, attempter: Attempter): Promise<void> {
+  async #succeed(transaction: Database, attempter: Attempter): Promise<void> {
     for (const { key } of limitsOf("PASSWORD", attempter)) {
       if (key.account === "") await uncountAttempt(transaction, key);
       else await resetAttempts(transaction, key);
@@ -157,6 +184,14 @@ export class RateLimits {
     if (userId === undefined) return;
     await resetAttempts(transaction, accountKey("PASSWORD", { account, known: !known }));
     await this.#remember(transaction, userId, network);
+  }
+
+  async #giveBack(counted: readonly Counted[]): Promise<void> {
+    try {
+      for (const { key } of counted) await uncountAttempt(this.deps.db, key);
+    } catch {
+      // The database is unavailable, as the error of the request says. It costs the owner one attempt.
+    }
   }
 
   async #remember(transaction: Database, userId: string, network: string): Promise<void> {
@@ -172,7 +207,7 @@ function rateLimited(wait: number): LatchkeyError<"RATE_LIMITED"> {
   if (wait > DAY) {
     return new LatchkeyError(
       "RATE_LIMITED",
-      "Too many failed attempts. Set a new password with `requestPasswordReset`, or log in from where you have before.",
+      "Too many failed attempts. Set a new password with `requestPasswordReset`, or log in from a network you have signed in from before.",
       { retryAfter: RETRY_AFTER_UNTIL_RESET },
     );
   }

@@ -21,39 +21,36 @@ export interface AccountAccessDeps {
   outbox: Outbox;
 }
 
-/**
- * What opens an account, taken back in one place, whoever asks for it. Each method is a part of a transaction that has
- * locked the user.
- */
+/** Revokes access to an account. Each method is part of a transaction that has locked the user. */
 export class AccountAccess {
   constructor(private readonly deps: AccountAccessDeps) {}
 
-  /** Every token that was emailed to the user, and every email that waits to bring one. */
+  /** Withdraws the tokens that were emailed to the user, and the pending emails that would contain one. */
   async withdrawTokens(transaction: Database, user: Owner): Promise<void> {
     await deleteOneTimeTokens(transaction, user.id);
     await deletePendingEmails(transaction, user);
   }
 
   /**
-   * Everything that opens the account without its password, and what is known of who tried: sessions, tokens, pending
-   * emails, rate-limit counters and known networks. A disabling and a deletion do it, and every new password.
-   * @param knownFrom where the one network is that is known from then on; none is without it
+   * Revokes everything that gives access without the password: sessions, emailed tokens and pending emails. Resets the
+   * rate limits and known networks. Part of disabling and deleting an account, and of every new password.
+   * @param knownFrom the caller whose network becomes the only known one; none without it
    */
   async revoke(transaction: Database, user: Owner, by: ChangedBy, knownFrom?: Caller): Promise<void> {
     await this.withdrawTokens(transaction, user);
-    await this.deps.rateLimits.startAnew(transaction, user.id, knownFrom);
+    await this.deps.rateLimits.reset(transaction, user.id, knownFrom);
     await this.deps.sessions.endAll(transaction, user.id, by);
   }
 
   /**
-   * Sets a password, revokes all that came before it, and tells the user. The network it was set from is known from
-   * then on. Call `outbox.wake` once the transaction is committed.
+   * Sets a password, revokes all previous access, and emails the user. The network it was set from becomes known. Call
+   * `outbox.wake` once the transaction is committed.
    */
   async replacePassword(transaction: Database, user: User, hash: string, by: ChangedBy): Promise<void> {
     await this.revoke(transaction, user, by, by.caller);
     await setPasswordHash(transaction, user.id, hash, this.deps.clock.now());
     const { email, username, emailVerifiedAt } = user;
-    // An address that nobody has proven to be theirs is not written to.
+    // Nobody has proven that this address is theirs.
     if (emailVerifiedAt === null) return;
     await this.deps.outbox.enqueue(transaction, { kind: "PASSWORD_CHANGED", email, facts: { username } });
   }

@@ -25,7 +25,7 @@ export interface PasswordRecoveryDeps {
   outbox: Outbox;
 }
 
-/** Setting a password with a token from an email: who has forgotten theirs, and who was invited. */
+/** Setting a password with an emailed token: a forgotten one, or the first one of an invited user. */
 export class PasswordRecovery {
   constructor(private readonly deps: PasswordRecoveryDeps) {}
 
@@ -37,7 +37,7 @@ export class PasswordRecovery {
     );
   }
 
-  /** Sets the first password of an invited user, whose address it proves. @throws as reset */
+  /** Sets the first password of an invited user, and verifies their address. @throws as `reset` does */
   async acceptInvitation(token: string, password: string, caller: Caller): Promise<void> {
     const choice = { password, field: "password" };
     await this.deps.rateLimits.guessToken(caller, () =>
@@ -51,7 +51,7 @@ export class PasswordRecovery {
     { password, field }: { password: string; field: string },
     caller: Caller,
   ): Promise<void> {
-    // A password that is refused must not cost the token: it is consumed when all else is well.
+    // The token is consumed last: a rejected password must not cost it.
     const owner = await this.deps.tokens.ownerOf(this.deps.db, purpose, token);
     const holder = { caller, account: owner.id, known: true };
     const hash = await this.deps.passwordQueue.withSlot(holder, async () => {

@@ -11,14 +11,14 @@ import {
   findSessionWithUser,
   insertSession,
   listLiveSessions,
-  listSupernumerarySessions,
+  listSessionsBeyond,
   type Session,
 } from "../../storage/sessions.js";
 import { lockUser, type User } from "../../storage/users.js";
 import type { Audit, Caller, ChangedBy } from "../audit.js";
 import { type Actor, authorize, type Viewer, viewerOf } from "./viewer.js";
 
-/** What a client gets for signing in, and for refreshing. */
+/** The tokens that signing in and refreshing return. */
 export interface IssuedToken {
   accessToken: string;
   /** Epoch milliseconds. */
@@ -29,13 +29,13 @@ export interface IssuedToken {
   user: User;
 }
 
-/** How long a session lasts, in milliseconds: without being refreshed, and at all. */
+/** How long a session lasts without a refresh, and in total. Milliseconds. */
 export interface SessionLifetime {
   idle: number;
   absolute: number;
 }
 
-/** After the limit was lowered there may be any number too many: a sign-in ends so many of them. */
+/** After the limit is lowered a user may have any number of sessions over it: one sign-in ends this many. */
 const MAX_ENDED_PER_START = 20;
 
 export interface SessionsDeps {
@@ -45,16 +45,17 @@ export interface SessionsDeps {
   clock: Clock;
   newId: NewId;
   lifetime: SessionLifetime;
-  /** How many live sessions a user has at most. */ maxPerUser: number;
+  /** The most live sessions that a user can have. */
+  maxPerUser: number;
 }
 
-/** Starts, shows and ends sessions, and tells whose a token is. */
+/** Starts, lists and ends sessions, and authenticates access tokens. */
 export class Sessions {
   constructor(private readonly deps: SessionsDeps) {}
 
   /**
-   * Writes a new session and its first refresh token, and ends the least recently used ones that are too many by it.
-   * @param transaction one that holds the user's lock
+   * Starts a session with its first refresh token. Ends the least recently used ones that are over the limit then.
+   * @param transaction has locked the user
    */
   async start(
     transaction: Database,
@@ -83,15 +84,16 @@ export class Sessions {
     return { session, refreshToken };
   }
 
-  /** Leaves room for one more session of the user. */
+  /** Makes room for one more session of the user. */
   async #makeRoom(transaction: Database, userId: string, caller: Caller): Promise<void> {
     const now = this.deps.clock.now();
     const room = { keep: this.deps.maxPerUser - 1, limit: MAX_ENDED_PER_START };
-    for (const sessionId of await listSupernumerarySessions(transaction, userId, now, room)) {
-      await endSessions(transaction, userId, now, { only: sessionId });
-      const event = { actorId: userId, subjectId: userId, sessionId, caller };
-      const details = { reason: "MAX_SESSIONS_PER_USER" };
-      await this.deps.audit.record(transaction, "SESSION_REVOKED", { ...event, details });
+    const details = { reason: "MAX_SESSIONS_PER_USER" };
+    for (const sessionId of await listSessionsBeyond(transaction, userId, now, room)) {
+      await this.#end(transaction, "SESSION_REVOKED", asThemselves({ userId, caller }), {
+        only: sessionId,
+        details,
+      });
     }
   }
 
@@ -102,8 +104,8 @@ export class Sessions {
   }
 
   /**
-   * Whose token this is, now: the database is asked every time, so that ending a session or disabling
-   * a user is felt on the very next request.
+   * Authenticates an access token. Reads the database every time, so that ending a session or disabling a user applies
+   * to the very next request.
    */
   async authenticate(accessToken: string): Promise<Viewer> {
     const result = await this.deps.accessTokens.verify(accessToken);
@@ -111,7 +113,7 @@ export class Sessions {
     return this.#viewerOf(result.claims);
   }
 
-  /** What an access token says (RFC 7662), with the roles the user has now; undefined when it would not be let in. */
+  /** The claims of an access token (RFC 7662), with the user's current roles; undefined when it is rejected. */
   async introspect(accessToken: string): Promise<(AccessTokenClaims & { username: string }) | undefined> {
     const result = await this.deps.accessTokens.verify(accessToken);
     const viewer = result.valid ? await this.#viewerOf(result.claims) : undefined;
@@ -128,11 +130,11 @@ export class Sessions {
     return listLiveSessions(this.deps.db, userId, this.deps.clock.now(), page);
   }
 
-  /** Ends the session the user is in; one that has ended stays as it is. */
+  /** Ends the actor's own session, if it has not ended yet. */
   async logout(actor: Actor): Promise<void> {
     await inTransaction(this.deps.db, async (transaction) => {
       await lockUser(transaction, actor.userId);
-      await this.#end(transaction, "LOGGED_OUT", byItself(actor), { only: actor.sessionId });
+      await this.#end(transaction, "LOGGED_OUT", asThemselves(actor), { only: actor.sessionId });
     });
   }
 
@@ -142,12 +144,17 @@ export class Sessions {
     if (ended === 0) throw new LatchkeyError("NOT_FOUND", "You have no session with this id.");
   }
 
-  /** Ends all the user's sessions but this one. @returns how many @throws UNAUTHENTICATED */
+  /** Ends all the user's sessions except this one. @returns how many @throws UNAUTHENTICATED */
   async revokeOthers(actor: Actor): Promise<number> {
     return this.#endOthers(actor, { except: actor.sessionId });
   }
 
-  /** Ends all of a user's sessions, as a part of a transaction that has locked the user. @returns how many */
+  /** Ends a session whose refresh token was reused, as part of a transaction. */
+  async endReused(transaction: Database, { id, userId }: Session, caller: Caller): Promise<void> {
+    await this.#end(transaction, "REFRESH_TOKEN_REUSED", asThemselves({ userId, caller }), { only: id });
+  }
+
+  /** Ends all of a user's sessions, as part of a transaction that has locked the user. @returns how many */
   async endAll(transaction: Database, userId: string, by: ChangedBy): Promise<number> {
     return this.#end(transaction, "SESSION_REVOKED", { userId, by });
   }
@@ -155,7 +162,7 @@ export class Sessions {
   async #endOthers(actor: Actor, which: { only?: string; except?: string }): Promise<number> {
     return inTransaction(this.deps.db, async (transaction) => {
       await authorize(transaction, actor, { now: this.deps.clock.now() });
-      return this.#end(transaction, "SESSION_REVOKED", byItself(actor), which);
+      return this.#end(transaction, "SESSION_REVOKED", asThemselves(actor), which);
     });
   }
 
@@ -163,16 +170,19 @@ export class Sessions {
     transaction: Database,
     type: AuditEventType,
     { userId, by }: { userId: string; by: ChangedBy },
-    which: { only?: string; except?: string } = {},
+    { details = {}, ...which }: { only?: string; except?: string; details?: Record<string, unknown> } = {},
   ): Promise<number> {
     const ended = await endSessions(transaction, userId, this.deps.clock.now(), which);
     for (const sessionId of ended) {
-      await this.deps.audit.record(transaction, type, { ...by, subjectId: userId, sessionId });
+      await this.deps.audit.record(transaction, type, { ...by, subjectId: userId, sessionId, details });
     }
     return ended.length;
   }
 }
 
-function byItself({ userId, caller }: Actor): { userId: string; by: ChangedBy } {
+function asThemselves({ userId, caller }: Pick<Actor, "userId" | "caller">): {
+  userId: string;
+  by: ChangedBy;
+} {
   return { userId, by: { actorId: userId, caller } };
 }

@@ -1,15 +1,15 @@
 import { LatchkeyError, type UnauthenticatedReason } from "../../errors.js";
 import type { Database } from "../../storage/database.js";
-import { findSessionWithUser, type Session } from "../../storage/sessions.js";
+import { findSession, type Session } from "../../storage/sessions.js";
 import { lockUsers, type Role, type User } from "../../storage/users.js";
 import type { Caller } from "../audit.js";
 
-/** Who sends a request: a user with a live session, or nobody and why. */
+/** The sender of a request: a user with a live session, or anonymous and why. */
 export type Viewer =
   | { kind: "user"; user: User; sessionId: string }
   | { kind: "anonymous"; reason: UnauthenticatedReason };
 
-/** A signed-in user who asks for a change, in which session, and where the request comes from. */
+/** A signed-in user who requests a change, the session, and where the request comes from. */
 export interface Actor {
   userId: string;
   sessionId: string;
@@ -30,21 +30,22 @@ export function isLive(session: Session, now: number): boolean {
 }
 
 /**
- * The user of a session, if both are as they must be.
- * @param found the session and its user as they are stored now
+ * The viewer for a session, or why it does not authenticate.
+ * @param found the session and its user as currently stored
  */
 export function viewerOf(
   found: { session: Session; user: User } | undefined,
   userId: string,
   now: number,
 ): Viewer {
-  if (found === undefined || found.user.id !== userId) return { kind: "anonymous", reason: "INVALID_TOKEN" };
+  if (found === undefined || found.session.userId !== userId)
+    return { kind: "anonymous", reason: "INVALID_TOKEN" };
   if (found.user.disabledAt !== null) return { kind: "anonymous", reason: "ACCOUNT_DISABLED" };
   if (!isLive(found.session, now)) return { kind: "anonymous", reason: "SESSION_REVOKED" };
   return { kind: "user", user: found.user, sessionId: found.session.id };
 }
 
-/** The one rule of who may do what is for a role. @throws UNAUTHENTICATED, FORBIDDEN */
+/** Requires a signed-in user with this role. @throws UNAUTHENTICATED, FORBIDDEN */
 export function requireRole(viewer: Viewer, role: Role): User {
   if (viewer.kind === "anonymous") {
     const { reason } = viewer;
@@ -57,9 +58,9 @@ export function requireRole(viewer: Viewer, role: Role): User {
 }
 
 /**
- * Begins a transaction that writes for a signed-in user: what the request was let in with may have changed since, by
- * an earlier field of it or by somebody else. Locks the actor's row, so that it holds until the end.
- * @param options.subjectId another user whom it changes, to be locked as well
+ * Authorizes a signed-in user again, at the start of the transaction that writes for them: an earlier field of the
+ * request, or somebody else, may have ended the session since. Locks the actor's row, so that it holds until the end.
+ * @param options.subjectId another user to lock, whom the transaction changes
  * @returns both as they are now
  * @throws UNAUTHENTICATED, FORBIDDEN
  */
@@ -69,7 +70,11 @@ export async function authorize(
   { now, role = "USER", subjectId }: { now: number; role?: Role; subjectId?: string },
 ): Promise<{ user: User; subject: User | undefined }> {
   const users = await lockUsers(transaction, [actor.userId, ...(subjectId ? [subjectId] : [])]);
-  const found = await findSessionWithUser(transaction, actor.sessionId);
-  const user = requireRole(viewerOf(found, actor.userId, now), role);
-  return { user, subject: subjectId === undefined ? undefined : users.get(subjectId) };
+  const user = users.get(actor.userId);
+  const session = await findSession(transaction, actor.sessionId);
+  const viewer = viewerOf(user && session && { user, session }, actor.userId, now);
+  return {
+    user: requireRole(viewer, role),
+    subject: subjectId === undefined ? undefined : users.get(subjectId),
+  };
 }

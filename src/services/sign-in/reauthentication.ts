@@ -1,54 +1,44 @@
-import type { Passwords } from "../../crypto/passwords.js";
+import type { Clock } from "../../clock.js";
 import { LatchkeyError } from "../../errors.js";
 import { findPasswordHash } from "../../storage/credentials.js";
 import type { Database } from "../../storage/database.js";
 import type { User } from "../../storage/users.js";
-import type { Audit, Caller } from "../audit.js";
-import type { PasswordQueue } from "../limits/password-queue.js";
-import type { RateLimits } from "../limits/rate-limits.js";
+import type { Caller } from "../audit.js";
+import { type Actor, authorize } from "../sessions/viewer.js";
+import type { CheckedPassword, PasswordCheck } from "./check-password.js";
+
+const REJECTION = "The password is wrong.";
 
 export interface ReauthenticationDeps {
-  db: Database;
-  rateLimits: RateLimits;
-  passwords: Passwords;
-  passwordQueue: PasswordQueue;
-  audit: Audit;
+  clock: Clock;
+  passwordCheck: PasswordCheck;
 }
 
-/** Asks a user who is signed in for the password again, before what cannot be undone. */
+/** Asks a signed-in user for the password again, before a change that could lock them out. */
 export class Reauthentication {
   constructor(private readonly deps: ReauthenticationDeps) {}
 
   /**
-   * @returns the hash that the password was checked against, for `expectPassword`
+   * Checks the password. The caller ends the attempt: with `authorize` in the transaction of the change, or `fail`.
    * @throws INVALID_CREDENTIALS, which counts as a failed login; RATE_LIMITED; OVERLOADED
    */
-  async check(user: User, password: string, caller: Caller): Promise<string> {
-    const attempter = await this.deps.rateLimits.identify(caller, { userId: user.id, name: user.username });
-    return this.deps.passwordQueue.withSlot(attempter, () =>
-      this.deps.rateLimits.guessPassword(attempter, async (succeeded) => {
-        const hash = await findPasswordHash(this.deps.db, user.id);
-        if ((await this.deps.passwords.verify(password, hash)) && hash !== undefined) {
-          await succeeded(this.deps.db);
-          return hash;
-        }
-        const details = { reason: "INVALID_CREDENTIALS" };
-        await this.deps.audit.record(this.deps.db, "LOGIN_FAILED", { subjectId: user.id, caller, details });
-        throw wrongPassword();
-      }),
-    );
+  async check(user: User, password: string, caller: Caller): Promise<CheckedPassword> {
+    const target = { user, name: user.username, rejection: REJECTION };
+    return this.deps.passwordCheck.check(target, password, caller);
   }
-}
 
-/**
- * Checks, once the user is locked, that the password is still the one that was verified: another change may have come
- * first.
- * @throws INVALID_CREDENTIALS
- */
-export async function expectPassword(transaction: Database, userId: string, verified: string): Promise<void> {
-  if ((await findPasswordHash(transaction, userId)) !== verified) throw wrongPassword();
-}
-
-function wrongPassword(): LatchkeyError<"INVALID_CREDENTIALS"> {
-  return new LatchkeyError("INVALID_CREDENTIALS", "The password is wrong.");
+  /**
+   * Begins the transaction of the change: authorizes the actor, and records that the password was correct. It may have
+   * been replaced since it was checked.
+   * @returns the user as they are now
+   * @throws UNAUTHENTICATED, INVALID_CREDENTIALS
+   */
+  async authorize(transaction: Database, actor: Actor, { hash, attempt }: CheckedPassword): Promise<User> {
+    const { user } = await authorize(transaction, actor, { now: this.deps.clock.now() });
+    if ((await findPasswordHash(transaction, user.id)) !== hash) {
+      throw new LatchkeyError("INVALID_CREDENTIALS", REJECTION);
+    }
+    await attempt.succeed(transaction);
+    return user;
+  }
 }

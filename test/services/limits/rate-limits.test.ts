@@ -173,7 +173,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
       outcome: "RATE_LIMITED",
       status: 429,
       message:
-        "Too many failed attempts. Set a new password with `requestPasswordReset`, or log in from where you have before.",
+        "Too many failed attempts. Set a new password with `requestPasswordReset`, or log in from a network you have signed in from before.",
       retryAfter: 3600,
       header: "3600",
     };

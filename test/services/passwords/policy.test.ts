@@ -13,8 +13,7 @@ import {
 /** The most common of those that were found in breaches, most common first. */
 const COMMON = dictionary["passwords-common"] as string[];
 
-const GUESSABLE =
-  "the password is too easy to guess; take a few words that do not belong together, and none of your names";
+const GUESSABLE = "the password is too easy to guess; choose a few unrelated words, and none of your names";
 
 describe("a password that is set", () => {
   let app: App;
