@@ -1,4 +1,5 @@
 import { IsOptional, Max, Min, ValidateIf, ValidateNested } from "class-validator";
+import type { GraphQLResolveInfo } from "graphql";
 import {
   Args,
   ArgsType,
@@ -6,6 +7,7 @@ import {
   Field,
   FieldResolver,
   ID,
+  Info,
   InputType,
   Int,
   Mutation,
@@ -16,11 +18,12 @@ import {
 } from "type-graphql";
 import { LatchkeyError } from "../errors.js";
 import type { Items } from "../services/items.js";
-import type { Item } from "../storage/items.js";
+import type { ListedItem } from "../storage/items.js";
 import { Auth } from "./auth-checker.js";
 import { MAX_PAGE } from "./connection.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { MaxText } from "./limits/max-size.js";
+import { asksFor } from "./selected-fields.js";
 import { toUserType, UserType } from "./user.js";
 import { IsId, IsText } from "./validation.js";
 
@@ -134,10 +137,18 @@ export class ItemResolver {
   @Query(() => [ItemType], {
     description: "The signed-in user's items, oldest first. Errors: `UNAUTHENTICATED`, `BAD_USER_INPUT`.",
   })
-  async myItems(@Ctx() context: Context, @Args(() => MyItemsArgs) { first, after }: MyItemsArgs) {
+  async myItems(
+    @Ctx() context: Context,
+    @Args(() => MyItemsArgs) { first, after }: MyItemsArgs,
+    @Info() info: GraphQLResolveInfo,
+  ) {
     const { user } = signedIn(context);
     const owner = toUserType(user);
-    const items = await this.#items.list(user.id, { first, after: after ?? undefined });
+    const items = await this.#items.list(user.id, {
+      first,
+      after: after ?? undefined,
+      withDescription: asksFor(info, "description"),
+    });
     return items.map((item) => toItemType(item, owner));
   }
 
@@ -185,20 +196,22 @@ export class UserItemsResolver {
     @Root() owner: UserType,
     @Ctx() context: Context,
     @Args(() => ItemsArgs) { first }: ItemsArgs,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<ItemType[]> {
     const { user } = signedIn(context);
     if (user.id !== owner.id && !user.roles.includes("ADMIN")) {
       throw new LatchkeyError("FORBIDDEN", "These items are for their owner and administrators.");
     }
-    return (await context.loaders.itemsOf(owner.id, first)).map((item) => toItemType(item, owner));
+    const page = { first, withDescription: asksFor(info, "description") };
+    return (await context.loaders.itemsOf(owner.id, page)).map((item) => toItemType(item, owner));
   }
 }
 
-function toItemType(item: Item, owner: UserType): ItemType {
+function toItemType(item: ListedItem, owner: UserType): ItemType {
   return {
     id: item.id,
     title: item.title,
-    description: item.description,
+    description: item.description ?? null,
     owner,
     createdAt: new Date(item.createdAt),
     updatedAt: new Date(item.updatedAt),
