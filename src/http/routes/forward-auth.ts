@@ -16,7 +16,7 @@ export async function addForwardAuth(
     // The headers are the client's, the body is not sent along.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, _body, done) => done(null));
-    scope.all("/forward-auth", async (request, reply) => {
+    scope.all("/forward-auth", { config: { cors: false } }, async (request, reply) => {
       const viewer = await readViewer(sessions, request.headers.authorization);
       request.facts.viewer = viewer;
       const user = requireRole(viewer, "USER");

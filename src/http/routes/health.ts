@@ -6,8 +6,8 @@ export async function addHealth(
   server: FastifyInstance,
   { health }: { health: DatabaseHealth },
 ): Promise<void> {
-  server.get("/healthz", async () => ({ status: "ok" }));
-  server.get("/readyz", async (_request, reply) => {
+  server.get("/healthz", { config: { cors: false } }, async () => ({ status: "ok" }));
+  server.get("/readyz", { config: { cors: false } }, async (_request, reply) => {
     const reason = server.draining ? "the server is stopping" : await reasonOf(health);
     return reason === undefined ? { status: "ok" } : reply.code(503).send({ status: "unavailable", reason });
   });

@@ -10,7 +10,7 @@ export async function addMetrics(
   server: FastifyInstance,
   { metrics, token }: { metrics: Metrics; token: string | undefined },
 ): Promise<void> {
-  server.get("/metrics", async (request, reply) => {
+  server.get("/metrics", { config: { cors: false } }, async (request, reply) => {
     if (token !== undefined && !presentsSecret(request.headers.authorization, token)) {
       return reply
         .code(401)
