@@ -105,7 +105,7 @@ export function compose(
   }: { logger: Logger; clock?: Clock; print?: (text: string) => void },
 ): Latchkey {
   const newId = idsFrom(clock);
-  const metrics = new Metrics();
+  const metrics = new Metrics({ translate: (error) => health.translate(error) });
   const db = openDatabase(config.database, {
     onIdleError: (error) => logFailure("lost an idle database connection")(error),
     metrics,
