@@ -5,7 +5,8 @@ import type { GraphQLSchema } from "graphql";
 import type { Logger } from "pino";
 import { type Clock, idsFrom, systemClock } from "./clock.js";
 import type { Config } from "./config.js";
-import { AccessTokens, type KeyRing, SecretKeyRing } from "./crypto/access-tokens.js";
+import { AccessTokens } from "./crypto/access-tokens.js";
+import { type KeyRing, SecretKeyRing } from "./crypto/key-ring.js";
 import { KeyedHash } from "./crypto/keyed-hash.js";
 import { Passwords } from "./crypto/passwords.js";
 import { loadOrCreateSecretKey } from "./crypto/secret-key.js";
@@ -27,7 +28,7 @@ import { addForwardAuth } from "./http/routes/forward-auth.js";
 import { addGraphQL } from "./http/routes/graphql.js";
 import { addHealth } from "./http/routes/health.js";
 import { addMetrics } from "./http/routes/metrics.js";
-import { addOAuth } from "./http/routes/oauth.js";
+import { addOAuth } from "./http/routes/oauth/routes.js";
 import { createServer } from "./http/server.js";
 import { Metrics } from "./metrics.js";
 import { Accounts } from "./services/accounts/administration.js";
@@ -139,7 +140,9 @@ export function compose(
           onReloadError: logFailure("could not read the signing keys again"),
         });
   const keys = signingKeys ?? new SecretKeyRing(secretKey);
-  const accessTokens = new AccessTokens(keys, clock, {
+  const accessTokens = new AccessTokens({
+    keys,
+    clock,
     issuer: config.publicUrl,
     audience: config.tokenAudience,
     lifetimeSeconds: accessTokenSeconds,

@@ -1,25 +1,6 @@
-import { type CryptoKey, errors, jwtVerify, SignJWT } from "jose";
+import { errors, jwtVerify, SignJWT } from "jose";
 import { CLOCK_TOLERANCE, type Clock } from "../clock.js";
-import type { Algorithm } from "../config.js";
-
-/** A key of exactly one algorithm, named by its `kid`. */
-export interface VerificationKey {
-  kid: string;
-  algorithm: Algorithm;
-  verify: CryptoKey;
-}
-
-export interface SigningKey extends VerificationKey {
-  sign: CryptoKey;
-}
-
-/** Where keys come from: the database (services/signing-keys.ts), or SECRET_KEY itself with HS256. */
-export interface KeyRing {
-  signingKey(): Promise<SigningKey>;
-  verificationKey(kid: string): Promise<VerificationKey | undefined>;
-  /** The public keys, for others to verify with: RFC 7517. */
-  publicJwks(): Promise<{ keys: Record<string, unknown>[] }>;
-}
+import type { KeyRing } from "./key-ring.js";
 
 /** What an access token says: RFC 9068, with the session it belongs to. Times are epoch seconds. */
 export interface AccessTokenClaims {
@@ -48,24 +29,20 @@ const FUTURE_TOLERANCE = CLOCK_TOLERANCE / 1000;
 /** What our ids look like: a database is asked for a session's, and does not take every text. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+export interface AccessTokensDeps {
+  keys: KeyRing;
+  clock: Clock;
+  issuer: string;
+  audience: string;
+  lifetimeSeconds: number;
+}
+
 /**
  * Issues and verifies access tokens: JWTs of RFC 9068's profile, checked as RFC 8725 asks. Header and payload are
  * let in only in the spelling it writes; `typ` alone may be spelled in any way of RFC 9068, 2.1.
  */
 export class AccessTokens {
-  readonly #keys: KeyRing;
-  readonly #clock: Clock;
-  readonly #options: { issuer: string; audience: string; lifetimeSeconds: number };
-
-  constructor(
-    keys: KeyRing,
-    clock: Clock,
-    options: { issuer: string; audience: string; lifetimeSeconds: number },
-  ) {
-    this.#keys = keys;
-    this.#clock = clock;
-    this.#options = options;
-  }
+  constructor(private readonly deps: AccessTokensDeps) {}
 
   /**
    * @param notAfter when it expires at the latest, in epoch milliseconds
@@ -75,9 +52,9 @@ export class AccessTokens {
     claims: Pick<AccessTokenClaims, "sub" | "sid" | "jti" | "roles">,
     notAfter: number,
   ): Promise<{ token: string; expiresAt: number; expiresIn: number }> {
-    const { issuer, audience, lifetimeSeconds } = this.#options;
-    const key = await this.#keys.signingKey();
-    const iat = Math.floor(this.#clock.now() / 1000);
+    const { issuer, audience, lifetimeSeconds } = this.deps;
+    const key = await this.deps.keys.signingKey();
+    const iat = Math.floor(this.deps.clock.now() / 1000);
     const exp = Math.min(iat + lifetimeSeconds, Math.floor(notAfter / 1000));
     const token = await new SignJWT({ iss: issuer, aud: audience, client_id: CLIENT_ID, ...claims, iat, exp })
       .setProtectedHeader({ alg: key.algorithm, typ: "at+jwt", kid: key.kid })
@@ -88,23 +65,23 @@ export class AccessTokens {
   /** Never throws for a bad token; fetches nothing a token names. */
   async verify(token: string): Promise<AccessTokenResult> {
     if (!isCanonicalCompactJws(token)) return { valid: false, reason: "INVALID_TOKEN" };
-    const now = Math.floor(this.#clock.now() / 1000);
+    const now = Math.floor(this.deps.clock.now() / 1000);
     try {
       const { payload } = await jwtVerify(
         token,
         async ({ alg, kid, typ, ...others }) => {
           // All else that a header can say (RFC 7515, 4.1) brings a key or a rule of its own: jwk, jku, b64, cty.
           if (Object.keys(others).length > 0) throw new errors.JWSInvalid();
-          const key = typeof kid === "string" ? await this.#keys.verificationKey(kid) : undefined;
+          const key = typeof kid === "string" ? await this.deps.keys.verificationKey(kid) : undefined;
           if (key === undefined || key.algorithm !== alg) throw new errors.JWKSNoMatchingKey();
           return key.verify;
         },
         {
-          issuer: this.#options.issuer,
-          audience: this.#options.audience,
+          issuer: this.deps.issuer,
+          audience: this.deps.audience,
           typ: "at+jwt",
           requiredClaims: ["sub", "sid", "jti", "iat", "exp"],
-          currentDate: new Date(this.#clock.now()),
+          currentDate: new Date(this.deps.clock.now()),
         },
       );
       const claims = toClaims(payload);
@@ -118,36 +95,6 @@ export class AccessTokens {
       throw error;
     }
   }
-}
-
-/** With HS256 one secret signs and verifies, byte for byte as python-jose would use it; none is public. */
-export class SecretKeyRing implements KeyRing {
-  readonly #secretKey: () => string;
-  #key: Promise<SigningKey> | undefined;
-
-  constructor(secretKey: () => string) {
-    this.#secretKey = secretKey;
-  }
-
-  async signingKey(): Promise<SigningKey> {
-    this.#key ??= importSecretKey(this.#secretKey());
-    return this.#key;
-  }
-
-  async verificationKey(kid: string): Promise<VerificationKey | undefined> {
-    const key = await this.signingKey();
-    return kid === key.kid ? key : undefined;
-  }
-
-  async publicJwks(): Promise<{ keys: Record<string, unknown>[] }> {
-    return { keys: [] };
-  }
-}
-
-async function importSecretKey(secretKey: string): Promise<SigningKey> {
-  const hmac = { name: "HMAC", hash: "SHA-256" };
-  const key = await crypto.subtle.importKey("raw", Buffer.from(secretKey), hmac, false, ["sign", "verify"]);
-  return { kid: "HS256", algorithm: "HS256", sign: key, verify: key };
 }
 
 function toClaims(payload: Record<string, unknown>): AccessTokenClaims | undefined {

@@ -3,9 +3,9 @@ import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import fastify, {
   type FastifyBaseLogger,
-  type FastifyError,
   type FastifyInstance,
   type FastifyReply,
+  type FastifyRequest,
   LogController,
 } from "fastify";
 import { LatchkeyError } from "../errors.js";
@@ -13,6 +13,7 @@ import { httpHeadOf } from "../graphql/format-error.js";
 import type { Metrics } from "../metrics.js";
 import type { DatabaseHealth } from "../services/database-health.js";
 import { trustOf } from "./caller.js";
+import { type Failure, failureOf, isRefusal } from "./failures.js";
 import { refuseOtherMethods } from "./hooks/allowed-methods.js";
 import { refuseCompressedBodies } from "./hooks/compressed-bodies.js";
 import { drainOnClose } from "./hooks/draining.js";
@@ -119,25 +120,26 @@ export async function createServer(options: {
     reply.header("x-request-id", request.id);
     if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
   });
-  server.setErrorHandler<FastifyError>((thrown, request, reply) => {
-    const error = options.health.translate(thrown) as FastifyError | LatchkeyError;
-    if (error instanceof LatchkeyError) {
-      const { code, message, details } = error;
-      const head = httpHeadOf([{ message, extensions: { code, ...details } }]);
-      request.facts.code = code;
-      return reply
-        .code(head.status ?? 400)
-        .headers(head.headers)
-        .send({ error: message });
-    }
-    const status = error.statusCode ?? 500;
-    if (status >= 500) request.log.error({ err: error }, "request failed");
-    return reply
-      .code(status)
-      .send({ error: status >= 500 ? "Something failed on the server." : error.message });
-  });
+  server.setErrorHandler<Failure>((thrown, request, reply) =>
+    sendFailure(failureOf(thrown, options.health), request, reply),
+  );
   server.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ error: "There is nothing at this path." }),
   );
   return server;
+}
+
+function sendFailure(failure: Failure, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (failure instanceof LatchkeyError) {
+    const { code, message, details } = failure;
+    const head = httpHeadOf([{ message, extensions: { code, ...details } }]);
+    request.facts.code = code;
+    return reply
+      .code(head.status ?? 400)
+      .headers(head.headers)
+      .send({ error: message });
+  }
+  if (isRefusal(failure)) return reply.code(failure.statusCode).send({ error: failure.message });
+  request.log.error({ err: failure }, "request failed");
+  return reply.code(500).send({ error: "Something failed on the server." });
 }

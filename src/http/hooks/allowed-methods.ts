@@ -1,4 +1,5 @@
 import type { FastifyInstance, HTTPMethods, RouteOptions } from "fastify";
+import { refusal } from "../failures.js";
 
 const METHODS: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE"];
 
@@ -32,7 +33,7 @@ export function refuseOtherMethods(server: FastifyInstance): void {
       // Before a body is read, whatever its type.
       onRequest: async (_request, reply) => {
         reply.header("allow", allowed.join(", "));
-        throw Object.assign(new Error(`Send ${allowed.join(" or ")}.`), { statusCode: 405 });
+        throw refusal(405, `Send ${allowed.join(" or ")}.`);
       },
       handler: () => {},
     });

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { refusal } from "../failures.js";
 
 /**
  * What a few bytes unfold to has no limit: bodies are taken as they are. The refusal has the form of the endpoint
@@ -11,6 +12,6 @@ export function refuseCompressedBodies(server: FastifyInstance): void {
     if (headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0) return;
     // Nobody reads the body that follows.
     reply.headers({ "accept-encoding": "identity", connection: "close" });
-    throw Object.assign(new Error("Send the body without a Content-Encoding."), { statusCode: 415 });
+    throw refusal(415, "Send the body without a Content-Encoding.");
   });
 }

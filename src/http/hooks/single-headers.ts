@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { refusal } from "../failures.js";
 
 /** RFC 9110, 5.3, and RFC 9112, 3.2: sent once. */
 const SINGLE = { authorization: "Authorization", "content-type": "Content-Type", host: "Host" };
@@ -12,7 +13,7 @@ export function refuseRepeatedHeaders(server: FastifyInstance): void {
     for (const [name, spelled] of Object.entries(SINGLE)) {
       if ((headersDistinct[name]?.length ?? 0) <= 1) continue;
       if (name === "authorization") reply.header("www-authenticate", 'Bearer error="invalid_request"');
-      throw Object.assign(new Error(`Send one ${spelled} header.`), { statusCode: 400 });
+      throw refusal(400, `Send one ${spelled} header.`);
     }
   });
 }

@@ -28,6 +28,7 @@ import { DocumentStore } from "../apollo/document-store.js";
 import { landingPagePolicy } from "../apollo/landing-page.js";
 import { insertPersistedDocument, type PersistedDocuments } from "../apollo/persisted-documents.js";
 import { callerOf } from "../caller.js";
+import { type Failure, isRefusal, refusal, refusalMessage } from "../failures.js";
 
 /** How much of parsed documents is kept, in bytes: some hundreds as clients send them. */
 const KEPT_DOCUMENTS = 16 * 1024 * 1024;
@@ -91,24 +92,25 @@ export async function addGraphQL(
     }),
   });
   await server.register(async (scope) => {
-    scope.setErrorHandler<Error & { statusCode?: number }>((error, request, reply) => {
-      const { statusCode: status = 500 } = error;
-      const refusal =
-        status < 500
-          ? { message: error.message, extensions: { code: "BAD_REQUEST" } }
-          : formatError({ message: error.message }, error);
-      const head = httpHeadOf([refusal]);
-      const { code, errorId } = refusal.extensions ?? {};
+    scope.setErrorHandler<Failure>((failure, request, reply) => {
+      const refused = isRefusal(failure);
+      const error = refused
+        ? { message: refusalMessage(failure, "application/json"), extensions: { code: "BAD_REQUEST" } }
+        : formatError({ message: failure.message }, failure);
+      const head = httpHeadOf([error]);
+      const { code, errorId } = error.extensions ?? {};
       Object.assign(request.facts, { code, errorId });
       return reply
-        .code(head.status ?? (status < 500 ? status : 400))
+        .code(head.status ?? (refused ? failure.statusCode : 400))
         .headers(head.headers)
-        .send({ errors: [refusal] });
+        .send({ errors: [error] });
     });
     scope.addHook("onRequest", async (request) => {
-      // RFC 9112, 3.2. Apollo's handler makes a URL of it.
+      // RFC 9112, 3.2. Apollo's handler makes a URL of both.
       if (!URL.canParse(request.url, `http://${request.hostname}/`))
-        throw Object.assign(new Error("Send a valid Host header."), { statusCode: 400 });
+        throw refusal(400, "Send a valid Host header.");
+      if (!URL.canParse(`${request.protocol}://${request.hostname}/`))
+        throw refusal(400, "Send a valid X-Forwarded-Proto header.");
     });
     if (persistedDocuments !== undefined) {
       scope.addHook("preHandler", async (request) => insertPersistedDocument(request, persistedDocuments));

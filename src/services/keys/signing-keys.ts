@@ -1,7 +1,7 @@
 import { type CryptoKey, importJWK } from "jose";
 import { CLOCK_TOLERANCE, type Clock } from "../../clock.js";
 import type { Algorithm } from "../../config.js";
-import type { KeyRing, SigningKey, VerificationKey } from "../../crypto/access-tokens.js";
+import type { KeyRing, SigningKey, VerificationKey } from "../../crypto/key-ring.js";
 import { LatchkeyError } from "../../errors.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import {
