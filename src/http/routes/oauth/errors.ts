@@ -35,12 +35,10 @@ export function oauthErrorHandler(health: DatabaseHealth) {
     const failure = failureOf(thrown, health);
     if (failure instanceof LatchkeyError) return sendLatchkeyError(failure, request, reply);
     if (isRefusal(failure)) {
-      return reply
-        .code(failure.statusCode)
-        .send({
-          error: "invalid_request",
-          error_description: refusalMessage(failure, "application/x-www-form-urlencoded"),
-        });
+      return reply.code(failure.statusCode).send({
+        error: "invalid_request",
+        error_description: refusalMessage(failure, "application/x-www-form-urlencoded"),
+      });
     }
     return sendServerError(failure, request, reply);
   };
