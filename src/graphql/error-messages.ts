@@ -5,7 +5,7 @@ const REWORDED: [message: RegExp, instead: string][] = [
   [/^Syntax Error: Document contains more that (\d+) tokens\..*/, "The document has more than $1 tokens."],
   [
     /^This operation has been blocked as a potential Cross-Site Request Forgery.*/s,
-    "Send a POST of `Content-Type: application/json`, or a GET with `Apollo-Require-Preflight: true`: a web page of another site can send neither unasked.",
+    "Send `Content-Type: application/json`, with a GET too: pages of other sites cannot send it unasked.",
   ],
   [
     /^GraphQL operations must contain a non-empty `query`.*/,

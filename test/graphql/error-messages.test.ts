@@ -118,13 +118,14 @@ describe("the message for a request that is not GraphQL's", () => {
   const NO_QUERY =
     "The request has no document: send it as `query`, in the JSON body of a POST or in the URL of a GET.";
   const CSRF =
-    "Send a POST of `Content-Type: application/json`, or a GET with `Apollo-Require-Preflight: true`: a web page of another site can send neither unasked.";
+    "Send `Content-Type: application/json`, with a GET too: pages of other sites cannot send it unasked.";
   const AS_JSON = "Send the body as application/json, in a Content-Type header.";
 
   test.each<[string, string, RequestInit, number, string]>([
     ["a GET", "/graphql", {}, 400, CSRF],
     ["a GET with a query", "/graphql?query={__typename}", {}, 400, CSRF],
     ["a GET that is preflighted", "/graphql", { headers: PREFLIGHTED }, 400, NO_QUERY],
+    ["a GET of JSON", "/graphql", { headers: JSON_TYPE }, 400, NO_QUERY],
     ["a GET with an empty query", "/graphql?query=", { headers: PREFLIGHTED }, 400, NO_QUERY],
     [
       "two queries",
