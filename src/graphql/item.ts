@@ -127,11 +127,7 @@ class UpdateItemArgs extends ItemArgs {
 
 @Resolver()
 export class ItemResolver {
-  readonly #items: Items;
-
-  constructor(items: Items) {
-    this.#items = items;
-  }
+  constructor(private readonly items: Items) {}
 
   @Auth()
   @Query(() => [ItemType], {
@@ -144,7 +140,7 @@ export class ItemResolver {
   ) {
     const { user } = signedIn(context);
     const owner = toUserType(user);
-    const items = await this.#items.list(user.id, {
+    const items = await this.items.list(user.id, {
       first,
       after: after ?? undefined,
       withDescription: asksFor(info, "description"),
@@ -159,7 +155,7 @@ export class ItemResolver {
   })
   async createItem(@Ctx() context: Context, @Args(() => CreateItemArgs) { input }: CreateItemArgs) {
     const { title, description = null } = input;
-    const { item, owner } = await this.#items.create(actorOf(context), { title, description });
+    const { item, owner } = await this.items.create(actorOf(context), { title, description });
     return toItemType(item, toUserType(owner));
   }
 
@@ -170,7 +166,7 @@ export class ItemResolver {
   })
   async updateItem(@Ctx() context: Context, @Args(() => UpdateItemArgs) { id, input }: UpdateItemArgs) {
     const { title, description } = input;
-    const { item, owner } = await this.#items.update(actorOf(context), id, { title, description });
+    const { item, owner } = await this.items.update(actorOf(context), id, { title, description });
     return toItemType(item, toUserType(owner));
   }
 
@@ -180,7 +176,7 @@ export class ItemResolver {
       "Deletes an item of the signed-in user, and answers true. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (also for another's item), `BAD_USER_INPUT`.",
   })
   async deleteItem(@Ctx() context: Context, @Args(() => ItemArgs) { id }: ItemArgs) {
-    await this.#items.delete(actorOf(context), id);
+    await this.items.delete(actorOf(context), id);
     return true;
   }
 }

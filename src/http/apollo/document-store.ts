@@ -14,12 +14,9 @@ const CHARACTER_BYTES = 18;
  */
 export class DocumentStore {
   readonly #documents = new Map<string, { document: DocumentNode; bytes: number }>();
-  readonly #maxBytes: number;
   #bytes = 0;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
+  constructor(private readonly maxBytes: number) {}
 
   /** What the documents in it take at most. */
   get bytes(): number {
@@ -38,11 +35,11 @@ export class DocumentStore {
   async set(key: string, document: DocumentNode): Promise<void> {
     this.#remove(key);
     const bytes = bytesOf(document);
-    if (bytes > this.#maxBytes) return;
+    if (bytes > this.maxBytes) return;
     this.#documents.set(key, { document, bytes });
     this.#bytes += bytes;
     for (const oldest of this.#documents.keys()) {
-      if (this.#bytes <= this.#maxBytes) break;
+      if (this.#bytes <= this.maxBytes) break;
       this.#remove(oldest);
     }
   }

@@ -13,7 +13,7 @@ import { resealPrivateKey, type StoredSigningKey } from "../../storage/signing-k
 
 const PURPOSE = "signing key";
 
-export interface WrongSecretKeyErrorDeps {
+export interface PrivateKeysDeps {
   db: Database;
   secretKey: () => string;
   /** The SECRET_KEY before this one; what it encrypted is encrypted again with the current one. */
@@ -29,7 +29,7 @@ export class WrongSecretKeyError extends Error {
 export class PrivateKeys {
   readonly #opened = new Map<string, CryptoKey>();
 
-  constructor(private readonly deps: WrongSecretKeyErrorDeps) {}
+  constructor(private readonly deps: PrivateKeysDeps) {}
 
   /** A new key pair, not yet written. */
   async generate(algorithm: Algorithm, now: number): Promise<StoredSigningKey> {
