@@ -34,7 +34,7 @@ export async function readViewer(sessions: Sessions, authorization: string | und
 /** The signed-in user and session of a resolver that is guarded by `@Auth`. */
 export function signedIn({ viewer }: Context): Extract<Viewer, { kind: "user" }> {
   if (viewer.kind === "anonymous")
-    throw new Error("A resolver that needs the viewer is not guarded by @Auth");
+    throw new Error("a resolver that needs the viewer is not guarded by @Auth");
   return viewer;
 }
 

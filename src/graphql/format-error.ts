@@ -71,7 +71,7 @@ export function createFormatError({ showNames, translate, logInternalError }: Fo
   };
 }
 
-/** What a resolver threw; graphql-js wraps it, once more when it is not of this realm's Error. */
+/** The error a resolver threw. graphql-js wraps it, and wraps it twice when it is not an Error of this realm. */
 function causeOf(thrown: unknown): unknown {
   const error = thrown instanceof GraphQLError ? (thrown.originalError ?? thrown) : thrown;
   return error instanceof Error && "thrownValue" in error ? error.thrownValue : error;
@@ -81,10 +81,10 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : "";
 }
 
-/** The code Apollo gives an error; it forgets those for some that are about variables. */
+/** Apollo's code for an error. Some errors about variables have none. */
 function codeOf({ message, extensions }: GraphQLFormattedError): string {
   if (message.startsWith("Too many errors processing variables")) return "BAD_USER_INPUT";
-  // A nullable variable may stand where an argument has a default, but not with null.
+  // Validation allows a nullable variable for an argument with a default; a null value then fails here.
   if (/^Argument "\w+" of non-null type ".*" must not be null\.$/.test(message)) return "BAD_USER_INPUT";
   return String(extensions?.["code"]);
 }
@@ -93,9 +93,9 @@ function toOurCode(code: string): string {
   return code === "OPERATION_RESOLUTION_FAILURE" ? "BAD_REQUEST" : code;
 }
 
-/** The HTTP status and headers that go with errors when the answer carries no data. */
+/** The HTTP status and headers of an answer without data. */
 export function httpHeadOf(errors: readonly GraphQLFormattedError[]): {
-  /** Undefined for a code without one of its own. */
+  /** Undefined for a code that has no status of its own. */
   status: number | undefined;
   headers: Record<string, string>;
 } {
