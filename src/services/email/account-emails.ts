@@ -1,4 +1,4 @@
-import { Sealer } from "../../crypto/encryption.js";
+import { Encryption } from "../../crypto/encryption.js";
 import type { Email } from "../../email/mailer.js";
 import {
   accountDeleted,
@@ -61,7 +61,7 @@ export function accountEmails({
     users: readonly User[],
     stillFor: (user: User, transaction: Database) => boolean | Promise<boolean>,
   ): Promise<Claim[]> {
-    const sealer = new Sealer(secretKey(), "email tokens");
+    const encryption = new Encryption(secretKey(), "email tokens");
     return inTransaction(db, async (transaction) => {
       const locked = await lockUsers(
         transaction,
@@ -70,7 +70,7 @@ export function accountEmails({
       // Looked up under the lock: a new password may have withdrawn the email.
       const stored = await findOutboxTokens(transaction, id);
       if (stored === undefined) return [];
-      const sent = openTokens(sealer, id, stored.encryptedTokens);
+      const sent = openTokens(encryption, id, stored.encryptedTokens);
       const claims: Claim[] = [];
       for (const user of users.flatMap((user) => locked.get(user.id) ?? [])) {
         if (user.disabledAt !== null || !(await stillFor(user, transaction))) continue;
@@ -83,7 +83,7 @@ export function accountEmails({
         sent[user.id] = issued;
         claims.push({ username: user.username, token: issued.token });
       }
-      await setOutboxTokens(transaction, id, sealer.seal(Buffer.from(JSON.stringify(sent)), id));
+      await setOutboxTokens(transaction, id, encryption.encrypt(Buffer.from(JSON.stringify(sent)), id));
       return claims;
     });
   }
@@ -154,8 +154,8 @@ export function accountEmails({
 }
 
 /** What an earlier try sent; nothing when there was none, or SECRET_KEY was another. */
-function openTokens(sealer: Sealer, id: string, encrypted: string | null): SentTokens {
-  const opened = encrypted === null ? undefined : sealer.open(encrypted, id);
+function openTokens(encryption: Encryption, id: string, encrypted: string | null): SentTokens {
+  const opened = encrypted === null ? undefined : encryption.decrypt(encrypted, id);
   return opened === undefined ? {} : (JSON.parse(opened.toString()) as SentTokens);
 }
 

@@ -1,5 +1,5 @@
 import { CLOCK_TOLERANCE, type Clock } from "../../clock.js";
-import { Sealer } from "../../crypto/encryption.js";
+import { Encryption } from "../../crypto/encryption.js";
 import { hashRefreshToken, newSuccessor } from "../../crypto/refresh-tokens.js";
 import { LatchkeyError } from "../../errors.js";
 import { type Database, inTransaction } from "../../storage/database.js";
@@ -93,7 +93,7 @@ export class Refresh {
     const { tokenHash } = hashRefreshToken(refreshToken);
     const successor = newSuccessor(refreshToken);
     const sealedSuccessor =
-      this.#grace > 0 ? successorSealer(refreshToken).seal(Buffer.from(successor), tokenHash) : null;
+      this.#grace > 0 ? successorEncryption(refreshToken).encrypt(Buffer.from(successor), tokenHash) : null;
     if (await consumeRefreshToken(transaction, tokenHash, { now, sealedSuccessor })) {
       const expiresAt = Math.min(now + this.#idle, session.absoluteExpiresAt);
       await insertRefreshToken(transaction, { ...hashRefreshToken(successor), sessionId, now });
@@ -125,7 +125,7 @@ export class Refresh {
       const withinGrace = token !== undefined && Math.abs(now - token.usedAt) <= this.#grace;
       latest =
         withinGrace && token.sealedSuccessor !== null
-          ? successorSealer(latest).open(token.sealedSuccessor, tokenHash)?.toString()
+          ? successorEncryption(latest).decrypt(token.sealedSuccessor, tokenHash)?.toString()
           : undefined;
     }
     return undefined;
@@ -149,6 +149,6 @@ export function pastGrace(now: number, grace: number): number {
 }
 
 /** Seals a token's successor so that only the token opens it. */
-function successorSealer(refreshToken: string): Sealer {
-  return new Sealer(refreshToken, "refresh token successor");
+function successorEncryption(refreshToken: string): Encryption {
+  return new Encryption(refreshToken, "refresh token successor");
 }
