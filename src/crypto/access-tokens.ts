@@ -2,7 +2,7 @@ import { errors, jwtVerify, SignJWT } from "jose";
 import { CLOCK_TOLERANCE, type Clock } from "../clock.js";
 import type { KeyRing } from "./key-ring.js";
 
-/** What an access token says: RFC 9068, with the session it belongs to. Times are epoch seconds. */
+/** The claims of an access token: those of RFC 9068, and the session. Times are epoch seconds. */
 export interface AccessTokenClaims {
   iss: string;
   aud: string;
@@ -20,13 +20,13 @@ export type AccessTokenResult =
   | { valid: true; claims: AccessTokenClaims }
   | { valid: false; reason: "INVALID_TOKEN" | "TOKEN_EXPIRED" };
 
-/** RFC 9068 asks for one; all clients are Latchkey's own. */
+/** RFC 9068 requires the claim. All clients are first-party, and share this one. */
 const CLIENT_ID = "latchkey";
 
-/** How far another process's clock may be ahead, in seconds. */
+/** How far the clock of another process may be ahead, in seconds. */
 const FUTURE_TOLERANCE = CLOCK_TOLERANCE / 1000;
 
-/** What our ids look like: a database is asked for a session's, and does not take every text. */
+/** The form of our ids. A session's id is looked up in the database, which does not accept every text. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export interface AccessTokensDeps {
@@ -38,14 +38,14 @@ export interface AccessTokensDeps {
 }
 
 /**
- * Issues and verifies access tokens: JWTs of RFC 9068's profile, checked as RFC 8725 asks. Header and payload are
- * let in only in the spelling it writes; `typ` alone may be spelled in any way of RFC 9068, 2.1.
+ * Issues and verifies access tokens: JWTs of RFC 9068's profile, verified as RFC 8725 requires. Header and payload must
+ * be encoded exactly as issued. Only `typ` can have any form of RFC 9068, 2.1.
  */
 export class AccessTokens {
   constructor(private readonly deps: AccessTokensDeps) {}
 
   /**
-   * @param notAfter when it expires at the latest, in epoch milliseconds
+   * @param notAfter the latest expiry, in epoch milliseconds
    * @returns the token, and when it expires in epoch milliseconds
    */
   async issue(
@@ -70,7 +70,7 @@ export class AccessTokens {
       const { payload } = await jwtVerify(
         token,
         async ({ alg, kid, typ, ...others }) => {
-          // All else that a header can say (RFC 7515, 4.1) brings a key or a rule of its own: jwk, jku, b64, cty.
+          // Other header parameters (RFC 7515, 4.1) bring a key or a rule of their own: jwk, jku, b64, cty.
           if (Object.keys(others).length > 0) throw new errors.JWSInvalid();
           const key = typeof kid === "string" ? await this.deps.keys.verificationKey(kid) : undefined;
           if (key === undefined || key.algorithm !== alg) throw new errors.JWKSNoMatchingKey();
@@ -90,7 +90,7 @@ export class AccessTokens {
         : { valid: true, claims };
     } catch (error) {
       if (error instanceof errors.JWTExpired) return { valid: false, reason: "TOKEN_EXPIRED" };
-      // All that jose finds wrong with a token is a JOSEError; anything else (the database) is not its fault.
+      // jose throws a JOSEError for every invalid token. Anything else, such as a database error, is a failure of ours.
       if (error instanceof errors.JOSEError) return { valid: false, reason: "INVALID_TOKEN" };
       throw error;
     }
@@ -115,7 +115,7 @@ function toClaims(payload: Record<string, unknown>): AccessTokenClaims | undefin
   return fits ? { iss, aud, sub, sid, jti, iat, exp, roles } : undefined;
 }
 
-/** RFC 8725bis, 3.14: base64url and JSON have spellings that read alike; only the one we write is a token. */
+/** RFC 8725bis, 3.14: base64url and JSON can encode the same value in several ways. Only ours is accepted. */
 function isCanonicalCompactJws(token: string): boolean {
   const parts = token.split(".");
   return (
@@ -125,7 +125,7 @@ function isCanonicalCompactJws(token: string): boolean {
   );
 }
 
-/** Without whitespace, and each member once: of two, readers differ on which one counts (RFC 8259, 4). */
+/** Without whitespace or duplicate members, of which parsers may use either (RFC 8259, 4). */
 function isCanonicalJson(part: string): boolean {
   try {
     const json = Buffer.from(part, "base64url").toString();

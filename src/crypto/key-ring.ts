@@ -1,7 +1,7 @@
 import type { CryptoKey } from "jose";
 import type { Algorithm } from "../config.js";
 
-/** A key of exactly one algorithm, named by its `kid`. */
+/** A key for exactly one algorithm, identified by its `kid`. */
 export interface VerificationKey {
   kid: string;
   algorithm: Algorithm;
@@ -12,15 +12,15 @@ export interface SigningKey extends VerificationKey {
   sign: CryptoKey;
 }
 
-/** Where keys come from: the database (services/keys/signing-keys.ts), or SECRET_KEY itself with HS256. */
+/** The source of keys: the database (services/keys/signing-keys.ts), or SECRET_KEY itself with HS256. */
 export interface KeyRing {
   signingKey(): Promise<SigningKey>;
   verificationKey(kid: string): Promise<VerificationKey | undefined>;
-  /** The public keys, for others to verify with: RFC 7517. */
+  /** The public keys, for other services to verify with (RFC 7517). */
   publicJwks(): Promise<{ keys: Record<string, unknown>[] }>;
 }
 
-/** With HS256 one secret signs and verifies, byte for byte as python-jose would use it; none is public. */
+/** HS256: SECRET_KEY signs and verifies, byte for byte as python-jose would use it. There is no public key. */
 export class SecretKeyRing implements KeyRing {
   #key: Promise<SigningKey> | undefined;
 

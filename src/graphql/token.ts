@@ -28,7 +28,7 @@ export class TokenType {
 
   @Field(() => String, {
     description:
-      "Gets the next token, once, by `refreshToken`. Keep it where no other site's script can read it.",
+      "The token to exchange for the next tokens, once, with `refreshToken`. Keep it out of reach of other sites' scripts.",
   })
   @MaxText(REFRESH_TOKEN)
   refreshToken!: string;

@@ -15,7 +15,7 @@ import {
 import type { User } from "../storage/users.js";
 import { type Actor, authorize } from "./sessions/viewer.js";
 
-/** An item that was written, and its owner as they are then. */
+/** An item that was written, and its owner at that time. */
 interface OwnedItem {
   item: Item;
   owner: User;
@@ -28,7 +28,7 @@ export interface ItemsDeps {
   maxPerUser: number;
 }
 
-/** A user's own items. Another's item answers as one that does not exist. */
+/** The items of users. Another user's item is reported as missing. */
 export class Items {
   constructor(private readonly deps: ItemsDeps) {}
 
@@ -59,7 +59,7 @@ export class Items {
     });
   }
 
-  /** As the operator, for a user who is not signed in. */
+  /** Creates an item on behalf of a user who is not signed in. */
   async createFor(ownerId: string, input: { title: string; description: string | null }): Promise<void> {
     const now = this.deps.clock.now();
     await insertItem(this.deps.db, {
@@ -105,5 +105,5 @@ function noSuchItem(): never {
 }
 
 function tooManyItems(max: number): LatchkeyError {
-  return new LatchkeyError("LIMIT_REACHED", `You have ${max} items, which is the most. Delete one first.`);
+  return new LatchkeyError("LIMIT_REACHED", `You have ${max} items, which is the maximum. Delete one first.`);
 }

@@ -2,7 +2,7 @@ import type { Selectable } from "kysely";
 import type { Database } from "./database.js";
 import type { ItemRow } from "./tables.js";
 
-/** A thing that belongs to a user: the data behind the login. */
+/** An item that belongs to a user. */
 export interface Item {
   id: string;
   ownerId: string;
@@ -15,7 +15,7 @@ export interface Item {
 /** An item of a list. Descriptions can be large: they are read only when they are asked for, else undefined. */
 export type ListedItem = Omit<Item, "description"> & { description?: string | null | undefined };
 
-/** What is left undefined stays as it is. */
+/** Undefined fields stay as they are. */
 export interface ItemChanges {
   title?: string | undefined;
   description?: string | null | undefined;
@@ -77,9 +77,9 @@ function selectListed(db: Database, { withDescription }: { withDescription: bool
 const OWNERS = 100;
 
 /**
- * The oldest items of each of the owners, by owner. It costs what it reads: each owner is a query of their own, which
- * the index answers in order, and no item is read that is not returned.
- * @param firsts how many of whose
+ * The oldest items of each owner, by owner id. Each owner has a subquery of their own, which the index answers in order,
+ * so that no item is read that is not returned.
+ * @param firsts how many to read, by owner id
  */
 export async function listItemsOfOwners(
   db: Database,

@@ -285,7 +285,7 @@ describe.each(DATABASES)("the most items of a user on %s", (database) => {
       expect(status).toBe(200);
       expect(errors).toEqual([
         expect.objectContaining({
-          message: "You have 3 items, which is the most. Delete one first.",
+          message: "You have 3 items, which is the maximum. Delete one first.",
           extensions: { code: "LIMIT_REACHED" },
         }),
       ]);

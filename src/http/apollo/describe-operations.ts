@@ -6,12 +6,12 @@ import { selectedFields } from "../../graphql/selected-fields.js";
 import type { Metrics } from "../../metrics.js";
 import type { RequestFacts } from "../hooks/request-log.js";
 
-/** A request that knows what its line in the log will tell. */
+/** The context of a request, with the facts for its log line. */
 export interface DescribedContext extends Context {
   facts: RequestFacts;
 }
 
-/** Describes GraphQL requests to the log and the metrics: by their root fields, since names are the client's to choose. */
+/** Adds GraphQL operations to the log and the metrics, by their root fields: the client chooses their names. */
 export function describeOperations(metrics: Metrics): ApolloServerPlugin<DescribedContext> {
   return {
     async requestDidStart() {
@@ -39,7 +39,7 @@ export function describeOperations(metrics: Metrics): ApolloServerPlugin<Describ
   };
 }
 
-/** Of what was executed, so that they are the schema's. */
+/** The fields of an error with a path. They were executed, so their names are in the schema. */
 function fieldNames({ nodes = [], path }: GraphQLError): string[] {
   return path === undefined ? [] : nodes.flatMap((node) => (node.kind === Kind.FIELD ? node.name.value : []));
 }

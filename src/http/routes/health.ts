@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { DatabaseHealth } from "../../services/database-health.js";
 
-/** For those who run it: is it alive, and should it get traffic. */
+/** Serves the probes: `/healthz` while the process lives, `/readyz` while it should get traffic. */
 export async function addHealth(
   server: FastifyInstance,
   { health }: { health: DatabaseHealth },

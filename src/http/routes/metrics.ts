@@ -4,7 +4,7 @@ import { presentsSecret } from "../shared-secret.js";
 
 /**
  * Serves the metrics at `/metrics`, in Prometheus's text format.
- * @param options.token what must be shown to read them; undefined: nothing
+ * @param options.token the secret that the request must present; undefined: the metrics are public
  */
 export async function addMetrics(
   server: FastifyInstance,
