@@ -5,7 +5,8 @@ import type { GraphQLSchema } from "graphql";
 import type { Logger } from "pino";
 import { type Clock, DAY, idsFrom, SECOND, systemClock } from "./clock.js";
 import type { Config } from "./config.js";
-import { AccessTokens, type KeyRing, SecretKeyRing } from "./crypto/access-tokens.js";
+import { AccessTokens } from "./crypto/access-tokens.js";
+import { type KeyRing, SecretKeyRing } from "./crypto/key-ring.js";
 import { KeyedHash } from "./crypto/keyed-hash.js";
 import { PasswordThreads } from "./crypto/password-threads.js";
 import { Passwords } from "./crypto/passwords.js";
@@ -29,7 +30,7 @@ import { addForwardAuth } from "./http/routes/forward-auth.js";
 import { addGraphQL } from "./http/routes/graphql.js";
 import { addHealth } from "./http/routes/health.js";
 import { addMetrics } from "./http/routes/metrics.js";
-import { addOAuth } from "./http/routes/oauth.js";
+import { addOAuth } from "./http/routes/oauth/routes.js";
 import { createServer } from "./http/server.js";
 import { Metrics } from "./metrics.js";
 import { Administration } from "./services/accounts/administration.js";
@@ -117,7 +118,7 @@ export function compose(
   },
 ): Latchkey {
   const newId = idsFrom(clock);
-  const metrics = new Metrics();
+  const metrics = new Metrics({ translate: (error) => health.translate(error) });
   const db = openDatabase(config.database, {
     onIdleError: (error) => logFailure("lost an idle database connection")(error),
     metrics,
@@ -151,7 +152,9 @@ export function compose(
           onReloadError: logFailure("could not read the signing keys again"),
         });
   const keys = signingKeys ?? new SecretKeyRing(secretKey);
-  const accessTokens = new AccessTokens(keys, clock, {
+  const accessTokens = new AccessTokens({
+    keys,
+    clock,
     issuer: config.publicUrl,
     audience: config.tokenAudience,
     lifetimeSeconds: accessTokenSeconds,

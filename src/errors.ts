@@ -30,6 +30,7 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 /** Why a request is not authenticated: `extensions.reason` of `UNAUTHENTICATED`. */
 export const UNAUTHENTICATED_REASONS = {
   MISSING_TOKEN: "The request has no bearer token in its `Authorization` header.",
+  UNSUPPORTED_SCHEME: "The `Authorization` header is not `Bearer`, a space and a token.",
   INVALID_TOKEN:
     "The token is malformed, was issued elsewhere or for another audience, or its user was deleted.",
   TOKEN_EXPIRED: "The token has expired: refresh it or log in again.",

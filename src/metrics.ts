@@ -27,6 +27,8 @@ export class Metrics {
   readonly #stopProcessMetrics = collectProcessMetrics(this.#registry);
   readonly #eventLoop = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION });
 
+  readonly #translate: (error: unknown) => unknown;
+
   /** Metrics that are read from the database. */
   readonly #readings: (() => Promise<void>)[] = [];
   #poolUse: (() => PoolUse) | undefined;
@@ -70,7 +72,9 @@ export class Metrics {
     [],
   );
 
-  constructor() {
+  /** @param options.translate makes a LatchkeyError of what other parts throw, where there is one for it */
+  constructor({ translate = (error) => error }: { translate?: (error: unknown) => unknown } = {}) {
+    this.#translate = translate;
     this.#eventLoop.enable();
     for (const [name, percentile] of [
       ["p50", 50],
@@ -109,9 +113,10 @@ export class Metrics {
       const result = await login;
       this.#logins.inc({ outcome: "success" });
       return result;
-    } catch (error) {
+    } catch (thrown) {
+      const error = this.#translate(thrown);
       this.#logins.inc({ outcome: error instanceof LatchkeyError ? error.code : "INTERNAL_SERVER_ERROR" });
-      throw error;
+      throw thrown;
     }
   }
 

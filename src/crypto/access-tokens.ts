@@ -1,27 +1,8 @@
-import { type CryptoKey, errors, jwtVerify, SignJWT } from "jose";
+import { errors, jwtVerify, SignJWT } from "jose";
 import { CLOCK_TOLERANCE, type Clock, SECOND } from "../clock.js";
-import type { Algorithm } from "../config.js";
+import type { KeyRing } from "./key-ring.js";
 
-/** A key of exactly one algorithm, named by its `kid`. */
-export interface VerificationKey {
-  kid: string;
-  algorithm: Algorithm;
-  verify: CryptoKey;
-}
-
-export interface SigningKey extends VerificationKey {
-  sign: CryptoKey;
-}
-
-/** Where keys come from: the database (services/signing-keys.ts), or SECRET_KEY itself with HS256. */
-export interface KeyRing {
-  signingKey(): Promise<SigningKey>;
-  verificationKey(kid: string): Promise<VerificationKey | undefined>;
-  /** The public keys, for others to verify with: RFC 7517. */
-  publicJwks(): Promise<{ keys: Record<string, unknown>[] }>;
-}
-
-/** What an access token says: RFC 9068, with the session it belongs to. Times are epoch seconds. */
+/** The claims of an access token: those of RFC 9068, and the session. Times are epoch seconds. */
 export interface AccessTokenClaims {
   iss: string;
   aud: string;
@@ -39,45 +20,41 @@ export type AccessTokenResult =
   | { valid: true; claims: AccessTokenClaims }
   | { valid: false; reason: "INVALID_TOKEN" | "TOKEN_EXPIRED" };
 
-/** RFC 9068 asks for one; all clients are Latchkey's own. */
+/** RFC 9068 requires the claim. All clients are first-party, and share this one. */
 const CLIENT_ID = "latchkey";
 
-/** How far another process's clock may be ahead, in seconds. */
+/** How far the clock of another process may be ahead, in seconds. */
 const FUTURE_TOLERANCE = CLOCK_TOLERANCE / SECOND;
 
-/** What our ids look like: a database is asked for a session's, and does not take every text. */
+/** The form of our ids. A session's id is looked up in the database, which does not accept every text. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+export interface AccessTokensDeps {
+  keys: KeyRing;
+  clock: Clock;
+  issuer: string;
+  audience: string;
+  lifetimeSeconds: number;
+}
+
 /**
- * Issues and verifies access tokens: JWTs of RFC 9068's profile, checked as RFC 8725 asks. Header and payload are
- * let in only in the spelling it writes; `typ` alone may be spelled in any way of RFC 9068, 2.1.
+ * Issues and verifies access tokens: JWTs of RFC 9068's profile, verified as RFC 8725 requires. Header and payload must
+ * be encoded exactly as issued. Only `typ` can have any form of RFC 9068, 2.1.
  */
 export class AccessTokens {
-  readonly #keys: KeyRing;
-  readonly #clock: Clock;
-  readonly #options: { issuer: string; audience: string; lifetimeSeconds: number };
-
-  constructor(
-    keys: KeyRing,
-    clock: Clock,
-    options: { issuer: string; audience: string; lifetimeSeconds: number },
-  ) {
-    this.#keys = keys;
-    this.#clock = clock;
-    this.#options = options;
-  }
+  constructor(private readonly deps: AccessTokensDeps) {}
 
   /**
-   * @param notAfter when it expires at the latest, in epoch milliseconds
+   * @param notAfter the latest expiry, in epoch milliseconds
    * @returns the token, and when it expires in epoch milliseconds
    */
   async issue(
     claims: Pick<AccessTokenClaims, "sub" | "sid" | "jti" | "roles">,
     notAfter: number,
   ): Promise<{ token: string; expiresAt: number; expiresIn: number }> {
-    const { issuer, audience, lifetimeSeconds } = this.#options;
-    const key = await this.#keys.signingKey();
-    const iat = Math.floor(this.#clock.now() / SECOND);
+    const { issuer, audience, lifetimeSeconds } = this.deps;
+    const key = await this.deps.keys.signingKey();
+    const iat = Math.floor(this.deps.clock.now() / SECOND);
     const exp = Math.min(iat + lifetimeSeconds, Math.floor(notAfter / SECOND));
     const token = await new SignJWT({ iss: issuer, aud: audience, client_id: CLIENT_ID, ...claims, iat, exp })
       .setProtectedHeader({ alg: key.algorithm, typ: "at+jwt", kid: key.kid })
@@ -88,23 +65,23 @@ export class AccessTokens {
   /** Never throws for a bad token; fetches nothing a token names. */
   async verify(token: string): Promise<AccessTokenResult> {
     if (!isCanonicalCompactJws(token)) return { valid: false, reason: "INVALID_TOKEN" };
-    const now = Math.floor(this.#clock.now() / SECOND);
+    const now = Math.floor(this.deps.clock.now() / SECOND);
     try {
       const { payload } = await jwtVerify(
         token,
         async ({ alg, kid, typ, ...others }) => {
-          // All else that a header can say (RFC 7515, 4.1) brings a key or a rule of its own: jwk, jku, b64, cty.
+          // Other header parameters (RFC 7515, 4.1) bring a key or a rule of their own: jwk, jku, b64, cty.
           if (Object.keys(others).length > 0) throw new errors.JWSInvalid();
-          const key = typeof kid === "string" ? await this.#keys.verificationKey(kid) : undefined;
+          const key = typeof kid === "string" ? await this.deps.keys.verificationKey(kid) : undefined;
           if (key === undefined || key.algorithm !== alg) throw new errors.JWKSNoMatchingKey();
           return key.verify;
         },
         {
-          issuer: this.#options.issuer,
-          audience: this.#options.audience,
+          issuer: this.deps.issuer,
+          audience: this.deps.audience,
           typ: "at+jwt",
           requiredClaims: ["sub", "sid", "jti", "iat", "exp"],
-          currentDate: new Date(this.#clock.now()),
+          currentDate: new Date(this.deps.clock.now()),
         },
       );
       const claims = toClaims(payload);
@@ -113,41 +90,11 @@ export class AccessTokens {
         : { valid: true, claims };
     } catch (error) {
       if (error instanceof errors.JWTExpired) return { valid: false, reason: "TOKEN_EXPIRED" };
-      // All that jose finds wrong with a token is a JOSEError; anything else (the database) is not its fault.
+      // jose throws a JOSEError for every invalid token. Anything else, such as a database error, is a failure of ours.
       if (error instanceof errors.JOSEError) return { valid: false, reason: "INVALID_TOKEN" };
       throw error;
     }
   }
-}
-
-/** With HS256 one secret signs and verifies, byte for byte as python-jose would use it; none is public. */
-export class SecretKeyRing implements KeyRing {
-  readonly #secretKey: () => string;
-  #key: Promise<SigningKey> | undefined;
-
-  constructor(secretKey: () => string) {
-    this.#secretKey = secretKey;
-  }
-
-  async signingKey(): Promise<SigningKey> {
-    this.#key ??= importSecretKey(this.#secretKey());
-    return this.#key;
-  }
-
-  async verificationKey(kid: string): Promise<VerificationKey | undefined> {
-    const key = await this.signingKey();
-    return kid === key.kid ? key : undefined;
-  }
-
-  async publicJwks(): Promise<{ keys: Record<string, unknown>[] }> {
-    return { keys: [] };
-  }
-}
-
-async function importSecretKey(secretKey: string): Promise<SigningKey> {
-  const hmac = { name: "HMAC", hash: "SHA-256" };
-  const key = await crypto.subtle.importKey("raw", Buffer.from(secretKey), hmac, false, ["sign", "verify"]);
-  return { kid: "HS256", algorithm: "HS256", sign: key, verify: key };
 }
 
 function toClaims(payload: Record<string, unknown>): AccessTokenClaims | undefined {
@@ -168,7 +115,7 @@ function toClaims(payload: Record<string, unknown>): AccessTokenClaims | undefin
   return fits ? { iss, aud, sub, sid, jti, iat, exp, roles } : undefined;
 }
 
-/** RFC 8725bis, 3.14: base64url and JSON have spellings that read alike; only the one we write is a token. */
+/** RFC 8725bis, 3.14: base64url and JSON can encode the same value in several ways. Only ours is accepted. */
 function isCanonicalCompactJws(token: string): boolean {
   const parts = token.split(".");
   return (
@@ -178,7 +125,7 @@ function isCanonicalCompactJws(token: string): boolean {
   );
 }
 
-/** Without whitespace, and each member once: of two, readers differ on which one counts (RFC 8259, 4). */
+/** Without whitespace or duplicate members, of which parsers may use either (RFC 8259, 4). */
 function isCanonicalJson(part: string): boolean {
   try {
     const json = Buffer.from(part, "base64url").toString();

@@ -5,15 +5,15 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** Encrypts with AES-256-GCM under a key derived from a secret for one purpose. */
-export class Sealer {
+export class Encryption {
   readonly #key: Buffer;
 
   constructor(secret: string | Buffer, purpose: string) {
     this.#key = derivedKey(secret, purpose);
   }
 
-  /** @param boundTo a public value the text belongs to, without which it does not open */
-  seal(plain: Buffer, boundTo: string): string {
+  /** @param boundTo a public value that decryption needs too, such as the id of the row (the additional data of GCM) */
+  encrypt(plain: Buffer, boundTo: string): string {
     const iv = randomBytes(IV_BYTES);
     const cipher = createCipheriv("aes-256-gcm", this.#key, iv, { authTagLength: TAG_BYTES }).setAAD(
       Buffer.from(boundTo),
@@ -23,9 +23,9 @@ export class Sealer {
     );
   }
 
-  /** @returns undefined when it was sealed under another secret, for something else, or was altered */
-  open(sealed: string, boundTo: string): Buffer | undefined {
-    const bytes = Buffer.from(sealed, "base64url");
+  /** @returns undefined for another secret, purpose or `boundTo`, and for an altered text */
+  decrypt(encrypted: string, boundTo: string): Buffer | undefined {
+    const bytes = Buffer.from(encrypted, "base64url");
     if (bytes.length < IV_BYTES + TAG_BYTES) return undefined;
     const iv = bytes.subarray(0, IV_BYTES);
     const decipher = createDecipheriv("aes-256-gcm", this.#key, iv, { authTagLength: TAG_BYTES })

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { hashOpaqueToken } from "./opaque-tokens.js";
 
-/** Of a refresh token's 32 bytes it shares these with its successors; as many are its own. */
+/** The first half of a refresh token's 32 bytes is the same for all tokens of a session. */
 const FAMILY_BYTES = 16;
 
-/** What is kept of a refresh token: nothing that could be used. */
+/** The stored form of a refresh token, from which the token cannot be computed. */
 export interface RefreshTokenHashes {
   tokenHash: string;
   /** The same for all refresh tokens of a session. */
@@ -12,8 +12,8 @@ export interface RefreshTokenHashes {
 }
 
 /**
- * The token that replaces this one; a session's first is any opaque token. Its first half is the same, so that whoever presents an older token of the
- * session is told from a stranger without a row for each token there was; the other 128 bits are new.
+ * A token to replace this one. A session's first token is any opaque token. The first half stays the same, so that an
+ * old token of a session is recognized without a row for each; the other 128 bits are random.
  */
 export function newSuccessor(refreshToken: string): string {
   return Buffer.concat([familyOf(refreshToken), randomBytes(FAMILY_BYTES)]).toString("base64url");

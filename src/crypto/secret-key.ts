@@ -4,19 +4,19 @@ import { dirname } from "node:path";
 import { ConfigError, MIN_SECRET_BYTES } from "../config.js";
 
 /**
- * The development secret kept in a file that only its owner can read; made on the first call.
- * @returns the secret, and whether this call made it
- * @throws ConfigError for a file that is empty or cut short: what is encrypted under that is open to anyone
+ * Reads the secret for development from a file that only its owner can read. The first call creates it.
+ * @returns the secret, and whether this call created it
+ * @throws ConfigError for an empty or truncated file, whose encryption would protect nothing
  */
 export function loadOrCreateSecretKey(file: string): { secretKey: string; created: boolean } {
   const existing = read(file);
   if (existing !== undefined) return { secretKey: existing, created: false };
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  // Written whole under another name, then linked: of processes that start at once, one wins and
-  // none reads half a key.
+  // Written under another name, then linked: of several processes that start together one wins, and none reads half a
+  // key.
   const draft = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;
   const secretKey = randomBytes(32).toString("hex");
-  // Flushed, so that a loss of power leaves no empty file under the name.
+  // Flushed, so that a power failure leaves no empty file.
   writeFileSync(draft, `${secretKey}\n`, { mode: 0o600, flag: "wx", flush: true });
   try {
     linkSync(draft, file);

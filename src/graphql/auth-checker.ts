@@ -4,8 +4,7 @@ import type { Role } from "../storage/users.js";
 import type { Context } from "./context.js";
 
 /**
- * Declares who may read a field, once: the auth checker enforces it, and the schema shows it as
- * `@auth(role: …)`.
+ * Declares the role that a field requires. The auth checker enforces it, and the schema shows it as `@auth(role: …)`.
  */
 export function Auth(role: Role = "USER"): MethodDecorator & PropertyDecorator {
   return (target: object, property: string | symbol, descriptor?: PropertyDescriptor) => {
@@ -15,10 +14,10 @@ export function Auth(role: Role = "USER"): MethodDecorator & PropertyDecorator {
   };
 }
 
-/** The guard. It answers true or throws: whatever else it returned, type-graphql would take a truthy value for yes. */
-// An arrow function: type-graphql takes a `function` for a class.
+/** The guard. It returns true or throws: type-graphql grants access for any truthy value. */
+// An arrow function, because type-graphql treats a `function` as a class.
 export const authChecker: AuthChecker<Context, Role> = ({ context: { viewer } }, roles) => {
-  // Every user has the role USER: an `@Authorized` without a role asks for it as well.
+  // Every user has the role USER, so a bare `@Authorized` requires it too.
   for (const role of ["USER" as const, ...roles]) requireRole(viewer, role);
   return true;
 };

@@ -2,28 +2,31 @@ import { IsOptional, isUUID, Max, Min, ValidateBy } from "class-validator";
 import { ArgsType, type ClassType, Field, Int, ObjectType } from "type-graphql";
 import { MaxItems, MaxText } from "./limits/max-size.js";
 
-/** How many objects a field gives at most. */
+/** The most objects that one page has. */
 export const MAX_PAGE = 100;
 
 /** A UUID in base64url. */
 const CURSOR = [48, 48] as const;
 
 /** Relay's cursor connections (https://relay.dev/graphql/connections.htm), forwards only. */
-@ObjectType("PageInfo", { description: "Where a page is among the others." })
+@ObjectType("PageInfo", { description: "The position of a page in the list." })
 class PageInfoType {
-  @Field(() => Boolean, { description: "Whether there is a page after this one." })
+  @Field(() => Boolean, { description: "Whether there is a next page." })
   hasNextPage!: boolean;
 
-  @Field(() => Boolean, { description: "Whether there is a page before this one." })
+  @Field(() => Boolean, { description: "Whether there is a previous page." })
   hasPreviousPage!: boolean;
 
-  @Field(() => String, { nullable: true, description: "The cursor of the first edge; null without edges." })
+  @Field(() => String, {
+    nullable: true,
+    description: "The cursor of the first edge; null on an empty page.",
+  })
   @MaxText(CURSOR)
   startCursor!: string | null;
 
   @Field(() => String, {
     nullable: true,
-    description: "The cursor of the last edge, for `after` to get the next page; null without edges.",
+    description: "The cursor of the last edge: the `after` of the next page. Null on an empty page.",
   })
   @MaxText(CURSOR)
   endCursor!: string | null;
@@ -31,12 +34,15 @@ class PageInfoType {
 
 @ArgsType()
 export class PageArgs {
-  @Field(() => Int, { defaultValue: 50, description: `How many to give at most, 1 to ${MAX_PAGE}.` })
+  @Field(() => Int, {
+    defaultValue: 50,
+    description: `The maximum number of objects to return, 1 to ${MAX_PAGE}.`,
+  })
   @Min(1)
   @Max(MAX_PAGE)
   first!: number;
 
-  @Field(() => String, { nullable: true, description: "The `endCursor` of the page before." })
+  @Field(() => String, { nullable: true, description: "The `endCursor` of the previous page." })
   @IsOptional()
   @IsCursor()
   after?: string | null;
@@ -53,27 +59,27 @@ export function connectionTypeOf<Node extends object>(
   name: string,
   NodeType: ClassType<Node>,
 ): ClassType<Connection<Node>> {
-  @ObjectType(`${name}Edge`, { description: `A place in a page of type ${name}.` })
+  @ObjectType(`${name}Edge`, { description: `An object of type ${name} on a page, with its cursor.` })
   class EdgeType {
-    @Field(() => String, { description: "The place, for `after`; opaque." })
+    @Field(() => String, { description: "The cursor of the object, for `after`. It is opaque." })
     @MaxText(CURSOR)
     cursor!: string;
 
-    @Field(() => NodeType, { description: "What is there." })
+    @Field(() => NodeType, { description: "The object." })
     node!: Node;
   }
 
   @ObjectType(`${name}Connection`, { description: `A page of type ${name}.` })
   class ConnectionType {
-    @Field(() => [EdgeType], { description: "What is on the page, with cursors." })
+    @Field(() => [EdgeType], { description: "The objects on the page, with their cursors." })
     @MaxItems("page")
     edges!: EdgeType[];
 
-    @Field(() => [NodeType], { description: "What is on the page." })
+    @Field(() => [NodeType], { description: "The objects on the page." })
     @MaxItems("page")
     nodes!: Node[];
 
-    @Field(() => PageInfoType, { description: "Where the page is among the others." })
+    @Field(() => PageInfoType, { description: "The position of the page in the list." })
     pageInfo!: PageInfoType;
   }
 
@@ -81,8 +87,8 @@ export function connectionTypeOf<Node extends object>(
 }
 
 /**
- * The page that was asked for.
- * @param read gives up to `first` records behind the id `after`
+ * Reads the requested page.
+ * @param read returns up to `first` records after the id `after`
  */
 export async function readPage<Rec extends { id: string }, Node>(
   { first, after }: PageArgs,
@@ -90,7 +96,7 @@ export async function readPage<Rec extends { id: string }, Node>(
   toNode: (record: Rec) => Node,
 ): Promise<Connection<Node>> {
   const previous = after == null ? undefined : idOf(after);
-  // One more than fits tells whether there is a next page.
+  // One more than requested, to know whether there is a next page.
   const records = await read({ first: first + 1, after: previous });
   const edges = records.slice(0, first).map((record) => ({
     cursor: cursorOf(record.id),

@@ -4,20 +4,19 @@ import { Directive } from "type-graphql";
 const NAME = "oncePerRequest";
 
 /**
- * Declares a root field that takes a password, a token or an address to send an email to: a request runs one of
- * them at most, or aliases would make a hundred guesses of one. The document limits enforce it, and the schema
- * shows it.
+ * Declares a root field that takes a password, a token or an email address. A request runs at most one such field:
+ * aliases would turn one request into many guesses. The document limits enforce it, and the schema shows it.
  */
 export const OncePerRequest = () => Directive(`@${NAME}`);
 
-/** The directive that the schema shows it with. */
+/** The directive in the schema. */
 export const oncePerRequestDirective = new GraphQLDirective({
   name: NAME,
-  description: "A request runs one field with this directive at most.",
+  description: "A request can run at most one field with this directive.",
   locations: [DirectiveLocation.FIELD_DEFINITION],
 });
 
-/** Whether a field is declared so. */
+/** Whether a field has the directive. */
 export function isOncePerRequest(field: GraphQLField<unknown, unknown>): boolean {
   return field.astNode?.directives?.some(({ name }) => name.value === NAME) ?? false;
 }

@@ -1,6 +1,6 @@
 import { type ASTVisitor, GraphQLError, type ValidationContext } from "graphql";
 
-/** The validation rule that graphql-js is missing: an operation must be of a type the schema has (a subscription is not). */
+/** A validation rule that graphql-js lacks: the schema must have the operation's type. This one has no subscriptions. */
 export function operationTypeRule(context: ValidationContext): ASTVisitor {
   return {
     OperationDefinition(node) {

@@ -7,10 +7,7 @@ import { authChecker } from "./auth-checker.js";
 import { oncePerRequestDirective } from "./once-per-request.js";
 import { validateArguments } from "./validation.js";
 
-/**
- * Builds the schema from these resolvers and no others: the list is also the container that type-graphql
- * takes their instances from.
- */
+/** Builds the schema from these resolvers. The list is also the container that type-graphql takes instances from. */
 export function createSchema(resolvers: object[]): GraphQLSchema {
   const instances = new Map(resolvers.map((resolver) => [resolver.constructor, resolver]));
   const schema = buildSchemaSync({
@@ -27,17 +24,17 @@ export function createSchema(resolvers: object[]): GraphQLSchema {
     scalarsMap: [{ type: Date, scalar: GraphQLDateTime }],
   });
   const config = schema.toConfig();
-  if (config.query) config.query.description = "What can be read.";
-  if (config.mutation) config.mutation.description = "What can be done.";
+  if (config.query) config.query.description = "Query fields.";
+  if (config.mutation) config.mutation.description = "Mutations.";
   return new GraphQLSchema({
     ...config,
-    description: "Latchkey: login in front of your graph.",
+    description: "Latchkey: authentication for a GraphQL API.",
     types: [
       ...config.types,
-      enumOf("ErrorCode", "`extensions.code` of an error.", ERROR_CODES),
+      enumOf("ErrorCode", "The error codes, in `extensions.code`.", ERROR_CODES),
       enumOf(
         "UnauthenticatedReason",
-        "`extensions.reason` of an `UNAUTHENTICATED` error.",
+        "Why a request is not authenticated, in `extensions.reason` of an `UNAUTHENTICATED` error.",
         UNAUTHENTICATED_REASONS,
       ),
     ],
@@ -63,8 +60,9 @@ function authDirective(schema: GraphQLSchema): GraphQLDirective {
   const role = schema.getType("Role") as GraphQLEnumType;
   return new GraphQLDirective({
     name: "auth",
-    description: "Who may use the field: a signed-in user with this role. A field without it is public.",
+    description:
+      "Only a signed-in user with this role can use the field. A field without this directive is public.",
     locations: [DirectiveLocation.FIELD_DEFINITION],
-    args: { role: { type: new GraphQLNonNull(role), description: "The role the user must have." } },
+    args: { role: { type: new GraphQLNonNull(role), description: "The required role." } },
   });
 }

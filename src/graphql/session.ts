@@ -15,57 +15,64 @@ import { IsId, IsText } from "./validation.js";
 
 @ArgsType()
 class LoginArgs {
-  @Field(() => String, { description: "The username or the email address, in any case." })
+  @Field(() => String, {
+    description: "The username or the email address. Upper and lower case are the same.",
+  })
   @IsText(...LOGIN)
   username!: string;
 
-  // No rule: a password that cannot be right is a failed login like any other.
+  // No rule: a password that cannot be correct is a failed login like any other.
   @Field(() => String, { description: "The password, exactly as it was set." })
   password!: string;
 }
 
 @ArgsType()
 class RefreshTokenArgs {
-  @Field(() => String, { description: "The refresh token that was given last." })
+  @Field(() => String, { description: "The newest refresh token of the session." })
   @IsText(...REFRESH_TOKEN)
   refreshToken!: string;
 }
 
 @ArgsType()
 class SessionArgs {
-  @Field(() => ID, { description: "Which session." })
+  @Field(() => ID, { description: "The id of the session." })
   @IsId()
   id!: string;
 }
 
 @ArgsType()
 class MySessionsArgs {
-  @Field(() => Int, { defaultValue: 50, description: `How many to return at most, 1 to ${MAX_PAGE}.` })
+  @Field(() => Int, {
+    defaultValue: 50,
+    description: `The maximum number of sessions to return, 1 to ${MAX_PAGE}.`,
+  })
   @Min(1)
   @Max(MAX_PAGE)
   first!: number;
 
-  @Field(() => ID, { nullable: true, description: "The id of the last session of the page before." })
+  @Field(() => ID, { nullable: true, description: "The id of the last session on the previous page." })
   @IsOptional()
   @IsId()
   after?: string | null;
 }
 
-/** As http/client.ts cuts it. */
+/** http/caller.ts truncates it to this length. */
 const USER_AGENT = [0, 256] as const;
 
-@ObjectType("Session", { description: "One sign-in of a user, on one device." })
+@ObjectType("Session", {
+  description: "A session: begins with a login on one device, and ends by logout, revocation or expiry.",
+})
 class SessionType {
-  @Field(() => ID, { description: "Stays the same for as long as the session lasts." })
+  @Field(() => ID, { description: "The session's permanent id." })
   id!: string;
 
-  @Field(() => Date, { description: "When the user signed in." })
+  @Field(() => Date, { description: "When the user logged in." })
   createdAt!: Date;
 
-  @Field(() => Date, { description: "When the session was last refreshed, or began." })
+  @Field(() => Date, { description: "When the session was last refreshed, or created." })
   lastUsedAt!: Date;
 
-  @Field(() => Date, { description: "When it ends unless it is refreshed before." })
+  @Field(() => Date, { description: "When the session expires unless it is refreshed first." })
   expiresAt!: Date;
 
   @Field(() => String, { nullable: true, description: "The `User-Agent` of the login." })
@@ -76,7 +83,7 @@ class SessionType {
   @MaxText(IP_ADDRESS)
   ipAddress!: string | null;
 
-  @Field(() => Boolean, { description: "Whether it is the one this request belongs to." })
+  @Field(() => Boolean, { description: "Whether this request belongs to the session." })
   current!: boolean;
 }
 
@@ -93,7 +100,7 @@ export class SessionResolver {
   @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
-      "Signs a user in with a password. Errors: `INVALID_CREDENTIALS`, `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
+      "Logs a user in with a password, and creates a session. Errors: `INVALID_CREDENTIALS`, `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async login(@Ctx() { caller }: Context, @Args(() => LoginArgs) { username, password }: LoginArgs) {
     return toTokenType(await this.deps.login.login(username, password, caller));
@@ -102,7 +109,7 @@ export class SessionResolver {
   @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
-      "Gives the next access and refresh token of a session. A refresh token is used once: using it again later ends the session. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Returns new access and refresh tokens for a session. A refresh token works once; using it again later ends the session. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async refreshToken(
     @Ctx() { caller }: Context,
@@ -113,7 +120,7 @@ export class SessionResolver {
 
   @Auth()
   @Mutation(() => Boolean, {
-    description: "Ends the session this request belongs to, and answers true. Errors: `UNAUTHENTICATED`.",
+    description: "Ends the session this request belongs to. Always returns true. Errors: `UNAUTHENTICATED`.",
   })
   async logout(@Ctx() context: Context) {
     await this.deps.sessions.logout(actorOf(context));
@@ -123,7 +130,7 @@ export class SessionResolver {
   @Auth()
   @Query(() => [SessionType], {
     description:
-      "The signed-in user's sessions that have not ended, newest first. Errors: `UNAUTHENTICATED`, `BAD_USER_INPUT`.",
+      "The signed-in user's active sessions, newest first. Errors: `UNAUTHENTICATED`, `BAD_USER_INPUT`.",
   })
   async mySessions(@Ctx() context: Context, @Args(() => MySessionsArgs) { first, after }: MySessionsArgs) {
     const { user, sessionId } = signedIn(context);
@@ -134,7 +141,7 @@ export class SessionResolver {
   @Auth()
   @Mutation(() => Boolean, {
     description:
-      "Ends one of the signed-in user's sessions, and answers true. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (also for another's session), `BAD_USER_INPUT`.",
+      "Ends one of the signed-in user's sessions. Always returns true. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (also for another user's session), `BAD_USER_INPUT`.",
   })
   async revokeSession(@Ctx() context: Context, @Args(() => SessionArgs) { id }: SessionArgs) {
     await this.deps.sessions.revoke(actorOf(context), id);
@@ -144,7 +151,7 @@ export class SessionResolver {
   @Auth()
   @Mutation(() => Int, {
     description:
-      "Ends all the signed-in user's sessions but the one this request belongs to, and answers how many. Errors: `UNAUTHENTICATED`.",
+      "Ends all of the signed-in user's other sessions, and returns their number. Errors: `UNAUTHENTICATED`.",
   })
   async revokeOtherSessions(@Ctx() context: Context) {
     return this.deps.sessions.revokeOthers(actorOf(context));

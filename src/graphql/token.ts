@@ -4,17 +4,19 @@ import type { IssuedToken } from "../services/sessions/sessions.js";
 import { MaxBytes, MaxText } from "./limits/max-size.js";
 import { toUserType, UserType } from "./user.js";
 
-/** What is given has 43 characters; what comes may be anything, and is looked up. */
+/** Issued tokens have 43 characters. Any other text up to the limit is looked up too, and not found. */
 export const REFRESH_TOKEN = [1, 200] as const;
 
-@ObjectType("Token", { description: "What a client gets for signing in." })
+@ObjectType("Token", { description: "The tokens of a session." })
 export class TokenType {
   @Field(() => GraphQLJWT, {
-    description: "The access token: send it as `Authorization: Bearer …`. Its form is RFC 9068's.",
+    description: "The access token, a JWT as RFC 9068 defines it. Send it as `Authorization: Bearer …`.",
   })
   accessToken!: string;
 
-  @Field(() => String, { description: "How to send the access token: always `bearer` (RFC 6750)." })
+  @Field(() => String, {
+    description: "The scheme to send the access token with: always `bearer` (RFC 6750).",
+  })
   @MaxBytes(8)
   tokenType!: string;
 
@@ -26,12 +28,12 @@ export class TokenType {
 
   @Field(() => String, {
     description:
-      "Gets the next token, once, by `refreshToken`. Keep it where no other site's script can read it.",
+      "The token to exchange for the next tokens, once, with `refreshToken`. Keep it out of reach of other sites' scripts.",
   })
   @MaxText(REFRESH_TOKEN)
   refreshToken!: string;
 
-  @Field(() => UserType, { description: "The user who signed in." })
+  @Field(() => UserType, { description: "The user the session belongs to." })
   user!: UserType;
 }
 

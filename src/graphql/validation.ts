@@ -2,7 +2,7 @@ import { IsUUID, ValidateBy, type ValidationError, validate } from "class-valida
 import { invalidInput, LatchkeyError, type Violation } from "../errors.js";
 import { jsonBytesOf, type TextLimits } from "./limits/max-size.js";
 
-/** Text of min to max characters that both databases can hold, well-formed Unicode without NUL, and of so many bytes. */
+/** A text within these limits that both databases can store: well-formed Unicode without NUL. */
 export function IsText(...[min, max, maxBytes]: TextLimits): PropertyDecorator {
   return ValidateBy({
     name: "text",
@@ -22,10 +22,10 @@ export function IsText(...[min, max, maxBytes]: TextLimits): PropertyDecorator {
   });
 }
 
-/** The id arguments of all argument classes, by the prototype they are declared on. */
+/** The id arguments of all argument classes, with the prototype that declares them. */
 const idArguments: { prototype: object; property: PropertyKey }[] = [];
 
-/** A UUID in any case, which is the id of the same thing (RFC 9562, 4): the resolver gets it in lower case. */
+/** A UUID. Its case does not matter (RFC 9562, 4): the resolver gets it in lower case. */
 export function IsId(): PropertyDecorator {
   return (prototype, property) => {
     IsUUID()(prototype, property);
@@ -34,11 +34,11 @@ export function IsId(): PropertyDecorator {
 }
 
 /**
- * type-graphql's validation hook: runs class-validator on each argument class, and lets each id have one spelling.
+ * type-graphql's validation hook: runs class-validator on each argument class, and converts ids to lower case.
  * @throws BAD_USER_INPUT
  */
 export async function validateArguments(args: unknown): Promise<void> {
-  // Neither the class instance nor the value may travel in the error: one of them is a password.
+  // The error must contain neither the instance nor the value: either can hold a password.
   const validationError = { target: false, value: false };
   const errors = await validate(args as object, { validationError, forbidUnknownValues: false });
   if (errors.length > 0) throw invalidInput(toViolations(errors));
@@ -50,7 +50,7 @@ export async function validateArguments(args: unknown): Promise<void> {
   }
 }
 
-/** What a service says of a field, said of the field of `input`. */
+/** Prefixes the fields that a service's error names with `input.`, where the caller finds them. */
 export async function ofInput<T>(work: Promise<T>): Promise<T> {
   return work.catch((error: unknown) => {
     if (!(error instanceof LatchkeyError)) throw error;

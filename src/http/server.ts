@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import fastify, {
   type FastifyBaseLogger,
-  type FastifyError,
   type FastifyInstance,
   type FastifyReply,
+  type FastifyRequest,
   LogController,
 } from "fastify";
 import { MINUTE, SECOND } from "../clock.js";
@@ -14,6 +15,7 @@ import { httpHeadOf } from "../graphql/format-error.js";
 import type { Metrics } from "../metrics.js";
 import type { DatabaseHealth } from "../services/database-health.js";
 import { trustOf } from "./caller.js";
+import { type Failure, failureOf, isRefusal } from "./failures.js";
 import { refuseOtherMethods } from "./hooks/allowed-methods.js";
 import { refuseCompressedBodies } from "./hooks/compressed-bodies.js";
 import { drainOnClose } from "./hooks/draining.js";
@@ -25,120 +27,144 @@ import { refuseRepeatedHeaders } from "./hooks/single-headers.js";
 /** The largest body that is read, in bytes. */
 const BODY_LIMIT = 64 * 1024;
 const HEADER_LIMIT = 16 * 1024;
-/** Open at once. Those that only dawdle are closed after 8 seconds: it takes 1,250 new ones a second to use these up. */
+/** Idle connections are closed after 8 seconds, so it takes 1,250 new ones a second to exhaust these. */
 const MAX_CONNECTIONS = 10_000;
 
-/** Longest time to finish what is in flight while stopping, in milliseconds. */
+/** Longest time to finish requests in flight while stopping, in milliseconds. */
 const DRAIN_TIMEOUT = 10 * SECOND;
 
-/** A request id that is kept: short, and nothing in it means anything to a log. */
+/** The form of a request id that is taken from a proxy: short, and without characters that mean something to a log. */
 const REQUEST_ID = /^[\w.-]{1,128}$/;
 
-/**
- * The edge: limits, security headers, CORS, request ids and logs. Routes are added to it.
- * `close()` finishes what was sent before it stops.
- * @param options.corsOrigins browsers' origins that may read answers
- * @param options.trustedProxies proxies whose `X-Forwarded-For` and `X-Request-Id` are believed
- * @param options.shutdownDelay how long `close()` goes on accepting connections, in seconds
- * @param options.hsts what browsers are told of HTTPS (RFC 6797); undefined: nothing
- */
-export async function createServer(options: {
+const CONTENT_POLICY = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] };
+
+export interface ServerOptions {
   logger: FastifyBaseLogger;
+  /** Origins whose pages may read answers in a browser. */
   corsOrigins: readonly string[];
+  /** Proxies whose `X-Forwarded-*` and `X-Request-Id` headers are trusted. */
   trustedProxies: readonly string[];
+  /** How long `close()` keeps accepting connections, in seconds. */
   shutdownDelay: number;
+  /** Strict-Transport-Security (RFC 6797); undefined: the header is not sent. */
   hsts: { maxAge: number; includeSubDomains: boolean } | undefined;
   health: DatabaseHealth;
   metrics: Metrics;
-}): Promise<FastifyInstance> {
-  const isTrusted = trustOf(options.trustedProxies);
-  const server = fastify({
-    loggerInstance: options.logger,
-    trustProxy: isTrusted,
-    // A line of ours tells the same and more.
-    logController: new LogController({ disableRequestLogging: true }),
-    genReqId: ({ headers, socket }) => {
-      const id = headers["x-request-id"];
-      return typeof id === "string" && REQUEST_ID.test(id) && isTrusted(socket.remoteAddress)
-        ? id
-        : randomUUID();
-    },
-    // What still arrives while it stops is answered as ever.
-    return503OnClosing: false,
-    bodyLimit: BODY_LIMIT,
-    requestTimeout: 8 * SECOND,
-    // Longer than a login may wait for its turn.
-    connectionTimeout: MINUTE,
-    keepAliveTimeout: 5 * SECOND,
-    // Node would look at the timeouts only every 30 seconds.
-    http: { maxHeaderSize: HEADER_LIMIT, headersTimeout: 8 * SECOND, connectionsCheckingInterval: SECOND },
-    // A path that is no path; the router's own answer would quote it. No hook runs, not those for headers either.
-    frameworkErrors: (_error, request, reply) => {
-      request.facts = {};
-      reply.raw.once("close", () => logRequest(request, reply as FastifyReply, reply.elapsedTime));
-      (reply as FastifyReply)
-        .code(400)
-        .headers({
-          "content-security-policy": "default-src 'none';frame-ancestors 'none'",
-          "x-content-type-options": "nosniff",
-          "cache-control": "no-store",
-          "x-request-id": request.id,
-        })
-        .send({ error: "The path is malformed." });
-    },
-  });
-  server.removeContentTypeParser("text/plain");
-  server.server.maxConnections = MAX_CONNECTIONS;
-  server.server.on("drop", () => options.metrics.connectionDropped());
+}
+
+/**
+ * The HTTP server without routes: limits, security headers, CORS, request ids and logs.
+ * `close()` finishes the requests in flight before it stops.
+ */
+export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
+  const server = createFastify(options);
   logRequests(server, options.metrics);
   drainOnClose(server, {
     delay: options.shutdownDelay * SECOND,
     timeout: DRAIN_TIMEOUT,
-    onTimeout: () => options.logger.warn("requests were still in flight: stopping without them"),
+    onTimeout: () => options.logger.warn("stopping with requests still in flight"),
   });
-  await server.register(helmet, {
-    strictTransportSecurity: options.hsts ?? false,
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-    },
-  });
-  if (options.corsOrigins.length > 0) {
-    await server.register(cors, {
-      origin: [...options.corsOrigins],
-      methods: ["GET", "POST"],
-      exposedHeaders: ["WWW-Authenticate", "Retry-After", "X-Request-Id"],
-      maxAge: 600,
-    });
-  }
+  await addSecurityHeaders(server, options);
+  await addCors(server, options.corsOrigins);
   refuseOtherMethods(server);
   refuseRepeatedHeaders(server);
   refuseCompressedBodies(server);
   paceRefusals(server);
   discardRefusedBodies(server);
-  server.addHook("onSend", async (request, reply) => {
-    reply.header("x-request-id", request.id);
-    if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
-  });
-  server.setErrorHandler<FastifyError>((thrown, request, reply) => {
-    const error = options.health.translate(thrown) as FastifyError | LatchkeyError;
-    if (error instanceof LatchkeyError) {
-      const { code, message, details } = error;
-      const head = httpHeadOf([{ message, extensions: { code, ...details } }]);
-      request.facts.code = code;
-      return reply
-        .code(head.status ?? 400)
-        .headers(head.headers)
-        .send({ error: message });
-    }
-    const status = error.statusCode ?? 500;
-    if (status >= 500) request.log.error({ err: error }, "request failed");
-    return reply
-      .code(status)
-      .send({ error: status >= 500 ? "Something failed on the server." : error.message });
-  });
+  addDefaultHeaders(server);
+  server.setErrorHandler<Failure>((thrown, request, reply) =>
+    sendFailure(failureOf(thrown, options.health), request, reply),
+  );
   server.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ error: "There is nothing at this path." }),
   );
   return server;
+}
+
+function createFastify({ logger, trustedProxies, metrics }: ServerOptions): FastifyInstance {
+  const isTrusted = trustOf(trustedProxies);
+  const server = fastify({
+    loggerInstance: logger,
+    trustProxy: isTrusted,
+    // logRequests writes one line for each request.
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: (request) => requestIdOf(request, isTrusted),
+    // Requests that arrive while it stops are answered normally.
+    return503OnClosing: false,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 8 * SECOND,
+    // Longer than a login may wait in the password queue.
+    connectionTimeout: MINUTE,
+    keepAliveTimeout: 5 * SECOND,
+    // By default Node checks the timeouts only every 30 seconds.
+    http: { maxHeaderSize: HEADER_LIMIT, headersTimeout: 8 * SECOND, connectionsCheckingInterval: SECOND },
+    frameworkErrors: (_error, request, reply) => sendMalformedPath(request, reply as FastifyReply),
+  });
+  server.removeContentTypeParser("text/plain");
+  server.server.maxConnections = MAX_CONNECTIONS;
+  server.server.on("drop", () => metrics.connectionDropped());
+  return server;
+}
+
+function requestIdOf(
+  { headers, socket }: IncomingMessage,
+  isTrusted: (address: string | undefined) => boolean,
+): string {
+  const id = headers["x-request-id"];
+  const isUsable = typeof id === "string" && REQUEST_ID.test(id) && isTrusted(socket.remoteAddress);
+  return isUsable ? id : randomUUID();
+}
+
+/** The router's own answer would quote the path. No hook runs for it, so the headers are set here. */
+function sendMalformedPath(request: FastifyRequest, reply: FastifyReply): void {
+  request.facts = {};
+  reply.raw.once("close", () => logRequest(request, reply, reply.elapsedTime));
+  reply
+    .code(400)
+    .headers({
+      "content-security-policy": "default-src 'none';frame-ancestors 'none'",
+      "x-content-type-options": "nosniff",
+      "cache-control": "no-store",
+      "x-request-id": request.id,
+    })
+    .send({ error: "The path is malformed." });
+}
+
+async function addSecurityHeaders(server: FastifyInstance, { hsts }: ServerOptions): Promise<void> {
+  await server.register(helmet, {
+    strictTransportSecurity: hsts ?? false,
+    contentSecurityPolicy: { useDefaults: false, directives: CONTENT_POLICY },
+  });
+}
+
+async function addCors(server: FastifyInstance, origins: readonly string[]): Promise<void> {
+  if (origins.length === 0) return;
+  await server.register(cors, {
+    origin: [...origins],
+    methods: ["GET", "POST"],
+    exposedHeaders: ["WWW-Authenticate", "Retry-After", "X-Request-Id"],
+    maxAge: 600,
+  });
+}
+
+function addDefaultHeaders(server: FastifyInstance): void {
+  server.addHook("onSend", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
+  });
+}
+
+function sendFailure(failure: Failure, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (failure instanceof LatchkeyError) {
+    const { code, message, details } = failure;
+    const head = httpHeadOf([{ message, extensions: { code, ...details } }]);
+    request.facts.code = code;
+    return reply
+      .code(head.status ?? 400)
+      .headers(head.headers)
+      .send({ error: message });
+  }
+  if (isRefusal(failure)) return reply.code(failure.statusCode).send({ error: failure.message });
+  request.log.error({ err: failure }, "request failed");
+  return reply.code(500).send({ error: "Something failed on the server." });
 }

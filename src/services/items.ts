@@ -7,6 +7,7 @@ import {
   type Item,
   type ItemChanges,
   insertItem,
+  type ListedItem,
   listItems,
   listItemsOfOwners,
   updateItem,
@@ -32,13 +33,19 @@ export class Items {
   constructor(private readonly deps: ItemsDeps) {}
 
   /** Oldest first; the page after the item `after`, or the first. */
-  async list(ownerId: string, page: { first: number; after: string | undefined }): Promise<Item[]> {
+  async list(
+    ownerId: string,
+    page: { first: number; after: string | undefined; withDescription: boolean },
+  ): Promise<ListedItem[]> {
     return listItems(this.deps.db, ownerId, page);
   }
 
-  /** The oldest items of several users, by user id. @param firsts how many of each user, by user id */
-  async listOf(firsts: ReadonlyMap<string, number>): Promise<Map<string, Item[]>> {
-    return listItemsOfOwners(this.deps.db, firsts);
+  /** The oldest items of each user. @param firsts how many to read, by user id */
+  async listOf(
+    firsts: ReadonlyMap<string, number>,
+    options: { withDescription: boolean },
+  ): Promise<Map<string, ListedItem[]>> {
+    return listItemsOfOwners(this.deps.db, firsts, options);
   }
 
   /** @throws UNAUTHENTICATED, LIMIT_REACHED */
@@ -98,5 +105,5 @@ function noSuchItem(): never {
 }
 
 function tooManyItems(max: number): LatchkeyError {
-  return new LatchkeyError("LIMIT_REACHED", `You have ${max} items, which is the limit. Delete one first.`);
+  return new LatchkeyError("LIMIT_REACHED", `You have ${max} items, which is the maximum. Delete one first.`);
 }

@@ -2,7 +2,7 @@ import type { Selectable } from "kysely";
 import type { Database } from "./database.js";
 import type { ItemRow } from "./tables.js";
 
-/** A thing that belongs to a user: the data behind the login. */
+/** An item that belongs to a user. */
 export interface Item {
   id: string;
   ownerId: string;
@@ -12,13 +12,25 @@ export interface Item {
   updatedAt: number;
 }
 
-/** What is left undefined stays as it is. */
+/** An item of a list. Descriptions can be large: they are read only when they are asked for, else undefined. */
+export type ListedItem = Omit<Item, "description"> & { description?: string | null | undefined };
+
+/** Undefined fields stay as they are. */
 export interface ItemChanges {
   title?: string | undefined;
   description?: string | null | undefined;
 }
 
+/** The columns of every list. */
+const LISTED = ["id", "owner_id", "title", "created_at", "updated_at"] as const;
+
+type ListedRow = Pick<Selectable<ItemRow>, (typeof LISTED)[number]> & Pick<ListedItem, "description">;
+
 function toItem(row: Selectable<ItemRow>): Item {
+  return { ...toListedItem(row), description: row.description };
+}
+
+function toListedItem(row: ListedRow): ListedItem {
   return {
     id: row.id,
     ownerId: row.owner_id,
@@ -43,40 +55,48 @@ export async function insertItem(db: Database, item: Item): Promise<void> {
     .execute();
 }
 
-/** The owner's items, oldest first, starting behind the item `after`. */
+/** The owner's items, oldest first, starting after the item `after`. */
 export async function listItems(
   db: Database,
   ownerId: string,
-  { first, after }: { first: number; after: string | undefined },
-): Promise<Item[]> {
-  let query = db.selectFrom("items").selectAll().where("owner_id", "=", ownerId).orderBy("id").limit(first);
-  if (after !== undefined) query = query.where("id", ">", after);
-  return (await query.execute()).map(toItem);
+  page: { first: number; after: string | undefined; withDescription: boolean },
+): Promise<ListedItem[]> {
+  let query = selectListed(db, page).where("owner_id", "=", ownerId).orderBy("id").limit(page.first);
+  if (page.after !== undefined) query = query.where("id", ">", page.after);
+  return (await query.execute()).map(toListedItem);
+}
+
+function selectListed(db: Database, { withDescription }: { withDescription: boolean }) {
+  return db
+    .selectFrom("items")
+    .select(LISTED)
+    .$if(withDescription, (query) => query.select("description"));
 }
 
 /** How many owners one statement reads for: SQLite joins no more than 500 queries. */
 const OWNERS = 100;
 
 /**
- * The oldest items of each of the owners, by owner. It costs what it reads: each owner is a query of their own, which
- * the index answers in order, and no item is read that is not returned.
- * @param firsts how many of whose
+ * The oldest items of each owner, by owner id. Each owner has a subquery of their own, which the index answers in order,
+ * so that no item is read that is not returned.
+ * @param firsts how many to read, by owner id
  */
 export async function listItemsOfOwners(
   db: Database,
   firsts: ReadonlyMap<string, number>,
-): Promise<Map<string, Item[]>> {
-  const rows: Selectable<ItemRow>[] = [];
+  options: { withDescription: boolean },
+): Promise<Map<string, ListedItem[]>> {
+  const rows: ListedRow[] = [];
   const owners = [...firsts];
   for (let n = 0; n < owners.length; n += OWNERS) {
     const [first, ...others] = owners.slice(n, n + OWNERS).map(([ownerId, limit]) => {
-      const oldest = db.selectFrom("items").selectAll().where("owner_id", "=", ownerId);
+      const oldest = selectListed(db, options).where("owner_id", "=", ownerId);
       return db.selectFrom(oldest.orderBy("id").limit(limit).as("oldest")).selectAll();
     });
     const all = others.reduce((query, other) => query.unionAll(other), first!);
     rows.push(...(await all.execute()));
   }
-  return Map.groupBy(rows.map(toItem), ({ ownerId }) => ownerId);
+  return Map.groupBy(rows.map(toListedItem), ({ ownerId }) => ownerId);
 }
 
 export async function countItems(db: Database, ownerId: string): Promise<number> {

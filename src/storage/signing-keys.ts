@@ -3,19 +3,19 @@ import type { Algorithm } from "../config.js";
 import type { Database } from "./database.js";
 import type { SigningKeyRow } from "./tables.js";
 
-/** A key pair as it is kept. */
+/** A stored key pair. */
 export interface StoredSigningKey {
   kid: string;
   algorithm: Algorithm;
   publicJwk: Record<string, unknown>;
-  /** Sealed under SECRET_KEY. */
-  sealedPrivateKey: string;
+  /** Encrypted under SECRET_KEY. */
+  encryptedPrivateKey: string;
   createdAt: number;
-  /** When the next key takes over signing; null for the newest. */
+  /** When the next key starts to sign; null for the newest. */
   supersededAt: number | null;
-  /** The longest lifetime of the tokens it signs, in milliseconds; 0 until a process that signs has read it. */
+  /** The longest lifetime of the tokens it signs, in milliseconds; 0 until a signing process has loaded it. */
   tokenLifetime: number;
-  /** When the last token it signed has expired; null for the newest. */
+  /** When its last token expires; null for the newest. */
   expiresAt: number | null;
 }
 
@@ -24,7 +24,7 @@ function toStoredSigningKey(row: Selectable<SigningKeyRow>): StoredSigningKey {
     kid: row.kid,
     algorithm: row.algorithm as Algorithm,
     publicJwk: JSON.parse(row.public_jwk),
-    sealedPrivateKey: row.sealed_private_key,
+    encryptedPrivateKey: row.sealed_private_key,
     createdAt: row.created_at,
     supersededAt: row.superseded_at,
     tokenLifetime: row.token_lifetime,
@@ -38,7 +38,7 @@ export async function listSigningKeys(db: Database): Promise<StoredSigningKey[]>
   return rows.map(toStoredSigningKey);
 }
 
-/** @returns false when there is a newest key already, and nothing was written */
+/** @returns false, without writing, when there already is a newest key */
 export async function insertSigningKey(db: Database, key: StoredSigningKey): Promise<boolean> {
   const result = await db
     .insertInto("signing_keys")
@@ -46,7 +46,7 @@ export async function insertSigningKey(db: Database, key: StoredSigningKey): Pro
       kid: key.kid,
       algorithm: key.algorithm,
       public_jwk: JSON.stringify(key.publicJwk),
-      sealed_private_key: key.sealedPrivateKey,
+      sealed_private_key: key.encryptedPrivateKey,
       created_at: key.createdAt,
       superseded_at: key.supersededAt,
       token_lifetime: key.tokenLifetime,
@@ -57,8 +57,8 @@ export async function insertSigningKey(db: Database, key: StoredSigningKey): Pro
 }
 
 /**
- * Says when the key stops signing.
- * @returns false when that had been said before, and nothing was written
+ * Sets when the key stops signing.
+ * @returns false, without writing, when it was set before
  */
 export async function supersedeSigningKey(db: Database, kid: string, supersededAt: number): Promise<boolean> {
   const result = await db
@@ -70,7 +70,7 @@ export async function supersedeSigningKey(db: Database, kid: string, supersededA
   return result.numUpdatedRows === 1n;
 }
 
-/** Notes that the keys sign tokens of this lifetime, in milliseconds; a longer one that is noted stays. */
+/** Raises the keys' token lifetime to this one, in milliseconds. A longer one stays. */
 export async function raiseTokenLifetime(db: Database, kids: string[], tokenLifetime: number): Promise<void> {
   await db
     .updateTable("signing_keys")
@@ -80,8 +80,8 @@ export async function raiseTokenLifetime(db: Database, kids: string[], tokenLife
     .execute();
 }
 
-/** Puts the same private key, sealed anew, in the place of what was read. */
-export async function resealPrivateKey(
+/** Replaces a private key by the same key, encrypted under another SECRET_KEY. */
+export async function replacePrivateKey(
   db: Database,
   kid: string,
   { from, to }: { from: string; to: string },
@@ -105,7 +105,7 @@ export async function deleteSupersededSigningKey(db: Database, kid: string, now:
 }
 
 export async function deleteSigningKeysExpiredBefore(db: Database, before: number): Promise<void> {
-  // No batches: there are as many keys as were rotated within the lifetime of a token.
+  // No batches: there are only the keys that were rotated within the lifetime of a token.
   await db
     .deleteFrom("signing_keys")
     .where((key) => key(key("superseded_at", "+", key.ref("token_lifetime")), "<", before))

@@ -655,7 +655,7 @@ describe.each(DATABASES)("User.items on %s", (database) => {
     const other = await app.send(LOGIN_WITH_ITEMS, { username: "user1", password: PASSWORD }, users[2]);
     expect(other.status).toBe(403);
     expect(other.errors).toEqual(
-      error("These items are for their owner and administrators.", { code: "FORBIDDEN" }),
+      error("Only the owner of these items and administrators can read them.", { code: "FORBIDDEN" }),
     );
   });
 });

@@ -17,6 +17,8 @@ const MINUTE = 60_000;
 
 const MESSAGES = {
   MISSING_TOKEN: "Sign in first: send the access token from `login` as `Authorization: Bearer …`.",
+  UNSUPPORTED_SCHEME:
+    "Send the access token with its scheme: the `Authorization` header must be `Bearer`, a space and the token.",
   INVALID_TOKEN: "The access token is not valid. Refresh it, or log in again.",
   TOKEN_EXPIRED: "The access token has expired. Refresh it, or log in again.",
   SESSION_REVOKED: "This session has ended. Log in again.",
@@ -63,7 +65,9 @@ describe.each(DATABASES)("the guard on %s", (database) => {
           extensions: { code: "UNAUTHENTICATED", reason },
         }),
       ]);
-      const challenge = reason === "MISSING_TOKEN" ? "Bearer" : 'Bearer error="invalid_token"';
+      const challenge = ["MISSING_TOKEN", "UNSUPPORTED_SCHEME"].includes(reason)
+        ? "Bearer"
+        : 'Bearer error="invalid_token"';
       expect(answer.headers.get("www-authenticate")).toBe(challenge);
     }
   }
@@ -79,7 +83,10 @@ describe.each(DATABASES)("the guard on %s", (database) => {
 
   test.each([
     ["no header", undefined, "MISSING_TOKEN"],
-    ["another scheme", "Basic YWxpY2U6eA==", "MISSING_TOKEN"],
+    ["another scheme", "Basic YWxpY2U6eA==", "UNSUPPORTED_SCHEME"],
+    ["a token without a scheme", "eyJhbGciOiJFUzI1NiJ9.e30.c2ln", "UNSUPPORTED_SCHEME"],
+    ["a scheme that begins like ours", "BearerX a.b.c", "UNSUPPORTED_SCHEME"],
+    ["an empty header", "", "MISSING_TOKEN"],
     ["no token behind the scheme", "Bearer", "INVALID_TOKEN"],
     ["not a JWT", "Bearer garbage", "INVALID_TOKEN"],
     ["two tokens", "Bearer a.b.c d.e.f", "INVALID_TOKEN"],

@@ -115,6 +115,50 @@ describe.each(DATABASES)("items on %s", (database) => {
     expect(Buffer.byteLength(text)).toBeGreaterThan(0.8 * app.config.maxAnswerBytes);
   });
 
+  test("a list reads descriptions only when its selection asks for them", async () => {
+    await app.createUser("heidi");
+    const { accessToken: token } = await app.login("heidi");
+    const input = { title: "x", description: "all about it" };
+    await app.send(CREATE_ITEM, { input }, { token });
+    for (const query of [
+      "{myItems{id description}}",
+      "{myItems{id}myItems{description}}",
+      "{me{items{text:description}}}",
+      "{me{a:items{id} b:items{description}}}",
+      "{me{items{...on Item{...A}}}} fragment A on Item{id ...B} fragment B on Item{description}",
+      "{me{items(first:1){owner{items(first:1){description @skip(if:false)}}}}}",
+    ]) {
+      const { errors, text } = await app.post({ query }, { token });
+      expect(errors).toBeUndefined();
+      expect(text).toContain(`"${input.description}"`);
+    }
+    const { schema } = app.latchkey.db;
+    await schema.alterTable("items").renameColumn("description", "moved").execute();
+    try {
+      for (const query of ["{myItems{id title owner{id}}}", "{me{items{id title owner{items{id}}}}}"])
+        expect((await app.post({ query }, { token })).errors).toBeUndefined();
+      // A statement that reads the column fails.
+      expect((await app.post({ query: "{myItems{description}}" }, { token })).status).toBe(500);
+    } finally {
+      await schema.alterTable("items").renameColumn("moved", "description").execute();
+    }
+  });
+
+  test("a mutation's later fields see what its earlier fields wrote", async () => {
+    await app.createUser("ivan");
+    const { accessToken: token } = await app.login("ivan");
+    const query = `mutation{
+      a:updateProfile(input:{fullName:"A"}){items{title}}
+      createItem(input:{title:"new"}){owner{items{title}}}
+      b:updateProfile(input:{fullName:"B"}){items{title}}
+    }`;
+    expect((await app.post({ query }, { token })).data).toEqual({
+      a: { items: [] },
+      createItem: { owner: { items: [{ title: "new" }] } },
+      b: { items: [{ title: "new" }] },
+    });
+  });
+
   /** The plan of the statement that reads items of these owners, and what it reads. */
   async function planFor(firsts: ReadonlyMap<string, number>) {
     const { db } = app.latchkey;
@@ -131,7 +175,7 @@ describe.each(DATABASES)("items on %s", (database) => {
         return result;
       },
     });
-    const found = await listItemsOfOwners(watched, firsts);
+    const found = await listItemsOfOwners(watched, firsts, { withDescription: true });
     expect(results).toBe(1);
     const { sql, parameters } = db.getExecutor().compileQuery(statement!, createQueryId());
     const explain = database === "sqlite" ? "explain query plan" : "explain (analyze, timing off)";
@@ -241,7 +285,7 @@ describe.each(DATABASES)("the most items of a user on %s", (database) => {
       expect(status).toBe(200);
       expect(errors).toEqual([
         expect.objectContaining({
-          message: "You have 3 items, which is the limit. Delete one first.",
+          message: "You have 3 items, which is the maximum. Delete one first.",
           extensions: { code: "LIMIT_REACHED" },
         }),
       ]);

@@ -195,7 +195,7 @@ describe("the schema", () => {
     const kinds = new Set(
       [...metadata.queries, ...metadata.mutations].flatMap(({ params }) => params!.map(({ kind }) => kind)),
     );
-    expect([...kinds].sort()).toEqual(["args", "context"]);
+    expect([...kinds].sort()).toEqual(["args", "context", "info"]);
     const unruled: string[] = [];
     for (const { target, fields } of [...metadata.argumentTypes, ...metadata.inputTypes]) {
       const ruled = new Set(

@@ -1,12 +1,12 @@
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingHttpHeaders, request } from "node:http";
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { type App, makeApp } from "../support/app.js";
 
 /** Where a program is installed: nobody needs any of these to test Latchkey. */
@@ -19,12 +19,14 @@ function isInstalled(program: string): boolean {
   }
 }
 
-/** The documentation's own recipe. */
+/** The recipe as the README or a guide has it. */
 function recipe(language: string): string {
-  const guide = readFileSync("docs/other-services.md", "utf8");
-  const text = new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``).exec(guide)?.[1];
-  if (text === undefined) throw new Error(`docs/other-services.md has no ${language}`);
-  return text;
+  const guides = readdirSync("docs").filter((file) => file.endsWith(".md"));
+  for (const file of ["README.md", ...guides.map((guide) => join("docs", guide))]) {
+    const text = new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``).exec(readFileSync(file, "utf8"))?.[1];
+    if (text?.includes("/forward-auth")) return text;
+  }
+  throw new Error(`no guide has a recipe for ${language}`);
 }
 
 const PROXIES = {
@@ -49,87 +51,130 @@ const PROXIES = {
   },
 };
 
-describe.each(Object.entries(PROXIES))("the documented recipe for %s", (name, argumentsFor) => {
+const ORIGIN = "https://app.example.com";
+
+describe.each(Object.entries(PROXIES))("the recipe for %s", (name, argumentsFor) => {
+  const installed = isInstalled(name);
   // Skipped, by name, where it is not installed.
-  const run = isInstalled(name) ? test : test.skip;
+  const run = installed ? test : test.skip;
   let app: App;
   let userId: string;
+  let authorization: string;
+  let port: number;
+  let proxy: ChildProcess | undefined;
   let received: IncomingHttpHeaders[] = [];
   const behind = createServer(({ headers }, response) => {
     received.push(headers);
     response.end("behind");
   });
   beforeAll(async () => {
-    app = await makeApp();
+    app = await makeApp({ env: { CORS_ORIGINS: ORIGIN } });
     userId = (await app.createUser("alice")).id;
+    authorization = `Bearer ${(await app.login("alice")).accessToken}`;
     await once(behind.listen(0, "127.0.0.1"), "listening");
-  });
-  afterAll(async () => {
-    behind.close();
-    await app.close();
-  });
-
-  run("lets in who is signed in, says who it is, and nobody else", async () => {
-    const free = createServer().listen(0, "127.0.0.1");
-    await once(free, "listening");
-    const { port } = free.address() as AddressInfo;
-    free.close();
+    if (!installed) return;
+    port = await freePort();
     const directory = mkdtempSync(join(tmpdir(), "latchkey-proxy-"));
     const hosts = (text: string) =>
       text
         .replaceAll("auth.internal:4000", new URL(app.address).host)
         .replaceAll("app.internal:3000", `127.0.0.1:${(behind.address() as AddressInfo).port}`);
-    const proxy = spawn(name, argumentsFor(directory, port, hosts), {
+    proxy = spawn(name, argumentsFor(directory, port, hosts), {
       env: { PATH: process.env["PATH"], HOME: directory },
       stdio: "ignore",
     });
-    const ended = once(proxy, "exit");
-    try {
-      const ask = (init: RequestInit = {}) => fetch(`http://127.0.0.1:${port}/some/path?x=y`, init);
-      const deadline = performance.now() + 15_000;
-      while (!(await ask().catch(() => undefined))) {
-        if (performance.now() > deadline) throw new Error(`${name} does not answer`);
-        await sleep(50);
-      }
-      received = [];
-      const forged = { "latchkey-user-id": "forged", "latchkey-roles": "ADMIN" };
-      const { accessToken } = await app.login("alice");
-      const authorization = `Bearer ${accessToken}`;
-      for (const headers of [forged, { ...forged, authorization: "Bearer x" }]) {
-        const refused = await ask({ headers });
-        expect([refused.status, refused.headers.get("www-authenticate")?.split(" ")[0]]).toEqual([
-          401,
-          "Bearer",
-        ]);
-      }
-      expect(received).toEqual([]);
-      for (const init of [
-        {},
-        { method: "POST", body: "x".repeat(100_000) },
-        { method: "POST", body: "{}", headers: { "content-encoding": "gzip" } },
-      ]) {
-        received = [];
-        const answer = await ask({ ...init, headers: { ...init.headers, ...forged, authorization } });
-        expect([answer.status, await answer.text()]).toEqual([200, "behind"]);
-        expect(received).toMatchObject([{ "latchkey-user-id": userId, "latchkey-roles": "USER" }]);
-      }
-      // Names that a CGI application takes for ours, and a wish to have ours removed on the way.
-      for (const headers of [
-        { latchkey_user_id: "forged", latchkey_roles: "ADMIN" },
-        { connection: "close, Latchkey-User-Id, latchkey-roles" },
-      ]) {
-        received = [];
-        const sent = request(`http://127.0.0.1:${port}/`, { headers: { ...headers, authorization } }).end();
-        const [response] = await once(sent, "response");
-        await once(response.resume(), "end");
-        expect(received).toMatchObject([{ "latchkey-user-id": userId, "latchkey-roles": "USER" }]);
-        expect(Object.keys(received[0]!).filter((header) => /^latchkey_/.test(header))).toEqual([]);
-      }
-      await app.latchkey.operator.disable("alice");
-      expect((await ask({ headers: { authorization } })).status).toBe(401);
-    } finally {
+    const deadline = performance.now() + 15_000;
+    while (!(await ask().catch(() => undefined))) {
+      if (performance.now() > deadline) throw new Error(`${name} does not answer`);
+      await sleep(50);
+    }
+  }, 30_000);
+  afterAll(async () => {
+    if (proxy !== undefined && proxy.exitCode === null) {
+      const ended = once(proxy, "exit");
       proxy.kill("SIGTERM");
       await ended;
     }
+    behind.close();
+    await app.close();
+  });
+  beforeEach(() => {
+    received = [];
+  });
+
+  const ask = (init: RequestInit = {}) => fetch(`http://127.0.0.1:${port}/some/path?x=y`, init);
+
+  /** With headers that fetch does not send. @returns the status */
+  async function askRaw(method: string, headers: Record<string, string>): Promise<number> {
+    const asked = request({
+      host: "127.0.0.1",
+      port,
+      method,
+      path: "/some/path",
+      headers,
+      agent: false,
+    }).end();
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    await once(answer.resume(), "end");
+    return answer.statusCode!;
+  }
+
+  /** What the application gets that it could take for Latchkey's: many fold `-`, `_` and `.` to one. */
+  const latchkeyHeaders = () =>
+    received.map((headers) =>
+      Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith("latchkey"))),
+    );
+
+  const FORGED = { "latchkey-user-id": "forged", "latchkey-roles": "ADMIN" };
+
+  run.each([
+    ["without a token", {}],
+    ["with a bad token", { authorization: "Bearer x" }],
+  ])("refuses a request %s", async (_what, headers) => {
+    const refused = await ask({ headers: { ...FORGED, ...headers } });
+    expect([refused.status, refused.headers.get("www-authenticate")?.split(" ")[0]]).toEqual([401, "Bearer"]);
+    expect(received).toEqual([]);
+  });
+
+  run("refuses a CORS preflight of an allowed origin without a token", async () => {
+    const headers = { origin: ORIGIN, "access-control-request-method": "POST" };
+    expect(await askRaw("OPTIONS", headers)).toBe(401);
+    expect(received).toEqual([]);
+  });
+
+  run.each<[string, RequestInit]>([
+    ["a GET", {}],
+    ["a large body", { method: "POST", body: "x".repeat(100_000) }],
+    ["a compressed body", { method: "POST", body: "{}", headers: { "content-encoding": "gzip" } }],
+  ])("passes on %s of a signed-in user, and says who it is", async (_what, init) => {
+    const answer = await ask({ ...init, headers: { ...init.headers, ...FORGED, authorization } });
+    expect([answer.status, await answer.text()]).toEqual([200, "behind"]);
+    expect(latchkeyHeaders()).toEqual([{ "latchkey-user-id": userId, "latchkey-roles": "USER" }]);
+  });
+
+  run.each([
+    ["underscores", { Latchkey_User_Id: "forged", LATCHKEY_ROLES: "ADMIN", "latchkey-user_id": "forged" }],
+    ["dots", { "Latchkey.User.Id": "forged", "latchkey.roles": "ADMIN" }],
+    ["the headers named as hop-by-hop", { connection: "close, Latchkey-User-Id, LATCHKEY-ROLES" }],
+    ["the headers named as hop-by-hop without a space", { connection: "Latchkey-User-Id,close" }],
+  ])("is not deceived by %s", async (_what, headers) => {
+    expect(await askRaw("GET", { ...headers, authorization })).toBe(200);
+    expect(latchkeyHeaders()).toEqual([{ "latchkey-user-id": userId, "latchkey-roles": "USER" }]);
+  });
+
+  run("refuses a disabled user at the next request", async () => {
+    await app.createUser("bob");
+    const headers = { authorization: `Bearer ${(await app.login("bob")).accessToken}` };
+    expect((await ask({ headers })).status).toBe(200);
+    await app.latchkey.operator.disable("bob");
+    expect((await ask({ headers })).status).toBe(401);
   });
 });
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}

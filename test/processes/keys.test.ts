@@ -45,7 +45,7 @@ describe.each(DATABASES)("the operator's commands for keys on %s (row 33)", (dat
       code: 1,
       stdout: "",
       stderr:
-        "latchkey: SECRET_KEY is not the one the signing key in the database was sealed under: start with that one, or give it as PREVIOUS_SECRET_KEY\n",
+        "latchkey: SECRET_KEY is not the one that the signing key in the database is encrypted under: start with that one, or set it as PREVIOUS_SECRET_KEY\n",
     });
     expect(await rows()).toEqual(before);
   });

@@ -36,7 +36,7 @@ async function makePerson() {
   const other = String(decodeJwt((await app.login(username)).accessToken)["sid"]);
   const { accessToken: token } = await app.login(username);
   await app.latchkey.items.createFor(id, { title: "Mine", description: null });
-  const [item] = await app.latchkey.items.list(id, { first: 1, after: undefined });
+  const [item] = await app.latchkey.items.list(id, { first: 1, after: undefined, withDescription: false });
   return { id, username, email, token, session: other, item: item!.id };
 }
 type Person = Awaited<ReturnType<typeof makePerson>>;

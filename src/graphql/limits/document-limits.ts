@@ -11,15 +11,15 @@ import {
 } from "graphql";
 import { selectionSizes } from "./selection-size.js";
 
-/** How many tokens are read of a document before it is given up: the parser's `maxTokens`. */
+/** The most tokens of a document: the parser's `maxTokens`. */
 export const MAX_TOKENS = 1000;
 
-/** How many errors of a document are told. */
+/** The most errors that are reported for a document. */
 export const MAX_ERRORS = 5;
 
 /**
- * The most a document may have of each, far above what clients send; the introspection query, with 15 levels, is the
- * deepest of them. Where fragments are spread, what they stand for is counted each time.
+ * The limits of a document, far above what clients send. The deepest usual document is the introspection query, with
+ * 15 levels. The contents of a fragment count at each place where it is spread.
  */
 const LIMITS = {
   aliases: [50, "aliases"],
@@ -32,27 +32,26 @@ const LIMITS = {
   oncePerRequest: [1, "field with @oncePerRequest: send each in a request of its own"],
 } satisfies Record<string, [max: number, what: string]>;
 
-/** The most values an answer may have by the pages asked for: two of 100 within one another with two fields each. */
+/** The most values in an answer, by its page sizes: a page of 100 in a page of 100, with two fields each. */
 const MAX_VALUES = 20_000;
 
 /**
- * Refuses a document that is too large for the work that validating and running it would be. When it refuses,
- * no rule looks into the document.
+ * Rejects a document that would take too much work to validate and run. No other rule then visits the document.
  */
 export const documentLimits: ValidationRule = (context): ASTVisitor => ({
   Document(document) {
     const problem = problemOf(document, context.getSchema());
     if (problem === undefined) return undefined;
     context.reportError(new GraphQLError(problem));
-    // There is no document anymore, so nothing to visit for anyone.
+    // Removes the document, so that no other rule visits it.
     return null;
   },
 });
 
 /**
- * Refuses an operation whose answer could be too large with these variables, before any of it is built. Variables of
- * the wrong type are left to the execution, which refuses them.
- * @param maxBytes the most the answer may take
+ * Rejects an operation whose answer could be too large with these variables, before anything runs. Variables of the
+ * wrong type are left to the execution, which rejects them.
+ * @param maxBytes the limit of the answer
  * @throws GraphQLError GRAPHQL_VALIDATION_FAILED
  */
 export function checkAnswerSize(
@@ -95,7 +94,7 @@ function problemOf(document: DocumentNode, schema: GraphQLSchema): string | unde
       const operationProblem = exceeded({ ...size });
       if (operationProblem !== undefined) return operationProblem;
     } else if (definition.kind === Kind.FRAGMENT_DEFINITION) {
-      // Also one that is nowhere spread is validated.
+      // A fragment that is never spread is validated too.
       const { depth, fields } = sizeOf(definition.selectionSet, undefined);
       const fragmentProblem = exceeded({ depth, fields });
       if (fragmentProblem !== undefined) return fragmentProblem;
@@ -104,7 +103,7 @@ function problemOf(document: DocumentNode, schema: GraphQLSchema): string | unde
   return undefined;
 }
 
-/** What can be counted as it is written. */
+/** Counts that need no schema. */
 function sizeOfText(document: DocumentNode) {
   const size = { aliases: 0, directives: 0, listItems: 0 };
   visit(document, {

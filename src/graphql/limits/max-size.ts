@@ -2,47 +2,47 @@ import { type GraphQLField, getNamedType, isEnumType, isListType, isNonNullType 
 import { Extensions } from "type-graphql";
 
 /**
- * The limits of a text, for the rule of the argument that sets it and for the size of the field that returns it.
- * `bytes` is what its JSON may take in UTF-8, without the quotes. JSON writes some characters longer than UTF-8 does.
+ * The limits of a text, both for the argument that sets it and for the field that returns it. `maxBytes` limits its
+ * JSON in UTF-8, without the quotes: JSON escapes make some characters longer.
  */
 export type TextLimits = readonly [minCharacters: number, maxCharacters: number, maxBytes?: number];
 
-/** JSON writes a control character as `\u0001`; no other character takes more bytes. */
+/** The longest JSON form of a character: an escape such as `\u0001`. */
 const MAX_CHARACTER_BYTES = 6;
 const QUOTES = 2;
 
 /** RFC 4291, 2.2, with room for a zone. */
 export const IP_ADDRESS: TextLimits = [2, 64];
 
-/** What JSON takes for the values of a scalar, in bytes. What is not here is declared at the field. */
+/** The most bytes of JSON that a value of a scalar takes. Other scalars declare it at the field. */
 const SCALAR_BYTES: Partial<Record<string, number>> = {
   Boolean: 5,
   Int: 11,
   // A UUID.
   ID: 36 + QUOTES,
   DateTime: 24 + QUOTES,
-  // RFC 5321, 4.5.3.1: 64 before the @ and 255 behind it, all of them ASCII.
+  // RFC 5321, 4.5.3.1: 64 before the @ and 255 after it, all ASCII.
   EmailAddress: 320 + QUOTES,
-  // What makes one long is the configuration's: `iss` and `aud`.
+  // Its length depends on the configured `iss` and `aud`.
   JWT: 4096,
 };
 
-/** Declares the most bytes of JSON that one value of a field takes. */
+/** Declares the most bytes of JSON that a value of a field takes. */
 export const MaxBytes = (maxBytes: number) => Extensions({ maxBytes });
 
-/** Declares that a field returns a text within these limits. */
+/** Declares the limits of a text field. */
 export const MaxText = ([, characters, bytes = characters * MAX_CHARACTER_BYTES]: TextLimits) =>
   MaxBytes(bytes + QUOTES);
 
-/** Declares how many items a list has at most; "page": as many as the field above asks for by `first`. */
+/** Declares the most items of a list. "page": as many as the `first` of the field above. */
 export const MaxItems = (maxItems: number | "page") => Extensions({ maxItems });
 
-/** The bytes of JSON that a text takes, without the quotes. */
+/** The length of a text as JSON, in bytes, without the quotes. */
 export function jsonBytesOf(text: string): number {
   return Buffer.byteLength(JSON.stringify(text)) - QUOTES;
 }
 
-/** The most bytes of JSON that one value of a scalar or an enum takes; endless when it is nowhere declared. */
+/** The most bytes of JSON that a value of a scalar or an enum takes; infinity when it is not declared. */
 export function maxBytesOf({ type, extensions }: GraphQLField<unknown, unknown>): number {
   const named = getNamedType(type);
   if (isEnumType(named)) return Math.max(...named.getValues().map(({ name }) => name.length)) + QUOTES;
@@ -50,10 +50,10 @@ export function maxBytesOf({ type, extensions }: GraphQLField<unknown, unknown>)
   return declared ?? SCALAR_BYTES[named.name] ?? Number.POSITIVE_INFINITY;
 }
 
-/** How many items a field has at most that takes no `first`; endless for a list that declares nothing. */
+/** The most items of a field without `first`; infinity for a list that does not declare it. */
 export function maxItemsOf({ type, extensions }: GraphQLField<unknown, unknown>): number {
   if (!isListType(isNonNullType(type) ? type.ofType : type)) return 1;
   const declared = extensions["maxItems"] as number | "page" | undefined;
-  // Those of a page are counted where it is asked for.
+  // The items of a page count at the field that takes `first`.
   return declared === "page" ? 1 : (declared ?? Number.POSITIVE_INFINITY);
 }

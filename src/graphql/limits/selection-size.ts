@@ -19,24 +19,24 @@ import { MAX_PAGE } from "../connection.js";
 import { isOncePerRequest } from "../once-per-request.js";
 import { maxBytesOf, maxItemsOf } from "./max-size.js";
 
-/** The values of variables once they are coerced to their types. */
+/** Variables after coercion to their types. */
 export type CoercedVariables = Readonly<Record<string, unknown>>;
 
-/** How large a selection set is with all that its fragments stand for. */
+/** The size of a selection set, fragments included. */
 export interface SelectionSize {
   depth: number;
   rootFields: number;
   oncePerRequest: number;
   fields: number;
-  /** Aliases of what is about the schema itself. */
+  /** Aliases of introspection fields, and within them. */
   introspectionAliases: number;
-  /** How many values its answer may have, by the pages it asks for. */
+  /** The most values in its answer, by its page sizes. */
   values: number;
-  /** How many bytes its answer may take, by the pages it asks for. What is about the schema itself is not counted. */
+  /** The most bytes of its answer, by its page sizes. Introspection is not counted. */
   bytes: number;
 }
 
-/** The document's fragments by their names. */
+/** The document's fragments, by name. */
 export function fragmentsOf(document: DocumentNode): Map<string, FragmentDefinitionNode> {
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const definition of document.definitions) {
@@ -46,9 +46,9 @@ export function fragmentsOf(document: DocumentNode): Map<string, FragmentDefinit
 }
 
 /**
- * A function that measures selection sets of the document, given the type they are of; each fragment is looked at
- * once, however often it is spread.
- * @param variables what a page's size may be given by; undefined: pages are not looked at, and count as one object
+ * Returns a function that measures a selection set of the document, given its type. Each fragment is measured once,
+ * however often it is spread.
+ * @param variables for page sizes that variables set; undefined: a page counts as one object
  */
 export function selectionSizes(document: DocumentNode, schema: GraphQLSchema, variables?: CoercedVariables) {
   const fragments = fragmentsOf(document);
@@ -58,7 +58,7 @@ export function selectionSizes(document: DocumentNode, schema: GraphQLSchema, va
     const known = measured.get(name);
     if (known !== undefined) return known;
     const fragment = fragments.get(name);
-    // A fragment within itself finds this: validation refuses the cycle.
+    // A fragment within itself finds this; validation rejects the cycle.
     measured.set(name, EMPTY);
     if (fragment === undefined) return EMPTY;
     const size = sizeOf(fragment.selectionSet, objectType(schema, fragment.typeCondition.name.value));
@@ -122,17 +122,17 @@ const EMPTY: SelectionSize = {
 };
 
 const COMMA = 1;
-/** What JSON has around a field's name and its value, which may be a list. */
+/** The punctuation of a field in JSON, as the longest, a list, has it. */
 const AROUND_FIELD = '"":[],'.length;
 
-/** The fields that every type has, or the query type. */
+/** The fields that every type has, or only the query type. */
 const META_FIELDS: Partial<Record<string, GraphQLField<unknown, unknown>>> = {
   __schema: SchemaMetaFieldDef,
   __type: TypeMetaFieldDef,
   __typename: { ...TypeNameMetaFieldDef, extensions: { maxBytes: 64 } },
 };
 
-/** How many objects a field returns at most: by its argument `first`, or as it declares. */
+/** The most objects that a field returns: its argument `first`, or what it declares. */
 function countOf(
   field: FieldNode,
   definition: GraphQLField<unknown, unknown>,
@@ -142,10 +142,10 @@ function countOf(
   if (variables === undefined) return 1;
   try {
     const size = Number(getArgumentValues(definition, field, variables)["first"]);
-    // The field itself refuses another size, and returns nothing.
+    // The field rejects any other size, and returns nothing.
     return size >= 1 && size <= MAX_PAGE ? size : 1;
   } catch {
-    // So does the execution, for the same reason.
+    // The execution rejects the argument too.
     return 1;
   }
 }

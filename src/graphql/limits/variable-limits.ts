@@ -4,7 +4,7 @@ const MAX_ITEMS = 100;
 const MAX_DEPTH = 10;
 
 /**
- * Refuses variables that are too large for the work of looking at them.
+ * Rejects variables that would take too much work to coerce and validate.
  * @throws BAD_USER_INPUT
  */
 export function checkVariables(variables: unknown, depth = 0): void {

@@ -1,17 +1,18 @@
 import type { ApolloServerPlugin } from "@apollo/server";
-import { type FragmentDefinitionNode, type GraphQLError, Kind, type SelectionSetNode } from "graphql";
+import { type GraphQLError, Kind } from "graphql";
 import { SECOND } from "../../clock.js";
 import type { Context } from "../../graphql/context.js";
 import { fragmentsOf } from "../../graphql/limits/selection-size.js";
+import { selectedFields } from "../../graphql/selected-fields.js";
 import type { Metrics } from "../../metrics.js";
 import type { RequestFacts } from "../hooks/request-log.js";
 
-/** A request that knows what its line in the log will tell. */
+/** The context of a request, with the facts for its log line. */
 export interface DescribedContext extends Context {
   facts: RequestFacts;
 }
 
-/** Describes GraphQL requests to the log and the metrics: by their root fields, since names are the client's to choose. */
+/** Adds GraphQL operations to the log and the metrics, by their root fields: the client chooses their names. */
 export function describeOperations(metrics: Metrics): ApolloServerPlugin<DescribedContext> {
   return {
     async requestDidStart() {
@@ -19,7 +20,7 @@ export function describeOperations(metrics: Metrics): ApolloServerPlugin<Describ
       return {
         async willSendResponse({ operation, document, errors = [], contextValue, response: { body } }) {
           const roots =
-            operation && document ? [...rootFields(operation.selectionSet, fragmentsOf(document))] : [];
+            operation && document ? [...selectedFields(operation.selectionSet, fragmentsOf(document))] : [];
           const { code, reason, errorId } =
             (body.kind === "single" ? body.singleResult.errors?.[0]?.extensions : undefined) ?? {};
           const failed = [...new Set(errors.flatMap(fieldNames))];
@@ -39,25 +40,7 @@ export function describeOperations(metrics: Metrics): ApolloServerPlugin<Describ
   };
 }
 
-/** Of what was executed, so that they are the schema's. */
+/** The fields of an error with a path. They were executed, so their names are in the schema. */
 function fieldNames({ nodes = [], path }: GraphQLError): string[] {
   return path === undefined ? [] : nodes.flatMap((node) => (node.kind === Kind.FIELD ? node.name.value : []));
-}
-
-/** Each fragment is looked into once. */
-function rootFields(
-  { selections }: SelectionSetNode,
-  fragments: Map<string, FragmentDefinitionNode>,
-  fields = new Set<string>(),
-): Set<string> {
-  for (const selection of selections) {
-    if (selection.kind === Kind.FIELD) {
-      fields.add(selection.name.value);
-      continue;
-    }
-    const inner = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
-    if (selection.kind === Kind.FRAGMENT_SPREAD) fragments.delete(selection.name.value);
-    if (inner) rootFields(inner.selectionSet, fragments, fields);
-  }
-  return fields;
 }

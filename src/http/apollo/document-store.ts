@@ -1,27 +1,24 @@
 import type { DocumentNode } from "graphql";
 
 /**
- * What a parsed document takes on the heap, in bytes: never less than was measured of any kind of document. A token
- * is a node of the tree or two, with their locations; a character is up to two bytes of the text, and 16 more where
- * it is half of an escape in a string. Comments are tokens too, and no limit counts them.
+ * An upper bound for the heap size of a parsed document, in bytes, from measurements of every kind of document. A token
+ * makes one or two nodes with their locations. A character takes up to two bytes, and 16 more where it is half of an
+ * escape in a string. Comments are tokens too, and the parser's limit does not count them.
  */
 const TOKEN_BYTES = 500;
 const CHARACTER_BYTES = 18;
 
 /**
- * Keeps parsed and validated documents, those that were used last, within a bound of what they really take. Apollo's
- * own store measures them as JSON, which a parsed document can be 4,000 times as large as.
+ * A cache of parsed and validated documents, bounded by their heap size; the least recently used go first. Apollo's own
+ * store measures documents as JSON, and a parsed document can be 4,000 times as large as that.
  */
 export class DocumentStore {
   readonly #documents = new Map<string, { document: DocumentNode; bytes: number }>();
-  readonly #maxBytes: number;
   #bytes = 0;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
+  constructor(private readonly maxBytes: number) {}
 
-  /** What the documents in it take at most. */
+  /** The upper bound for the heap size of the stored documents. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -29,7 +26,7 @@ export class DocumentStore {
   async get(key: string): Promise<DocumentNode | undefined> {
     const found = this.#documents.get(key);
     if (found === undefined) return undefined;
-    // A Map remembers the order of insertion.
+    // A Map keeps the order of insertion.
     this.#documents.delete(key);
     this.#documents.set(key, found);
     return found.document;
@@ -38,11 +35,11 @@ export class DocumentStore {
   async set(key: string, document: DocumentNode): Promise<void> {
     this.#remove(key);
     const bytes = bytesOf(document);
-    if (bytes > this.#maxBytes) return;
+    if (bytes > this.maxBytes) return;
     this.#documents.set(key, { document, bytes });
     this.#bytes += bytes;
     for (const oldest of this.#documents.keys()) {
-      if (this.#bytes <= this.#maxBytes) break;
+      if (this.#bytes <= this.maxBytes) break;
       this.#remove(oldest);
     }
   }
@@ -58,7 +55,7 @@ export class DocumentStore {
 }
 
 function bytesOf({ loc }: DocumentNode): number {
-  // Documents come from the parser, which locates them.
+  // The parser adds locations to every document.
   if (loc === undefined) return Number.POSITIVE_INFINITY;
   let tokens = 0;
   for (let token = loc.startToken; token.next !== null; token = token.next) tokens++;

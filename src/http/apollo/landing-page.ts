@@ -2,8 +2,8 @@ const CDN = "https://embeddable-sandbox.cdn.apollographql.com";
 const ASSETS = "https://apollo-server-landing-page.cdn.apollographql.com";
 
 /**
- * The content policy that Apollo's landing page works under: the scripts and styles it marks with its nonce,
- * Apollo Sandbox's in a frame, and requests to this origin, which the page makes for that frame.
+ * The content security policy for Apollo's landing page. It allows the scripts and styles with the page's nonce, Apollo
+ * Sandbox in a frame, and requests to this origin, which the page sends on behalf of that frame.
  */
 export function landingPagePolicy(html: string): string {
   const nonce = /nonce="([0-9a-f]{64})"/.exec(html)?.[1] ?? "";

@@ -2,12 +2,12 @@ import { readFile } from "node:fs/promises";
 import type { FastifyRequest } from "fastify";
 import { LatchkeyError } from "../../errors.js";
 
-/** The documents the API is restricted to, by their ids. */
+/** The only documents that the API runs, by id. */
 export type PersistedDocuments = ReadonlyMap<string, string>;
 
 /**
- * Reads a manifest as GraphQL Code Generator writes it (`persistedDocuments: true`): a JSON object of texts by id.
- * @throws when it cannot be read, or is none
+ * Reads a manifest of GraphQL Code Generator (`persistedDocuments: true`): a JSON object of document texts by id.
+ * @throws when the file cannot be read or has another form
  */
 export async function readPersistedDocuments(file: string): Promise<PersistedDocuments> {
   const manifest = parse(await readFile(file, "utf8"));
@@ -21,9 +21,9 @@ export async function readPersistedDocuments(file: string): Promise<PersistedDoc
 }
 
 /**
- * Puts the text of the document that a request names in the place of whatever text it brought: `documentId` as in
- * GraphQL over HTTP's appendix, or `extensions.persistedQuery.sha256Hash` as Apollo Client sends it.
- * @throws PERSISTED_DOCUMENT_NOT_FOUND when it names none of them, or brings a text only
+ * Replaces the request's document by the persisted one that it names: by `documentId` (GraphQL over HTTP, appendix A) or
+ * by `extensions.persistedQuery.sha256Hash`, as Apollo Client sends it.
+ * @throws PERSISTED_DOCUMENT_NOT_FOUND when the id is unknown, or the request has a document without an id
  */
 export function insertPersistedDocument(request: FastifyRequest, documents: PersistedDocuments): void {
   const { pathname, searchParams } = new URL(request.url, "http://localhost");
@@ -45,7 +45,7 @@ export function insertPersistedDocument(request: FastifyRequest, documents: Pers
   }
 }
 
-/** The text to run; undefined when the request asks for none. */
+/** The text to run; undefined when the request names no document. */
 function textFor(
   { query, documentId, extensions }: Record<string, unknown>,
   documents: PersistedDocuments,
@@ -57,7 +57,7 @@ function textFor(
     throw new LatchkeyError(
       "PERSISTED_DOCUMENT_NOT_FOUND",
       id == null
-        ? "Only persisted documents are run: send the id of one as `documentId`, and no `query`."
+        ? "Only persisted documents are run: send the id of one as `documentId`, without `query`."
         : "No persisted document has this id: add the document to the manifest of PERSISTED_DOCUMENTS.",
     );
   }

@@ -1,17 +1,18 @@
 import type { FastifyInstance, HTTPMethods, RouteOptions } from "fastify";
+import { refusal } from "../failures.js";
 
 const METHODS: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE"];
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** False: no other origin's pages read this route (@fastify/cors). */
+    /** False: the route has no CORS, preflights included (@fastify/cors). */
     cors?: false;
   }
 }
 
 /**
- * Answers a method that a path does not have with 405 and `Allow` (RFC 9110, 15.5.6), in the form of the endpoint's
- * errors. It holds for every route that is added after it.
+ * Answers any other method of a path with 405 and `Allow` (RFC 9110, 15.5.6), in the form of the endpoint's errors.
+ * Applies to the routes that are added after this call.
  */
 export function refuseOtherMethods(server: FastifyInstance): void {
   const paths = new Set<string>();
@@ -20,7 +21,7 @@ export function refuseOtherMethods(server: FastifyInstance): void {
     paths.add(url);
     const allowed: HTTPMethods[] = [method].flat();
     if (allowed.includes("GET") && exposeHeadRoute !== false) allowed.splice(1, 0, "HEAD");
-    // A preflight's answer is CORS's, where there is any.
+    // With CORS, OPTIONS is answered by @fastify/cors.
     const others = [...METHODS, ...(config?.cors === false ? (["OPTIONS"] as const) : [])].filter(
       (other) => !allowed.includes(other),
     );
@@ -29,10 +30,10 @@ export function refuseOtherMethods(server: FastifyInstance): void {
       method: others,
       url,
       ...(config && { config }),
-      // Before a body is read, whatever its type.
+      // Before the body is read.
       onRequest: async (_request, reply) => {
         reply.header("allow", allowed.join(", "));
-        throw Object.assign(new Error(`Send ${allowed.join(" or ")}.`), { statusCode: 405 });
+        throw refusal(405, `Send ${allowed.join(" or ")}.`);
       },
       handler: () => {},
     });

@@ -3,32 +3,32 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { SECOND } from "../../clock.js";
 
-/** How long a connection that was just opened may take to ask something, in milliseconds. */
+/** How long a new connection has for its first request, in milliseconds. */
 const FIRST_REQUEST = SECOND;
-/** A turn of the event loop so short that no connection is likely to have come meanwhile, in milliseconds. */
+/** A turn of the event loop this short probably accepted no connection, in milliseconds. */
 const SHORT_TURN = 0.2;
 const MAX_TURNS = 1_000;
 
 declare module "fastify" {
   interface FastifyInstance {
-    /** Whether it is stopping: it should get no more traffic, though it still answers. */
+    /** Whether the server is stopping. It still answers, but should get no new traffic. */
     draining: boolean;
   }
 }
 
 export interface DrainOptions {
-  /** How long connections are still accepted, in milliseconds, so that proxies notice. 0: idle connections end at once. */
+  /** How long connections are still accepted, in milliseconds, so that proxies notice. 0: none, and idle ones are closed immediately. */
   delay: number;
-  /** Longest time to finish what is in flight after that, in milliseconds. */
+  /** Longest time to finish the requests in flight after that, in milliseconds. */
   timeout: number;
-  /** Told when that was not enough, just before what is left is cut off. */
+  /** Called when that time is over, just before the remaining connections are closed. */
   onTimeout: () => void;
 }
 
 /**
- * Makes `close()` stop without resetting a request that was sent. First each answer ends its connection and `/readyz`
- * fails while connections are still accepted; then the port closes, and open connections end by themselves: with their
- * next answer, or when they have been idle for as long as clients were told.
+ * Makes `close()` stop without resetting a request that was sent. First `/readyz` fails and each answer closes its
+ * connection, while new connections are still accepted. Then the port closes, and the remaining connections end with
+ * their next answer or by the keep-alive timeout.
  */
 export function drainOnClose(server: FastifyInstance, { delay, timeout, onTimeout }: DrainOptions): void {
   const http = server.server;
@@ -55,19 +55,19 @@ export function drainOnClose(server: FastifyInstance, { delay, timeout, onTimeou
       await sleep(delay);
       await closePort();
     }
-    // Browsers open some in advance; Node takes them for requests that have begun.
+    // Browsers open connections in advance. Node counts those as requests in flight.
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
   });
 
   async function closePort(): Promise<void> {
-    // What waits to be accepted would be reset: this closes just after the queue was found empty.
+    // Connections that wait to be accepted would be reset, so close just after the queue was empty.
     for (let turn = 0, before = -1, began = 0; turn < MAX_TURNS; turn++) {
       if (accepted === before && performance.now() - began < SHORT_TURN) break;
       before = accepted;
       began = performance.now();
       await new Promise(setImmediate);
     }
-    // An HTTP server's own would end idle connections at once, under a request that is on its way.
+    // http.Server's close() would close idle connections immediately, even with a request on its way.
     const closed = new Promise((resolve) => Server.prototype.close.call(http, resolve));
     const opened = [...sockets].filter(({ bytesRead }) => bytesRead === 0);
     setTimeout(() => {

@@ -3,14 +3,14 @@ import type { FastifyInstance } from "fastify";
 import { SECOND } from "../../clock.js";
 import { isProbe } from "./request-log.js";
 
-/** Refusals that leave a second; each takes about as much work as any other answer. */
+/** Refusals sent in a second. Each costs about as much work as any other answer. */
 const RATE = 200;
-/** How long one is held back at most, in milliseconds. */
+/** The longest delay of a refusal, in milliseconds. */
 const LONGEST_WAIT = 5 * SECOND;
 
 /**
- * Sends RATE_LIMITED, OVERLOADED and SERVICE_UNAVAILABLE no faster than at a steady rate; probes wait for nothing. Clients that try again as soon as they are
- * refused would otherwise take all the time there is, and others would wait for theirs.
+ * Sends answers of status 429 and 503 at a limited rate, except to probes. Clients that retry immediately would
+ * otherwise take all the processor time, and slow down everybody else.
  */
 export function paceRefusals(server: FastifyInstance): void {
   let next = 0;

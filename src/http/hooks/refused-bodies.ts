@@ -2,13 +2,13 @@ import type { IncomingMessage } from "node:http";
 import { setTimeout } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 
-/** Of a body that was refused, so much is read and thrown away, in bytes, for so long, in milliseconds. */
+/** The most that is read and discarded of a refused body, in bytes, and for how long, in milliseconds. */
 const MOST = 4 * 1024 * 1024;
 const LONGEST = 500;
 
 /**
- * Lets clients finish sending a body that is refused unread. The connection would otherwise break under them, and many
- * would tell of that instead of the answer.
+ * Lets clients finish sending a body that is refused unread. Otherwise the connection would break while they send, and
+ * many clients would report that instead of the answer.
  */
 export function discardRefusedBodies(server: FastifyInstance): void {
   server.addHook("onSend", async ({ raw }, { statusCode }) => {

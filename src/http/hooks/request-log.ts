@@ -4,18 +4,18 @@ import type { Metrics } from "../../metrics.js";
 import type { Viewer } from "../../services/sessions/viewer.js";
 import { addressOf } from "../caller.js";
 
-/** What the line of a request tells beyond HTTP. Nothing a client chose is part of it. */
+/** What the log line of a request has beyond HTTP. It holds no text that the client chose. */
 export interface RequestFacts {
-  /** The root fields of the GraphQL operation, by the schema's names. */
+  /** The root fields of the GraphQL operation, by their names in the schema. */
   operation?: string;
   viewer?: Viewer;
   /** The error's code. */
   code?: string;
-  /** Why nobody is signed in, of an UNAUTHENTICATED. */
+  /** The reason of an UNAUTHENTICATED error. */
   reason?: string;
-  /** The fields that were answered with an error. */
+  /** The fields that failed. */
   fields?: string[];
-  /** Of an error that is masked. */
+  /** The id of a masked error. */
   errorId?: string;
 }
 
@@ -25,15 +25,15 @@ declare module "fastify" {
   }
 }
 
-/** Asked for every few seconds by those who watch. */
+/** Monitors request these every few seconds. */
 const PROBES: readonly (string | undefined)[] = ["/healthz", "/readyz", "/metrics"];
 
-/** Whether the request is a monitor's. */
+/** Whether the request is for a probe. */
 export function isProbe({ routeOptions }: FastifyRequest): boolean {
   return PROBES.includes(routeOptions.url);
 }
 
-/** Writes one line for each request once it is answered, or its client is gone, and counts it. */
+/** Logs and counts each request, once it is answered or its client is gone. */
 export function logRequests(server: FastifyInstance, metrics: Metrics): void {
   server.decorateRequest("facts");
   server.addHook("onRequest", (request, reply, done) => {
@@ -53,7 +53,7 @@ export function logRequests(server: FastifyInstance, metrics: Metrics): void {
   });
 }
 
-/** Writes the line of a request. The route stands for the path: that, and a query string, may hold a token. */
+/** Logs a request. It logs the route instead of the path, which can hold a token. */
 export function logRequest(request: FastifyRequest, reply: FastifyReply, milliseconds: number): void {
   const { viewer, ...facts } = request.facts;
   const line = {

@@ -4,19 +4,20 @@ import type { Sessions } from "../../services/sessions/sessions.js";
 import { requireRole } from "../../services/sessions/viewer.js";
 
 /**
- * Serves `/forward-auth`, for a proxy that asks about each request before it passes it on (nginx's `auth_request`,
- * Caddy's `forward_auth`, Traefik's `forwardAuth`): 200 with the user's id and roles in headers, or 401. The user is read
- * now, as for `me`. It takes any method, since some proxies ask with the client's.
+ * Serves `/forward-auth`, which a proxy calls before it passes a request on (nginx's `auth_request`, Caddy's
+ * `forward_auth`, Traefik's `forwardAuth`): 200 with the user's id and roles in headers, or 401. The user is read from
+ * the database each time, as for `me`. Some proxies use the client's method, so the token decides for every method. CORS
+ * is off: it would answer a preflight with 204, which a proxy takes for a yes.
  */
 export async function addForwardAuth(
   server: FastifyInstance,
   { sessions }: { sessions: Sessions },
 ): Promise<void> {
   await server.register(async (scope) => {
-    // The headers are the client's, the body is not sent along.
+    // The proxy sends the client's headers without its body.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, _body, done) => done(null));
-    scope.all("/forward-auth", async (request, reply) => {
+    scope.all("/forward-auth", { config: { cors: false } }, async (request, reply) => {
       const viewer = await readViewer(sessions, request.headers.authorization);
       request.facts.viewer = viewer;
       const user = requireRole(viewer, "USER");

@@ -6,7 +6,7 @@ import {
 } from "@apollo/server/plugin/disabled";
 import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin/landingPage/default";
 import { fastifyApolloHandler } from "@as-integrations/fastify";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
 import { type Context, readViewer } from "../../graphql/context.js";
 import { createFormatError, httpHeadOf } from "../../graphql/format-error.js";
@@ -28,47 +28,74 @@ import { DocumentStore } from "../apollo/document-store.js";
 import { landingPagePolicy } from "../apollo/landing-page.js";
 import { insertPersistedDocument, type PersistedDocuments } from "../apollo/persisted-documents.js";
 import { callerOf } from "../caller.js";
+import { type Failure, isRefusal, refusal, refusalMessage } from "../failures.js";
 
-/** How much of parsed documents is kept, in bytes: some hundreds as clients send them. */
-const KEPT_DOCUMENTS = 16 * 1024 * 1024;
+/** The most memory for parsed documents, in bytes: some hundreds of a usual size. */
+const DOCUMENT_STORE_BYTES = 16 * 1024 * 1024;
 
-/**
- * Serves the schema at `/graphql`, GraphQL over HTTP's way.
- * @param options.persistedDocuments what alone is run; undefined: whatever document comes
- */
-export async function addGraphQL(
-  server: FastifyInstance,
-  options: {
-    schema: GraphQLSchema;
-    sessions: Sessions;
-    items: Items;
-    health: DatabaseHealth;
-    metrics: Metrics;
-    apolloSandbox: boolean;
-    persistedDocuments: PersistedDocuments | undefined;
-    maxAnswerBytes: number;
-  },
-): Promise<void> {
-  const { schema, sessions, items, health, metrics, apolloSandbox, persistedDocuments, maxAnswerBytes } =
-    options;
+export interface GraphQLOptions {
+  schema: GraphQLSchema;
+  sessions: Sessions;
+  items: Items;
+  health: DatabaseHealth;
+  metrics: Metrics;
+  apolloSandbox: boolean;
+  /** The only documents that are run; undefined: any document is run. */
+  persistedDocuments: PersistedDocuments | undefined;
+  maxAnswerBytes: number;
+}
+
+type FormatError = ReturnType<typeof createFormatError>;
+
+/** Serves the schema at `/graphql`, as GraphQL over HTTP specifies. */
+export async function addGraphQL(server: FastifyInstance, options: GraphQLOptions): Promise<void> {
   const formatError = createFormatError({
-    showNames: apolloSandbox,
-    translate: (error) => health.translate(error),
+    showNames: options.apolloSandbox,
+    translate: (error) => options.health.translate(error),
     logInternalError: (err, errorId) => server.log.error({ err, errorId }, "operation failed"),
   });
-  const apollo = new ApolloServer<DescribedContext>({
+  const apollo = createApollo(options, { formatError, logger: server.log });
+  await apollo.start();
+  server.addHook("onClose", () => apollo.stop());
+  await server.register(async (scope) => {
+    scope.setErrorHandler<Failure>((failure, request, reply) =>
+      sendFailure(failure, formatError, request, reply),
+    );
+    scope.addHook("onRequest", async (request) => checkUrl(request));
+    const { persistedDocuments, sessions } = options;
+    if (persistedDocuments !== undefined) {
+      scope.addHook("preHandler", async (request) => insertPersistedDocument(request, persistedDocuments));
+    }
+    // Not in Apollo's context function: whatever that throws is a 500.
+    scope.addHook("preHandler", async (request) => {
+      request.facts.viewer = await readViewer(sessions, request.headers.authorization);
+    });
+    scope.route({
+      method: ["GET", "POST"],
+      url: "/graphql",
+      exposeHeadRoute: false,
+      handler: graphqlHandler(apollo, options),
+    });
+  });
+}
+
+function createApollo(
+  { schema, metrics, apolloSandbox, maxAnswerBytes }: GraphQLOptions,
+  { formatError, logger }: { formatError: FormatError; logger: FastifyBaseLogger },
+): ApolloServer<DescribedContext> {
+  return new ApolloServer<DescribedContext>({
     schema,
     introspection: apolloSandbox,
     hideSchemaDetailsFromClientErrors: !apolloSandbox,
     includeStacktraceInErrorResponses: false,
     persistedQueries: false,
-    documentStore: new DocumentStore(KEPT_DOCUMENTS),
+    documentStore: new DocumentStore(DOCUMENT_STORE_BYTES),
     parseOptions: { maxTokens: MAX_TOKENS },
     validationRules: [documentLimits, operationTypeRule],
     validationOptions: { maxErrors: MAX_ERRORS },
     executionOptions: { maxCoercionErrors: MAX_ERRORS },
     stopOnTerminationSignals: false,
-    logger: server.log,
+    logger,
     formatError,
     plugins: [
       requestLimits(maxAnswerBytes),
@@ -79,9 +106,9 @@ export async function addGraphQL(
       apolloSandbox ? ApolloServerPluginLandingPageLocalDefault() : ApolloServerPluginLandingPageDisabled(),
     ],
   });
-  await apollo.start();
-  server.addHook("onClose", () => apollo.stop());
+}
 
+function graphqlHandler(apollo: ApolloServer<DescribedContext>, { items }: GraphQLOptions) {
   const handler = fastifyApolloHandler(apollo, {
     context: async (request) => ({
       viewer: request.facts.viewer!,
@@ -90,50 +117,44 @@ export async function addGraphQL(
       facts: request.facts,
     }),
   });
-  await server.register(async (scope) => {
-    scope.setErrorHandler<Error & { statusCode?: number }>((error, request, reply) => {
-      const { statusCode: status = 500 } = error;
-      const refusal =
-        status < 500
-          ? { message: error.message, extensions: { code: "BAD_REQUEST" } }
-          : formatError({ message: error.message }, error);
-      const head = httpHeadOf([refusal]);
-      const { code, errorId } = refusal.extensions ?? {};
-      Object.assign(request.facts, { code, errorId });
-      return reply
-        .code(head.status ?? (status < 500 ? status : 400))
-        .headers(head.headers)
-        .send({ errors: [refusal] });
-    });
-    scope.addHook("onRequest", async (request) => {
-      // RFC 9112, 3.2. Apollo's handler makes a URL of it.
-      if (!URL.canParse(request.url, `http://${request.hostname}/`))
-        throw Object.assign(new Error("Send a valid Host header."), { statusCode: 400 });
-    });
-    if (persistedDocuments !== undefined) {
-      scope.addHook("preHandler", async (request) => insertPersistedDocument(request, persistedDocuments));
+  return async function graphql(this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
+    const body = await handler.call(this, request, reply);
+    if (reply.statusCode >= 400) request.facts.code ??= "BAD_REQUEST";
+    if (typeof body === "string" && String(reply.getHeader("content-type")).startsWith("text/html")) {
+      reply.header("content-security-policy", landingPagePolicy(body));
     }
-    // Before Apollo, whose answer to an error here is 500, whatever it is.
-    scope.addHook("preHandler", async (request) => {
-      request.facts.viewer = await readViewer(sessions, request.headers.authorization);
-    });
-    scope.route({
-      method: ["GET", "POST"],
-      url: "/graphql",
-      exposeHeadRoute: false,
-      handler: async function graphql(this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
-        const body = await handler.call(this, request, reply);
-        if (reply.statusCode >= 400) request.facts.code ??= "BAD_REQUEST";
-        if (typeof body === "string" && String(reply.getHeader("content-type")).startsWith("text/html")) {
-          reply.header("content-security-policy", landingPagePolicy(body));
-        }
-        return body;
-      },
-    });
-  });
+    return body;
+  };
 }
 
-/** The limits that a document alone cannot be held to. */
+/** Apollo's handler makes a URL of these (RFC 9112, 3.2). @throws a refusal */
+function checkUrl({ url, hostname, protocol }: FastifyRequest): void {
+  if (!URL.canParse(url, `http://${hostname}/`)) throw refusal(400, "Send a valid Host header.");
+  if (!URL.canParse(`${protocol}://${hostname}/`))
+    throw refusal(400, "Send a valid X-Forwarded-Proto header.");
+}
+
+/** Answers what fails before Apollo runs, in GraphQL's form. */
+function sendFailure(
+  failure: Failure,
+  formatError: FormatError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const refused = isRefusal(failure);
+  const error = refused
+    ? { message: refusalMessage(failure, "application/json"), extensions: { code: "BAD_REQUEST" } }
+    : formatError({ message: failure.message }, failure);
+  const head = httpHeadOf([error]);
+  const { code, errorId } = error.extensions ?? {};
+  Object.assign(request.facts, { code, errorId });
+  return reply
+    .code(head.status ?? (refused ? failure.statusCode : 400))
+    .headers(head.headers)
+    .send({ errors: [error] });
+}
+
+/** The limits that depend on the variables. */
 function requestLimits(maxAnswerBytes: number): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
@@ -147,14 +168,14 @@ function requestLimits(maxAnswerBytes: number): ApolloServerPlugin<Context> {
   };
 }
 
-/** The design's statuses and headers, on answers that carry no data. */
+/** Sets the status and headers of answers without data. */
 const errorHead: ApolloServerPlugin<Context> = {
   async requestDidStart() {
     return {
       async willSendResponse({ response: { body, http } }) {
         if (body.kind !== "single" || body.singleResult.data != null || !body.singleResult.errors) return;
         const { status, headers } = httpHeadOf(body.singleResult.errors);
-        // What Apollo itself refuses has its status already.
+        // Apollo's own refusals have their status already.
         http.status = status ?? http.status ?? 200;
         for (const [name, value] of Object.entries(headers)) http.headers.set(name, value);
       },

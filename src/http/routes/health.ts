@@ -1,13 +1,13 @@
 import type { FastifyInstance } from "fastify";
 import type { DatabaseHealth } from "../../services/database-health.js";
 
-/** For those who run it: is it alive, and should it get traffic. */
+/** Serves the probes: `/healthz` while the process lives, `/readyz` while it should get traffic. */
 export async function addHealth(
   server: FastifyInstance,
   { health }: { health: DatabaseHealth },
 ): Promise<void> {
-  server.get("/healthz", async () => ({ status: "ok" }));
-  server.get("/readyz", async (_request, reply) => {
+  server.get("/healthz", { config: { cors: false } }, async () => ({ status: "ok" }));
+  server.get("/readyz", { config: { cors: false } }, async (_request, reply) => {
     const reason = server.draining ? "the server is stopping" : await reasonOf(health);
     return reason === undefined ? { status: "ok" } : reply.code(503).send({ status: "unavailable", reason });
   });

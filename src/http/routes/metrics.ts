@@ -4,13 +4,13 @@ import { presentsSecret } from "../shared-secret.js";
 
 /**
  * Serves the metrics at `/metrics`, in Prometheus's text format.
- * @param options.token what must be shown to read them; undefined: nothing
+ * @param options.token the secret that the request must present; undefined: the metrics are public
  */
 export async function addMetrics(
   server: FastifyInstance,
   { metrics, token }: { metrics: Metrics; token: string | undefined },
 ): Promise<void> {
-  server.get("/metrics", async (request, reply) => {
+  server.get("/metrics", { config: { cors: false } }, async (request, reply) => {
     if (token !== undefined && !presentsSecret(request.headers.authorization, token)) {
       return reply
         .code(401)

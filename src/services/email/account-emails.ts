@@ -1,4 +1,4 @@
-import { Sealer } from "../../crypto/encryption.js";
+import { Encryption } from "../../crypto/encryption.js";
 import type { Email } from "../../email/mailer.js";
 import {
   accountDeleted,
@@ -44,7 +44,7 @@ export interface AccountEmailsDeps {
  * one. All attempts at an email bring the same token: the mail server may have accepted one and lost its answer.
  */
 export function accountEmails({ db, tokens, secretKey, appUrl }: AccountEmailsDeps): ComposeEmail {
-  const sealer = () => new Sealer(secretKey(), "email tokens");
+  const encryption = () => new Encryption(secretKey(), "email tokens");
 
   /**
    * A token for each of the users who should still get one, oldest account first.
@@ -61,7 +61,7 @@ export function accountEmails({ db, tokens, secretKey, appUrl }: AccountEmailsDe
       // Read under the lock: a new password may have withdrawn the email.
       const stored = await findOutboxTokens(transaction, id);
       if (stored === undefined) return [];
-      const sent = openTokens(sealer(), id, stored.encryptedTokens);
+      const sent = openTokens(encryption(), id, stored.encryptedTokens);
       const claims: Claim[] = [];
       for (const user of users.values()) {
         if (user.disabledAt !== null || !(await isEligible(user, transaction))) continue;
@@ -74,7 +74,7 @@ export function accountEmails({ db, tokens, secretKey, appUrl }: AccountEmailsDe
         sent[user.id] = issued;
         claims.push({ username: user.username, token: issued.token });
       }
-      await setOutboxTokens(transaction, id, sealer().seal(Buffer.from(JSON.stringify(sent)), id));
+      await setOutboxTokens(transaction, id, encryption().encrypt(Buffer.from(JSON.stringify(sent)), id));
       return claims;
     });
   }
@@ -90,7 +90,7 @@ export function accountEmails({ db, tokens, secretKey, appUrl }: AccountEmailsDe
     const all = [...new Set([...newest, ...waiting])];
     // Another attempt at an email is for the same accounts.
     const stored = await findOutboxTokens(db, id);
-    const earlier = Object.keys(openTokens(sealer(), id, stored?.encryptedTokens ?? null));
+    const earlier = Object.keys(openTokens(encryption(), id, stored?.encryptedTokens ?? null));
     const userIds = earlier.length > 0 ? earlier : all.slice(0, MAX_CLAIMS);
     const claims = await tokensFor(message, "EMAIL_VERIFICATION", userIds, (user) =>
       isUnverified(user, email),
@@ -164,8 +164,8 @@ function isUnverified(user: User, email: string): boolean {
 }
 
 /** The tokens of an earlier attempt; none when there was no attempt, or SECRET_KEY has changed since. */
-function openTokens(sealer: Sealer, id: string, encrypted: string | null): SentTokens {
-  const opened = encrypted === null ? undefined : sealer.open(encrypted, id);
+function openTokens(encryption: Encryption, id: string, encrypted: string | null): SentTokens {
+  const opened = encrypted === null ? undefined : encryption.decrypt(encrypted, id);
   return opened === undefined ? {} : (JSON.parse(opened.toString()) as SentTokens);
 }
 

@@ -7,43 +7,43 @@ import {
   importPKCS8,
 } from "jose";
 import type { Algorithm } from "../../config.js";
-import { Sealer } from "../../crypto/encryption.js";
+import { Encryption } from "../../crypto/encryption.js";
 import type { Database } from "../../storage/database.js";
-import { resealPrivateKey, type StoredSigningKey } from "../../storage/signing-keys.js";
+import { replacePrivateKey, type StoredSigningKey } from "../../storage/signing-keys.js";
 
 const PURPOSE = "signing key";
 
-export interface WrongSecretKeyErrorDeps {
+export interface PrivateKeysDeps {
   db: Database;
   secretKey: () => string;
   /** The SECRET_KEY before this one; what it encrypted is encrypted again with the current one. */
   previousSecretKey: string | undefined;
 }
 
-/** A stored private key was sealed under another SECRET_KEY than the one given. */
+/** A stored private key cannot be decrypted with SECRET_KEY. */
 export class WrongSecretKeyError extends Error {
   override readonly name = "WrongSecretKeyError";
 }
 
-/** Makes private keys, and keeps them sealed under SECRET_KEY. */
+/** Generates private keys, and encrypts them under SECRET_KEY. */
 export class PrivateKeys {
-  readonly #opened = new Map<string, CryptoKey>();
+  readonly #decrypted = new Map<string, CryptoKey>();
 
-  constructor(private readonly deps: WrongSecretKeyErrorDeps) {}
+  constructor(private readonly deps: PrivateKeysDeps) {}
 
-  /** A new key pair, not yet written. */
+  /** Generates a key pair, without storing it. */
   async generate(algorithm: Algorithm, now: number): Promise<StoredSigningKey> {
     const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true });
     const publicJwk = await exportJWK(publicKey);
     const kid = await calculateJwkThumbprint(publicJwk);
-    // It would be taken for an option where an operator names it in a command.
+    // A leading hyphen would make it an option where an operator names it in a command.
     if (kid.startsWith("-")) return this.generate(algorithm, now);
-    const sealedPrivateKey = this.#sealer().seal(Buffer.from(await exportPKCS8(privateKey)), kid);
+    const encryptedPrivateKey = this.#encryption().encrypt(Buffer.from(await exportPKCS8(privateKey)), kid);
     return {
       kid,
       algorithm,
       publicJwk: { ...publicJwk },
-      sealedPrivateKey,
+      encryptedPrivateKey,
       createdAt: now,
       supersededAt: null,
       tokenLifetime: 0,
@@ -51,32 +51,35 @@ export class PrivateKeys {
     };
   }
 
-  /** @throws WrongSecretKeyError when it does not open; nothing is overwritten */
-  async open({ kid, algorithm, sealedPrivateKey }: StoredSigningKey): Promise<CryptoKey> {
-    const opened = this.#opened.get(kid);
-    if (opened !== undefined) return opened;
+  /** Decrypts a stored key. @throws WrongSecretKeyError when it cannot be decrypted; nothing is overwritten */
+  async decrypt({ kid, algorithm, encryptedPrivateKey }: StoredSigningKey): Promise<CryptoKey> {
+    const known = this.#decrypted.get(kid);
+    if (known !== undefined) return known;
     const pkcs8 =
-      this.#sealer().open(sealedPrivateKey, kid) ?? (await this.#resealFromPrevious(kid, sealedPrivateKey));
+      this.#encryption().decrypt(encryptedPrivateKey, kid) ??
+      (await this.#encryptAgain(kid, encryptedPrivateKey));
     if (pkcs8 === undefined) {
       throw new WrongSecretKeyError(
-        "SECRET_KEY is not the one the signing key in the database was sealed under: start with that one, or give it as PREVIOUS_SECRET_KEY",
+        "SECRET_KEY is not the one that the signing key in the database is encrypted under: start with that one, or set it as PREVIOUS_SECRET_KEY",
       );
     }
     const key = await importPKCS8(pkcs8.toString(), algorithm);
-    this.#opened.set(kid, key);
+    this.#decrypted.set(kid, key);
     return key;
   }
 
-  async #resealFromPrevious(kid: string, sealed: string): Promise<Buffer | undefined> {
+  /** Decrypts a key with the previous SECRET_KEY, and encrypts it under the current one. */
+  async #encryptAgain(kid: string, encrypted: string): Promise<Buffer | undefined> {
     if (this.deps.previousSecretKey === undefined) return undefined;
-    const pkcs8 = new Sealer(this.deps.previousSecretKey, PURPOSE).open(sealed, kid);
+    const pkcs8 = new Encryption(this.deps.previousSecretKey, PURPOSE).decrypt(encrypted, kid);
     if (pkcs8 !== undefined) {
-      await resealPrivateKey(this.deps.db, kid, { from: sealed, to: this.#sealer().seal(pkcs8, kid) });
+      const to = this.#encryption().encrypt(pkcs8, kid);
+      await replacePrivateKey(this.deps.db, kid, { from: encrypted, to });
     }
     return pkcs8;
   }
 
-  #sealer(): Sealer {
-    return new Sealer(this.deps.secretKey(), PURPOSE);
+  #encryption(): Encryption {
+    return new Encryption(this.deps.secretKey(), PURPOSE);
   }
 }

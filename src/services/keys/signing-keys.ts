@@ -1,7 +1,7 @@
 import { type CryptoKey, importJWK } from "jose";
 import { CLOCK_TOLERANCE, type Clock, SECOND } from "../../clock.js";
 import type { Algorithm } from "../../config.js";
-import type { KeyRing, SigningKey, VerificationKey } from "../../crypto/access-tokens.js";
+import type { KeyRing, SigningKey, VerificationKey } from "../../crypto/key-ring.js";
 import { LatchkeyError } from "../../errors.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import {
@@ -15,11 +15,11 @@ import {
 import type { Audit } from "../audit.js";
 import type { PrivateKeys } from "./private-keys.js";
 
-/** How long the keys are taken as read, in milliseconds. */
+/** How long loaded keys are used before they are loaded again, in milliseconds. */
 const RELOAD_INTERVAL = 30 * SECOND;
 /**
- * How long before it signs a new key is published, in milliseconds: all processes have read it by then, and
- * those who cached the key set (for RELOAD_INTERVAL at most) have asked again.
+ * How long a new key is published before it signs, in milliseconds. By then all processes have loaded it, and caches of
+ * the key set, which last RELOAD_INTERVAL, have expired.
  */
 const PUBLISHED_BEFORE = 2 * RELOAD_INTERVAL;
 /** An RFC 7638 thumbprint. */
@@ -40,11 +40,11 @@ export interface SigningKeysDeps {
   algorithm: Exclude<Algorithm, "HS256">;
   /** In milliseconds. */
   accessTokenLifetime: number;
-  /** Called when the keys could not be read again; those read before stay in use. */
+  /** Called when the keys could not be loaded again. The loaded ones stay in use. */
   onReloadError: (error: unknown) => void;
 }
 
-/** The key pairs kept in the database: one signs, those before it verify until their last token has expired. */
+/** The key pairs in the database. One signs; older ones verify until their last token has expired. */
 export class SigningKeys implements KeyRing {
   #loaded: LoadedKeys | undefined;
   #loading: Promise<LoadedKeys> | undefined;
@@ -52,13 +52,13 @@ export class SigningKeys implements KeyRing {
   constructor(private readonly deps: SigningKeysDeps) {}
 
   /**
-   * The key to sign with; the first call of all makes it.
-   * @throws WrongSecretKeyError when the stored key does not open; nothing is overwritten
+   * The key to sign with. The very first call creates it.
+   * @throws WrongSecretKeyError when the stored key cannot be decrypted; nothing is overwritten
    */
   async signingKey(): Promise<SigningKey> {
     const { stored, verificationKeys } = await this.#keys();
     const signs = this.#signing(stored);
-    return { ...verificationKeys.get(signs.kid)!, sign: await this.deps.privateKeys.open(signs) };
+    return { ...verificationKeys.get(signs.kid)!, sign: await this.deps.privateKeys.decrypt(signs) };
   }
 
   async verificationKey(kid: string): Promise<VerificationKey | undefined> {
@@ -82,23 +82,23 @@ export class SigningKeys implements KeyRing {
   }
 
   /**
-   * Makes a new key of the same algorithm, which is published at once and signs a minute later. The old one verifies
-   * until the last token it signed has expired. All that processes must agree on is taken from the database, not from
-   * how this one was configured.
-   * @returns the new key, and when it begins to sign
+   * Creates a key of the same algorithm, which is published immediately and signs a minute later. The old key verifies
+   * until its last token has expired. The algorithm and the lifetime come from the database, not from the configuration
+   * of this process, because processes must agree on them.
+   * @returns the new key, and when it starts to sign
    * @throws NOT_FOUND when there is no key yet
-   * @throws WrongSecretKeyError when the stored key does not open; nothing is written
+   * @throws WrongSecretKeyError when the stored key cannot be decrypted; nothing is written
    */
   async rotate(): Promise<{ kid: string; signsFrom: number }> {
     const signsFrom = this.deps.clock.now() + PUBLISHED_BEFORE;
     const stored = await listSigningKeys(this.deps.db);
-    await this.#openSigning(stored);
+    await this.#decryptSigning(stored);
     const { kid } = await this.#replace(newest(stored));
     if (this.#loaded !== undefined) await this.#reload();
     return { kid, signsFrom };
   }
 
-  /** Removes a key that does not sign any more, before its last token has expired. @throws NOT_FOUND */
+  /** Deletes a key that no longer signs, before its last token has expired. @throws NOT_FOUND */
   async retire(kid: string): Promise<void> {
     await inTransaction(this.deps.db, async (transaction) => {
       if (!(await deleteSupersededSigningKey(transaction, kid, this.deps.clock.now()))) {
@@ -112,7 +112,7 @@ export class SigningKeys implements KeyRing {
     if (this.#loaded !== undefined) await this.#reload();
   }
 
-  /** The oldest that has not been superseded yet: the next is only published. */
+  /** The oldest key that has not been superseded yet. A newer one is only published. */
   #signing(stored: StoredSigningKey[]): StoredSigningKey {
     const now = this.deps.clock.now();
     return stored.find(({ supersededAt }) => supersededAt !== null && supersededAt > now) ?? newest(stored);
@@ -124,7 +124,7 @@ export class SigningKeys implements KeyRing {
 
   async #keys(): Promise<LoadedKeys> {
     if (this.#loaded === undefined) return this.#loadOnce(() => this.#loadFirst());
-    // Either way: when the clock was set back, what was read is not taken as read until then.
+    // The absolute value: after the clock was set back, the keys must not be used until it catches up.
     if (Math.abs(this.deps.clock.now() - this.#loaded.loadedAt) < RELOAD_INTERVAL) return this.#loaded;
     return this.#reload().catch((error: unknown) => {
       this.deps.onReloadError(error);
@@ -133,7 +133,7 @@ export class SigningKeys implements KeyRing {
   }
 
   async #reload(): Promise<LoadedKeys> {
-    // What is being read now may have been asked for before what the caller wants to see happened.
+    // A load that is under way may have started before the change that the caller wants to see.
     await this.#loading?.catch(() => {});
     return this.#loadOnce(() => this.#load());
   }
@@ -150,20 +150,20 @@ export class SigningKeys implements KeyRing {
     return this.#loading;
   }
 
-  /** Whether a process signs with it, now or later: one whose clock is behind still may. */
+  /** Whether a process signs with the key, now or later. A process whose clock is behind may still sign. */
   #maySign({ supersededAt }: StoredSigningKey): boolean {
     return supersededAt === null || supersededAt > this.deps.clock.now() - CLOCK_TOLERANCE;
   }
 
-  /** All that may still sign must open, before anything is written. @throws WrongSecretKeyError */
-  async #openSigning(stored: StoredSigningKey[]): Promise<void> {
-    for (const key of stored) if (this.#maySign(key)) await this.deps.privateKeys.open(key);
+  /** Decrypts all keys that may still sign, before anything is written. @throws WrongSecretKeyError */
+  async #decryptSigning(stored: StoredSigningKey[]): Promise<void> {
+    for (const key of stored) if (this.#maySign(key)) await this.deps.privateKeys.decrypt(key);
   }
 
-  /** At the start: makes the first key, or one of another algorithm when ALGORITHM has changed. */
+  /** At startup: creates the first key, or one of another algorithm when ALGORITHM has changed. */
   async #loadFirst(): Promise<LoadedKeys> {
     const stored = await listSigningKeys(this.deps.db);
-    await this.#openSigning(stored);
+    await this.#decryptSigning(stored);
     const algorithm = this.deps.algorithm;
     if (stored.length === 0) {
       const first = await this.deps.privateKeys.generate(algorithm, this.deps.clock.now());
@@ -179,7 +179,7 @@ export class SigningKeys implements KeyRing {
 
   async #load(): Promise<LoadedKeys> {
     let stored = await listSigningKeys(this.deps.db);
-    // Before it signs with a key, a process notes for how long that has to verify.
+    // Before a process signs with a key, it stores how long the key must verify.
     const tokenLifetime = this.deps.accessTokenLifetime;
     const short = stored.filter((key) => this.#maySign(key) && key.tokenLifetime < tokenLifetime);
     if (short.length > 0) {
@@ -201,7 +201,7 @@ export class SigningKeys implements KeyRing {
     return { loadedAt: this.deps.clock.now(), stored, verificationKeys };
   }
 
-  /** Of several processes that replace one key at once, one makes the next, and all get it. */
+  /** Of several processes that replace one key concurrently, one creates the next, and all return it. */
   async #replace({ kid, algorithm }: Pick<StoredSigningKey, "kid" | "algorithm">): Promise<StoredSigningKey> {
     const now = this.deps.clock.now();
     const next = await this.deps.privateKeys.generate(algorithm, now);
@@ -218,6 +218,9 @@ export class SigningKeys implements KeyRing {
 function newest(stored: StoredSigningKey[]): StoredSigningKey {
   const key = stored.find(({ supersededAt }) => supersededAt === null);
   if (key === undefined)
-    throw new LatchkeyError("NOT_FOUND", "There is no signing key yet: the server makes it.");
+    throw new LatchkeyError(
+      "NOT_FOUND",
+      "There is no signing key yet. The server creates it when it starts.",
+    );
   return key;
 }

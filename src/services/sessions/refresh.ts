@@ -1,5 +1,5 @@
 import { CLOCK_TOLERANCE, type Clock } from "../../clock.js";
-import { Sealer } from "../../crypto/encryption.js";
+import { Encryption } from "../../crypto/encryption.js";
 import { hashRefreshToken, newSuccessor } from "../../crypto/refresh-tokens.js";
 import { LatchkeyError } from "../../errors.js";
 import { type Database, inTransaction } from "../../storage/database.js";
@@ -78,7 +78,9 @@ export class Refresh {
     const { tokenHash } = hashRefreshToken(refreshToken);
     const successor = newSuccessor(refreshToken);
     const sealedSuccessor =
-      this.deps.grace > 0 ? successorSealer(refreshToken).seal(Buffer.from(successor), tokenHash) : null;
+      this.deps.grace > 0
+        ? successorEncryption(refreshToken).encrypt(Buffer.from(successor), tokenHash)
+        : null;
     if (await consumeRefreshToken(transaction, tokenHash, { now, sealedSuccessor })) {
       const expiresAt = Math.min(now + this.deps.lifetime.idle, session.absoluteExpiresAt);
       await insertRefreshToken(transaction, { ...hashRefreshToken(successor), sessionId, now });
@@ -108,7 +110,7 @@ export class Refresh {
       const withinGrace = token !== undefined && Math.abs(now - token.usedAt) <= this.deps.grace;
       latest =
         withinGrace && token.sealedSuccessor !== null
-          ? successorSealer(latest).open(token.sealedSuccessor, tokenHash)?.toString()
+          ? successorEncryption(latest).decrypt(token.sealedSuccessor, tokenHash)?.toString()
           : undefined;
     }
     return undefined;
@@ -132,6 +134,6 @@ export function pastGrace(now: number, grace: number): number {
 }
 
 /** Encrypts a token's successor under the token itself. */
-function successorSealer(refreshToken: string): Sealer {
-  return new Sealer(refreshToken, "refresh token successor");
+function successorEncryption(refreshToken: string): Encryption {
+  return new Encryption(refreshToken, "refresh token successor");
 }

@@ -18,6 +18,8 @@ export interface Actor {
 
 const UNAUTHENTICATED_MESSAGES: Record<UnauthenticatedReason, string> = {
   MISSING_TOKEN: "Sign in first: send the access token from `login` as `Authorization: Bearer …`.",
+  UNSUPPORTED_SCHEME:
+    "Send the access token with its scheme: the `Authorization` header must be `Bearer`, a space and the token.",
   INVALID_TOKEN: "The access token is not valid. Refresh it, or log in again.",
   TOKEN_EXPIRED: "The access token has expired. Refresh it, or log in again.",
   SESSION_REVOKED: "This session has ended. Log in again.",

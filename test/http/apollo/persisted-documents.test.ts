@@ -33,7 +33,7 @@ const ONLY_PERSISTED = {
   status: 400,
   errors: [
     {
-      message: "Only persisted documents are run: send the id of one as `documentId`, and no `query`.",
+      message: "Only persisted documents are run: send the id of one as `documentId`, without `query`.",
       extensions: { code: "PERSISTED_DOCUMENT_NOT_FOUND" },
     },
   ],

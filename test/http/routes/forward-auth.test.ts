@@ -4,7 +4,7 @@ import { LOGOUT } from "../../support/operations.js";
 import { raw } from "../../support/raw.js";
 
 /** What proxies send besides GET, and the client's headers that go along, though its body does not. */
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const CLIENT_HEADERS = [
   {},
   { "content-type": "multipart/form-data; boundary=x" },
@@ -71,6 +71,20 @@ describe("/forward-auth", () => {
       expect(answer.headers.get("cache-control")).toBe("no-store");
       expect([...answer.headers.keys()].filter((name) => name.startsWith("latchkey-"))).toEqual([]);
       if (method !== "HEAD") expect(JSON.parse(answer.text)).toEqual({ error: message });
+    }
+  });
+
+  test("decides a CORS preflight by its token, like any other request", async () => {
+    const headers = { origin: "https://app.example.com", "access-control-request-method": "POST" };
+    const { accessToken } = await app.login("alice");
+    for (const [token, status] of [
+      [undefined, 401],
+      ["x", 401],
+      [accessToken, 200],
+    ] as const) {
+      const answer = await ask(token, { method: "OPTIONS", headers });
+      expect(answer.status).toBe(status);
+      expect([...answer.headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
     }
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { sql } from "kysely";
+import pg from "pg";
 import { type App, makeApp, PASSWORD } from "../../support/app.js";
 import { closingAfterEach } from "../../support/closing.js";
 import { DATABASES } from "../../support/databases.js";
@@ -36,6 +37,21 @@ async function samplesOf(app: App): Promise<Map<string, number>> {
 }
 
 const start = closingAfterEach();
+
+test("a login while the database is away counts as SERVICE_UNAVAILABLE", async () => {
+  const app = await start({ database: "postgres" });
+  await app.createUser("alice");
+  const operator = new pg.Client({ connectionString: `${process.env["TEST_POSTGRES_URL"]}/postgres` });
+  await operator.connect();
+  await operator.query(`drop database ${new URL(app.databaseUrl).pathname.slice(1)} with (force)`);
+  await operator.end();
+  const { status, errors } = await app.send(LOGIN, { username: "alice", password: PASSWORD });
+  expect([status, errors?.[0]?.extensions?.["code"]]).toEqual([503, "SERVICE_UNAVAILABLE"]);
+  const { text } = await app.request("/metrics");
+  expect(text.split("\n").filter((line) => line.startsWith("latchkey_logins_total{"))).toEqual([
+    'latchkey_logins_total{outcome="SERVICE_UNAVAILABLE"} 1',
+  ]);
+});
 
 describe.each(DATABASES)("the metrics on %s", (database) => {
   test("count requests by operation and code, and logins by outcome", async () => {

@@ -88,7 +88,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     await Promise.all(apps.map((app) => app.close()));
   });
 
-  test("the private key is kept sealed (row 33); another SECRET_KEY does not open it and overwrites nothing", async () => {
+  test("the private key is stored encrypted (row 33); another SECRET_KEY does not decrypt it and overwrites nothing", async () => {
     const app = await makeApp({ database });
     await app.latchkey.keys.signingKey();
     const rows = () => app.latchkey.db.selectFrom("signing_keys").selectAll().execute();
@@ -105,7 +105,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
       env: { SECRET_KEY: "another secret key of more than 32 bytes" },
     });
     await expect(stranger.latchkey.keys.signingKey()).rejects.toThrow(
-      "SECRET_KEY is not the one the signing key in the database was sealed under: start with that one, or give it as PREVIOUS_SECRET_KEY",
+      "SECRET_KEY is not the one that the signing key in the database is encrypted under: start with that one, or set it as PREVIOUS_SECRET_KEY",
     );
     expect(await rows()).toEqual(before);
     await stranger.close();
