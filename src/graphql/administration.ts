@@ -6,7 +6,6 @@ import { Auth } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
 import { actorOf, type Context } from "./context.js";
 import {
-  EMAIL_ARGUMENT,
   FULL_NAME,
   LOGIN,
   RoleEnum,
@@ -52,7 +51,7 @@ class CreateUserInput {
   username!: string;
 
   @Field(() => String, { description: "The email address. The invitation is sent to it." })
-  @IsText(...EMAIL_ARGUMENT)
+  @IsText(...LOGIN)
   email!: string;
 
   @Field(() => String, { nullable: true, description: "The display name." })
@@ -85,7 +84,7 @@ class UpdateUserInput {
       "The new email address. It counts as verified, so be sure that it is the user's. It cannot be null.",
   })
   @ValidateIf((_, email) => email !== undefined)
-  @IsText(...EMAIL_ARGUMENT)
+  @IsText(...LOGIN)
   email?: string;
 
   @Field(() => String, { nullable: true, description: "The display name; null removes it." })

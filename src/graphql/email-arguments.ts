@@ -1,12 +1,12 @@
 import { ArgsType, Field } from "type-graphql";
-import { EMAIL_ARGUMENT } from "./user.js";
+import { LOGIN } from "./user.js";
 import { IsText } from "./validation.js";
 
 /** Arguments of a field that emails a link. */
 @ArgsType()
 export class EmailArgs {
   @Field(() => String, { description: "The email address to send to." })
-  @IsText(...EMAIL_ARGUMENT)
+  @IsText(...LOGIN)
   email!: string;
 }
 

@@ -6,7 +6,7 @@ import { actorOf, type Context, signedIn } from "./context.js";
 import { EmailedTokenArgs } from "./email-arguments.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { TokenType, toTokenType } from "./token.js";
-import { EMAIL_ARGUMENT, FULL_NAME, PASSWORD_ARGUMENT, toUserType, UserType } from "./user.js";
+import { FULL_NAME, LOGIN, PASSWORD_ARGUMENT, toUserType, UserType } from "./user.js";
 import { IsText, ofInput } from "./validation.js";
 
 @InputType({ description: "Changes to the profile. A field that is left out keeps its value." })
@@ -38,7 +38,7 @@ class ChangePasswordArgs {
 @ArgsType()
 class RequestEmailChangeArgs {
   @Field(() => String, { description: "The new email address. A link is sent to it." })
-  @IsText(...EMAIL_ARGUMENT)
+  @IsText(...LOGIN)
   newEmail!: string;
 
   @Field(() => String, { description: "The current password." })

@@ -7,14 +7,7 @@ import type { Context } from "./context.js";
 import { EmailArgs, EmailedTokenArgs } from "./email-arguments.js";
 import { MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
-import {
-  EMAIL_ARGUMENT,
-  FULL_NAME,
-  PASSWORD_ARGUMENT,
-  USERNAME,
-  USERNAME_ARGUMENT,
-  USERNAME_RULE,
-} from "./user.js";
+import { FULL_NAME, LOGIN, PASSWORD_ARGUMENT, USERNAME, USERNAME_ARGUMENT, USERNAME_RULE } from "./user.js";
 import { IsText, ofInput } from "./validation.js";
 
 @InputType({ description: "An account to register." })
@@ -24,7 +17,7 @@ class RegisterInput {
   username!: string;
 
   @Field(() => String, { description: "The email address. A link to verify it is sent to it." })
-  @IsText(...EMAIL_ARGUMENT)
+  @IsText(...LOGIN)
   email!: string;
 
   @Field(() => String, {

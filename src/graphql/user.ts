@@ -11,7 +11,6 @@ export const FULL_NAME = FULL_NAME_LENGTH;
 export const LOGIN = [1, MAX_LOGIN_LENGTH] as const;
 /** The limits of arguments: a service checks them more closely after it has normalized them. */
 export const USERNAME_ARGUMENT = [1, 100] as const;
-export const EMAIL_ARGUMENT = LOGIN;
 export const PASSWORD_ARGUMENT = [0, 1000] as const;
 
 /** For descriptions. */
