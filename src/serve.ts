@@ -1,7 +1,8 @@
 import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
 import { MINUTE } from "./clock.js";
-import { compose, composeServer, type Latchkey } from "./compose.js";
+import { composeServer } from "./compose/server.js";
+import { compose, type Latchkey } from "./compose.js";
 import { doubtfulVariables } from "./config/misspelled-variables.js";
 import { type Config, loadConfig, readEnvironment } from "./config.js";
 import { blame, exitOnUnforeseenError, exitWithMessage } from "./exit.js";

@@ -1,7 +1,8 @@
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { type GraphQLFormattedError, print } from "graphql";
 import type { Clock } from "../../src/clock.js";
-import { compose, composeServer } from "../../src/compose.js";
+import { composeServer } from "../../src/compose/server.js";
+import { compose } from "../../src/compose.js";
 import { type Config, loadConfig } from "../../src/config.js";
 import { PasswordThreads } from "../../src/crypto/password-threads.js";
 import { createLogger } from "../../src/logger.js";

@@ -1,0 +1,69 @@
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import type { Latchkey } from "../compose.js";
+import type { Config } from "../config.js";
+import { PrintedMailer } from "../email/printed.js";
+import { blame } from "../exit.js";
+import { readPersistedDocuments } from "../http/apollo/persisted-documents.js";
+import { addEmails } from "../http/routes/emails.js";
+import { addForwardAuth } from "../http/routes/forward-auth.js";
+import { addGraphQL } from "../http/routes/graphql.js";
+import { addHealth } from "../http/routes/health.js";
+import { addMetrics } from "../http/routes/metrics.js";
+import { addOAuth } from "../http/routes/oauth/routes.js";
+import { createServer } from "../http/server.js";
+
+/** The origins Apollo Sandbox calls from. */
+const APOLLO_SANDBOX_ORIGINS = [
+  "https://studio.apollographql.com",
+  "https://sandbox.embed.apollographql.com",
+];
+
+/** Builds the HTTP server over the parts. It does not listen yet. */
+export async function composeServer(
+  config: Config,
+  { metrics, health, keys, mailer, schema, login, refresh, sessions, items }: Latchkey,
+  { logger }: { logger: Logger },
+): Promise<FastifyInstance> {
+  const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
+  const server = await createServer({
+    logger,
+    corsOrigins,
+    trustedProxies: config.trustedProxies,
+    shutdownDelay: config.shutdownDelaySeconds,
+    hsts:
+      config.publicUrl.startsWith("https:") && config.hstsMaxAge > 0
+        ? { maxAge: config.hstsMaxAge, includeSubDomains: config.hstsIncludeSubdomains }
+        : undefined,
+    health,
+    metrics,
+  });
+  const manifest = config.persistedDocuments;
+  const persistedDocuments =
+    manifest === undefined ? undefined : await blame("PERSISTED_DOCUMENTS", readPersistedDocuments(manifest));
+  await addGraphQL(server, {
+    schema,
+    sessions,
+    items,
+    health,
+    metrics,
+    apolloSandbox: config.apolloSandbox,
+    persistedDocuments,
+    maxAnswerBytes: config.maxAnswerBytes,
+  });
+  await addOAuth(server, {
+    keys,
+    login,
+    refresh,
+    sessions,
+    health,
+    issuer: config.publicUrl,
+    introspectionSecret: config.introspectionSecret,
+  });
+  await addForwardAuth(server, { sessions });
+  await addHealth(server, { health });
+  if (config.metricsToken !== undefined || !config.production)
+    await addMetrics(server, { metrics, token: config.metricsToken });
+  if (mailer instanceof PrintedMailer) await addEmails(server, { mailer, publicUrl: config.publicUrl });
+  return server;
+}
