@@ -5,58 +5,45 @@
  * of an attacker's own, signing in all the time from one network.
  */
 import { setTimeout } from "node:timers/promises";
-import bcrypt from "bcrypt";
-import { median, quantile, startServer } from "./server.ts";
+import { graphqlRequest, sendGraphQL } from "./harness/http.ts";
+import { login, PASSWORD, startLatchkey } from "./harness/latchkey.ts";
+import { closeOnSignal, Scope } from "./harness/scope.ts";
+import { median, quantile } from "./harness/statistics.ts";
 
 const CONNECTIONS = 128;
 const ACCOUNTS = 24;
 const LOGINS = 20;
 const ROUND = 15_000;
 
-const LOGIN =
-  "mutation ($username: String!, $password: String!) { login(username: $username, password: $password) { accessToken } }";
-
-const PASSWORD = "seven brown kettles sleeping";
-const { child, url } = await startServer({
+const scope = new Scope();
+closeOnSignal();
+const { url } = await startLatchkey(scope, {
   users: LOGINS + ACCOUNTS,
-  hash: bcrypt.hashSync(PASSWORD, 12),
+  env: { TRUST_PROXY: "loopback", LOG_LEVEL: "warn" },
 });
 
-interface Sent {
-  took: number;
-  code: string;
-  accessToken: string;
-}
-
-async function send(query: string, variables: object, headers: Record<string, string>): Promise<Sent> {
+async function timed<T>(answer: Promise<T>): Promise<T & { took: number }> {
   const started = performance.now();
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify({ query, variables }),
-  });
-  const { data, errors } = (await response.json()) as {
-    data?: { login?: { accessToken: string } };
-    errors?: { extensions: { code: string } }[];
-  };
-  const code = errors?.[0]?.extensions.code ?? "OK";
-  return { took: performance.now() - started, code, accessToken: data?.login?.accessToken ?? "" };
+  return { ...(await answer), took: performance.now() - started };
 }
 
-const login = (username: string, password: string, from: string) =>
-  send(LOGIN, { username, password }, { "x-forwarded-for": from });
+const loginFrom = (username: string, password: string, from: string) =>
+  timed(login(url, username, password, from));
+type Sent = Awaited<ReturnType<typeof loginFrom>>;
 const count = (counts: Map<string, number>, code: string) => counts.set(code, (counts.get(code) ?? 0) + 1);
 const shown = (counts: Map<string, number>) => JSON.stringify(Object.fromEntries(counts));
 
 /** By what each sends on connection `n` the `k`th time. */
 const FLOODS: Record<string, ((n: number, k: number) => Promise<Sent>) | undefined> = {
   none: undefined,
-  "128 networks": (n, k) => login(`nobody${n}-${k}`, "wrong", `198.51.${Math.floor(k / 50) % 250}.${n + 1}`),
-  "one network": (n, k) => login(`nobody${n}-${k}`, "wrong", "198.18.0.1"),
-  "24 accounts": (n) => login(`user${LOGINS + (n % ACCOUNTS)}`, PASSWORD, "198.18.0.2"),
+  "128 networks": (n, k) =>
+    loginFrom(`nobody${n}-${k}`, "wrong", `198.51.${Math.floor(k / 50) % 250}.${n + 1}`),
+  "one network": (n, k) => loginFrom(`nobody${n}-${k}`, "wrong", "198.18.0.1"),
+  "24 accounts": (n) => loginFrom(`user${LOGINS + (n % ACCOUNTS)}`, PASSWORD, "198.18.0.2"),
 };
 
-const { accessToken } = await login("user0", PASSWORD, "192.0.2.1");
+const { accessToken } = await loginFrom("user0", PASSWORD, "192.0.2.1");
+const me = graphqlRequest(url, "{ me { id } }", { headers: { authorization: `Bearer ${accessToken}` } });
 /** Each login comes from a network of its own, where nobody has signed in before. */
 let networks = 0;
 
@@ -76,7 +63,7 @@ async function measure(flood: ((n: number, k: number) => Promise<Sent>) | undefi
   }
   async function read() {
     while (performance.now() < until) {
-      const { took, code } = await send("{ me { id } }", {}, { authorization: `Bearer ${accessToken}` });
+      const { took, code } = await timed(sendGraphQL(me));
       if (code !== "OK") throw new Error(`me: ${code}`);
       times.push(took);
       await setTimeout(5);
@@ -85,7 +72,7 @@ async function measure(flood: ((n: number, k: number) => Promise<Sent>) | undefi
   async function signIn() {
     await setTimeout(ROUND / 5);
     const logins = Array.from({ length: LOGINS }, async (_, n) => {
-      const { took, code } = await login(`user${n}`, PASSWORD, `203.0.113.${networks++}`);
+      const { took, code } = await loginFrom(`user${n}`, PASSWORD, `203.0.113.${networks++}`);
       count(right, code);
       rightTimes.push(took);
     });
@@ -108,5 +95,5 @@ try {
     if (flood && (quantile(times, 0.95) > 100 || !others)) process.exitCode = 1;
   }
 } finally {
-  child.kill("SIGTERM");
+  await scope.close();
 }

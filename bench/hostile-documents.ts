@@ -8,7 +8,11 @@
 import { readFileSync } from "node:fs";
 import SQLite from "better-sqlite3";
 import { buildSchema, parse, validate } from "graphql";
-import { median, memoryOf, startServer } from "./server.ts";
+import { graphqlRequest, sendRequest } from "./harness/http.ts";
+import { signIn, startLatchkey } from "./harness/latchkey.ts";
+import { memoryOf } from "./harness/processes.ts";
+import { closeOnSignal, Scope } from "./harness/scope.ts";
+import { median } from "./harness/statistics.ts";
 
 const SAMPLES = 15;
 const LIMIT = 50;
@@ -39,18 +43,16 @@ const ATTACKS: Record<string, string> = {
   "pages within pages": "{me{items{owner{items{owner{items{owner{items{id}}}}}}}}}",
 };
 
-let server = await startServer();
+const scope = new Scope();
+closeOnSignal();
+let server = await startLatchkey(scope, { env: { LOG_LEVEL: "warn" } });
 
 async function send(query: string, token?: string) {
-  const body = JSON.stringify({ query });
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const request = graphqlRequest(server.url, query, { headers });
   const started = performance.now();
-  const response = await fetch(server.url, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) },
-    body,
-  });
-  const text = await response.text();
-  return { status: response.status, text, took: performance.now() - started };
+  const answer = await sendRequest(request);
+  return { ...answer, took: performance.now() - started };
 }
 
 const schema = buildSchema(readFileSync("schema.graphql", "utf8"));
@@ -78,9 +80,8 @@ for (const [name, query] of Object.entries(ATTACKS)) {
   );
   if (status < 400 || status > 499 || took > LIMIT) process.exitCode = 1;
 }
-server.child.kill("SIGTERM");
 
-server = await startServer({ heap: HEAP });
+server = await startLatchkey(scope, { flags: [`--max-old-space-size=${HEAP}`] });
 
 /** Sends so many documents, several at once, and tells what became of the process. */
 async function flood(
@@ -105,7 +106,7 @@ async function flood(
     console.log(`${name}: ended the process`, statuses);
     process.exit(1);
   }
-  const { now, most } = memoryOf(server.child);
+  const { now, most } = memoryOf(server.pid);
   console.log(
     `${name.padEnd(56)} ${now} MB, at most ${most} MB`,
     statuses,
@@ -114,8 +115,7 @@ async function flood(
   if (most > limit) process.exitCode = 1;
 }
 
-const login = await send(`mutation{login(username:"johndoe",password:"${server.password}"){accessToken}}`);
-const token = JSON.parse(login.text).data.login.accessToken as string;
+const { accessToken: token } = await signIn(server.url);
 const own = new SQLite(server.file);
 const { id: owner } = own.prepare("select id from users where username = 'johndoe'").get() as { id: string };
 const insert = own.prepare("insert into items values (?, ?, 'x', ?, 0, 0)");
@@ -124,7 +124,7 @@ const addItems = own.transaction((count: number, description: string | null) => 
     insert.run(`00000000-0000-7000-8000-${String(n).padStart(12, "0")}`, owner, description);
 });
 
-console.log(`\na process with a heap of ${HEAP} MB: ${memoryOf(server.child).now} MB`);
+console.log(`\na process with a heap of ${HEAP} MB: ${memoryOf(server.pid).now} MB`);
 await flood(
   "1,800 documents of 100 fields, without a token",
   1_800,
@@ -175,4 +175,4 @@ console.log(
   `\n50 pages of an owner of 200,000 items                     ${page.status}  ${page.took.toFixed(1)} ms`,
 );
 if (page.status !== 200 || page.took > PAGE_LIMIT) process.exitCode = 1;
-server.child.kill("SIGTERM");
+await scope.close();
