@@ -1,3 +1,4 @@
+import "reflect-metadata";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Latchkey } from "../compose.js";

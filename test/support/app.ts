@@ -56,6 +56,8 @@ export async function makeApp(
     config?: Partial<Config>;
     clock?: Clock;
     port?: number;
+    /** For an app whose passwords must not wait behind another's. */
+    ownPasswordThreads?: boolean;
   } = {},
 ) {
   const databaseUrl = options.databaseUrl ?? (await migratedDatabaseUrl(options.database ?? "sqlite"));
@@ -80,7 +82,8 @@ export async function makeApp(
       keepSeen(line);
     },
   });
-  const latchkey = compose(config, { logger, clock, passwordThreads });
+  const threads = options.ownPasswordThreads ? {} : { passwordThreads };
+  const latchkey = compose(config, { logger, clock, ...threads });
   if (options.databaseUrl !== undefined) await migrate(config.database);
   await ping(latchkey.db);
   const server = await composeServer(config, latchkey, { logger });

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { type Clock, DAY, HOUR, SECOND } from "../../clock.js";
 import type { KeyedHash } from "../../crypto/keyed-hash.js";
 import { type ErrorCode, hasCode, LatchkeyError } from "../../errors.js";
@@ -187,6 +188,11 @@ export class RateLimits {
   }
 
   async #giveBack(counted: readonly Counted[]): Promise<void> {
+    // A database that does not respond delays the answer no further.
+    await Promise.race([this.#uncount(counted), setTimeout(SECOND, undefined, { ref: false })]);
+  }
+
+  async #uncount(counted: readonly Counted[]): Promise<void> {
     try {
       for (const { key } of counted) await uncountAttempt(this.deps.db, key);
     } catch {

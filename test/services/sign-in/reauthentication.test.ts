@@ -61,7 +61,7 @@ describe.each(DATABASES)("a correct password for an account on %s", (database) =
   let users = 0;
   beforeAll(async () => {
     app = await makeApp({ database, config: { bcryptCost: 12 } });
-    fast = await makeApp({ databaseUrl: app.databaseUrl, clock: app.clock });
+    fast = await makeApp({ databaseUrl: app.databaseUrl, clock: app.clock, ownPasswordThreads: true });
     const admin = { username: ADMIN, email: "admin@example.com", fullName: null, roles: ["ADMIN" as const] };
     await fast.latchkey.operator.create(admin, PASSWORD);
   });
