@@ -10,9 +10,9 @@ import { type Server, startServer } from "../support/server.js";
 
 const SECOND = 1000;
 /** No request takes longer, whatever its response. */
+const LONGEST_ANSWER = 20 * SECOND;
 /** How long to wait until a state is reached, which takes several answers. */
 const LONGEST_WAIT = 35 * SECOND;
-const LONGEST_ANSWER = 20 * SECOND;
 const FAILURES = ["SERVICE_UNAVAILABLE", "OVERLOADED"];
 const UNAVAILABLE = "The service is unavailable. Try again in a few seconds.";
 /** The mail server is always down. */
