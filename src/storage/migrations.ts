@@ -24,7 +24,7 @@ export const migrations: Record<string, Migration> = {
       await sql`create unique index users_verified_email on users (email) where email_verified_at is not null`.execute(
         db,
       );
-      await db.schema.createIndex("users_email").on("users").column("email").execute();
+      await createIndex(db, "users_email", "users", ["email"]);
       await db.schema
         .createTable("credentials")
         .addColumn("user_id", "text", (c) => c.primaryKey().references("users.id").onDelete("cascade"))
@@ -38,7 +38,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn("created_at", "bigint", (c) => c.notNull())
         .addColumn("ended_at", "bigint")
         .execute();
-      await db.schema.createIndex("sessions_user_id").on("sessions").column("user_id").execute();
+      await createIndex(db, "sessions_user_id", "sessions", ["user_id"]);
       await db.schema
         .createTable("items")
         .addColumn("id", "text", (c) => c.primaryKey())
@@ -48,7 +48,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn("created_at", "bigint", (c) => c.notNull())
         .addColumn("updated_at", "bigint", (c) => c.notNull())
         .execute();
-      await db.schema.createIndex("items_owner_id_id").on("items").columns(["owner_id", "id"]).execute();
+      await createIndex(db, "items_owner_id_id", "items", ["owner_id", "id"]);
       await db.schema
         .createTable("signing_keys")
         .addColumn("kid", "text", (c) => c.primaryKey())
@@ -82,7 +82,7 @@ export const migrations: Record<string, Migration> = {
         .execute();
       await db.schema.alterTable("sessions").addColumn("user_agent", "text").execute();
       await db.schema.alterTable("sessions").addColumn("ip_address", "text").execute();
-      await db.schema.createIndex("sessions_expires_at").on("sessions").column("expires_at").execute();
+      await createIndex(db, "sessions_expires_at", "sessions", ["expires_at"]);
       await db.schema
         .createTable("refresh_tokens")
         .addColumn("token_hash", "text", (c) => c.primaryKey())
@@ -91,11 +91,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn("used_at", "bigint")
         .addColumn("sealed_successor", "text")
         .execute();
-      await db.schema
-        .createIndex("refresh_tokens_session_id")
-        .on("refresh_tokens")
-        .column("session_id")
-        .execute();
+      await createIndex(db, "refresh_tokens_session_id", "refresh_tokens", ["session_id"]);
       await db.schema
         .createTable("audit_events")
         .addColumn("id", "text", (c) => c.primaryKey())
@@ -108,11 +104,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn("ip_address", "text")
         .addColumn("details", "text", (c) => c.notNull())
         .execute();
-      await db.schema
-        .createIndex("audit_events_subject_id")
-        .on("audit_events")
-        .columns(["subject_id", "id"])
-        .execute();
+      await createIndex(db, "audit_events_subject_id", "audit_events", ["subject_id", "id"]);
       await db.schema
         .createTable("jobs")
         .addColumn("name", "text", (c) => c.primaryKey())
@@ -131,11 +123,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn("expires_at", "bigint", (c) => c.notNull())
         .addColumn("used_at", "bigint")
         .execute();
-      await db.schema
-        .createIndex("one_time_tokens_user_id_purpose")
-        .on("one_time_tokens")
-        .columns(["user_id", "purpose"])
-        .execute();
+      await createIndex(db, "one_time_tokens_user_id_purpose", "one_time_tokens", ["user_id", "purpose"]);
       await db.schema
         .createTable("outbox")
         .addColumn("id", "text", (c) => c.primaryKey())
@@ -146,18 +134,14 @@ export const migrations: Record<string, Migration> = {
         .addColumn("next_attempt_at", "bigint", (c) => c.notNull())
         .addColumn("attempts", "integer", (c) => c.notNull())
         .execute();
-      await db.schema
-        .createIndex("audit_events_actor_id")
-        .on("audit_events")
-        .columns(["actor_id", "id"])
-        .execute();
+      await createIndex(db, "audit_events_actor_id", "audit_events", ["actor_id", "id"]);
       // Rows to hold on to while a rule over several other rows is checked and kept.
       await db.schema
         .createTable("locks")
         .addColumn("name", "text", (c) => c.primaryKey())
         .execute();
       await sql`insert into locks (name) values ('administrators')`.execute(db);
-      await db.schema.createIndex("outbox_next_attempt_at").on("outbox").column("next_attempt_at").execute();
+      await createIndex(db, "outbox_next_attempt_at", "outbox", ["next_attempt_at"]);
     },
   },
   "0004_attempts": {
@@ -172,8 +156,8 @@ export const migrations: Record<string, Migration> = {
         .addColumn("expires_at", "bigint", (c) => c.notNull())
         .addPrimaryKeyConstraint("attempts_primary_key", ["name", "account", "source"])
         .execute();
-      await db.schema.createIndex("attempts_account").on("attempts").column("account").execute();
-      await db.schema.createIndex("attempts_expires_at").on("attempts").column("expires_at").execute();
+      await createIndex(db, "attempts_account", "attempts", ["account"]);
+      await createIndex(db, "attempts_expires_at", "attempts", ["expires_at"]);
       await db.schema
         .createTable("known_sources")
         .addColumn("user_id", "text", (c) => c.notNull().references("users.id").onDelete("cascade"))
@@ -208,11 +192,7 @@ export const migrations: Record<string, Migration> = {
         .alterTable("refresh_tokens")
         .addColumn("family_hash", "text", (c) => c.notNull().defaultTo(""))
         .execute();
-      await db.schema
-        .createIndex("refresh_tokens_family_hash")
-        .on("refresh_tokens")
-        .column("family_hash")
-        .execute();
+      await createIndex(db, "refresh_tokens_family_hash", "refresh_tokens", ["family_hash"]);
       // Refreshes are no events any more: the session's row says when the last one was.
       await sql`delete from audit_events where type = 'TOKEN_REFRESHED'`.execute(db);
       // What the cleanup looks for.
@@ -223,16 +203,8 @@ export const migrations: Record<string, Migration> = {
       await sql`create index users_unverified on users (created_at) where email_verified_at is null`.execute(
         db,
       );
-      await db.schema
-        .createIndex("one_time_tokens_expires_at")
-        .on("one_time_tokens")
-        .column("expires_at")
-        .execute();
-      await db.schema
-        .createIndex("known_sources_expires_at")
-        .on("known_sources")
-        .column("expires_at")
-        .execute();
+      await createIndex(db, "one_time_tokens_expires_at", "one_time_tokens", ["expires_at"]);
+      await createIndex(db, "known_sources_expires_at", "known_sources", ["expires_at"]);
     },
   },
   "0009_live_sessions": {
@@ -259,3 +231,12 @@ export const migrations: Record<string, Migration> = {
     },
   },
 };
+
+async function createIndex(
+  db: Kysely<unknown>,
+  name: string,
+  table: string,
+  columns: string[],
+): Promise<void> {
+  await db.schema.createIndex(name).on(table).columns(columns).execute();
+}
