@@ -180,7 +180,7 @@ const KINDS: Record<string, Kind> = {
     goodAt: [],
     except: { "the bearer of me": "TOKEN_EXPIRED" },
   },
-  // Using it where it was good ends its session: test/graphql/session.test.ts.
+  // Using it where it was good ends its session: test/graphql/refresh-tokens.test.ts.
   "a spent refresh token": {
     async issue(app) {
       const { refreshToken } = await signIn(app);

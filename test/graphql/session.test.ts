@@ -12,248 +12,19 @@ import {
   REVOKE_OTHER_SESSIONS,
   REVOKE_SESSION,
 } from "../support/operations.js";
-import { auditEventsOf, deleteUser } from "../support/tables.js";
+import { sessionsOn, sidOf } from "../support/sessions.js";
+import { auditEventsOf } from "../support/tables.js";
 
 const SECOND = 1000;
 const DAY = 24 * 3600 * SECOND;
 
 describe.each(DATABASES)("sessions on %s", (database) => {
   let app: App;
-  let users = 0;
   beforeAll(async () => {
     app = await makeApp({ database });
   });
   afterAll(() => app.close());
-
-  /** A new user, signed in. */
-  async function signIn(on = app) {
-    const username = `user-${users++}`;
-    await on.createUser(username);
-    return { username, ...(await on.login(username)) };
-  }
-
-  async function refresh(refreshToken: string, on = app) {
-    const { data, errors } = await on.send(REFRESH, { refreshToken });
-    if (!data) throw new Error(`refresh failed: ${JSON.stringify(errors)}`);
-    return data.refreshToken;
-  }
-
-  async function expectRefused(refreshToken: string, on = app) {
-    const { status, data, errors } = await on.send(REFRESH, { refreshToken });
-    expect([status, data]).toEqual([200, null]);
-    expect(errors).toEqual([
-      expect.objectContaining({
-        message: "The refresh token is unknown, used or expired. Log in again.",
-        extensions: { code: "INVALID_TOKEN" },
-      }),
-    ]);
-  }
-
-  async function reasonFor(token: string, on = app) {
-    const { errors } = await on.send(ME, {}, { token });
-    return errors?.[0]?.extensions?.["reason"];
-  }
-
-  const sidOf = (accessToken: string) => decodeJwt(accessToken)["sid"] as string;
-
-  describe("refreshToken", () => {
-    test("gives a new access token and a new refresh token of the same session", async () => {
-      const first = await signIn();
-      app.clock.advance(20 * 60 * SECOND);
-      expect(await reasonFor(first.accessToken)).toBe("TOKEN_EXPIRED");
-      const second = await refresh(first.refreshToken);
-      expect(second).toEqual({
-        accessToken: expect.any(String),
-        tokenType: "bearer",
-        expiresIn: 900,
-        expiresAt: new Date(app.clock.now() + 900 * SECOND).toISOString(),
-        refreshToken: expect.stringMatching(/^[\w-]{43}$/),
-        user: { id: first.user.id, username: first.username },
-      });
-      expect(second.refreshToken).not.toBe(first.refreshToken);
-      expect(sidOf(second.accessToken)).toBe(sidOf(first.accessToken));
-      expect(await reasonFor(second.accessToken)).toBeUndefined();
-    });
-
-    test("the database holds no token that could be used (row 36)", async () => {
-      const first = await signIn();
-      const second = await refresh(first.refreshToken);
-      const dump = JSON.stringify(await app.latchkey.db.selectFrom("refresh_tokens").selectAll().execute());
-      expect(dump.length).toBeGreaterThan(100);
-      for (const { refreshToken, accessToken } of [first, second]) {
-        expect(dump).not.toContain(refreshToken);
-        expect(dump).not.toContain(accessToken);
-      }
-    });
-
-    test("two tabs: within the grace a spent token gives the same successor, afterwards it ends the session (row 37)", async () => {
-      const first = await signIn();
-      const second = await refresh(first.refreshToken);
-      app.clock.advance(9 * SECOND);
-      expect((await refresh(first.refreshToken)).refreshToken).toBe(second.refreshToken);
-      app.clock.advance(SECOND);
-      expect((await refresh(first.refreshToken)).refreshToken).toBe(second.refreshToken);
-      app.clock.advance(SECOND);
-      await expectRefused(first.refreshToken);
-      // All of the session is over: its access tokens and its newest refresh token too.
-      expect(await reasonFor(second.accessToken)).toBe("SESSION_REVOKED");
-      await expectRefused(second.refreshToken);
-      const sessionId = sidOf(first.accessToken);
-      const [created, ...events] = await auditEventsOf(app.latchkey.db, first.user.id);
-      expect(created?.type).toBe("USER_CREATED");
-      expect(events.map(({ type, details }) => [type, details])).toEqual([
-        ["LOGIN_SUCCEEDED", {}],
-        ["REFRESH_TOKEN_REUSED", {}],
-      ]);
-      expect(events.every((event) => event.sessionId === sessionId)).toBe(true);
-    });
-
-    test("an old token that is stolen after several refreshes ends the session (row 37)", async () => {
-      const first = await signIn();
-      let last = first.refreshToken;
-      for (let n = 0; n < 3; n++) {
-        app.clock.advance(60 * SECOND);
-        last = (await refresh(last)).refreshToken;
-      }
-      await expectRefused(first.refreshToken);
-      await expectRefused(last);
-    });
-
-    test("three tabs: one that is two refreshes late gets the newest token, not a spent one", async () => {
-      const first = await signIn();
-      const second = await refresh(first.refreshToken);
-      app.clock.advance(3 * SECOND);
-      const third = await refresh(second.refreshToken);
-      app.clock.advance(3 * SECOND);
-      expect((await refresh(first.refreshToken)).refreshToken).toBe(third.refreshToken);
-      app.clock.advance(60 * SECOND);
-      await refresh(third.refreshToken);
-    });
-
-    test("past the grace nothing is kept of a consumed token, and its use still ends the session (row 37)", async () => {
-      const own = await makeApp({ database });
-      try {
-        const first = await signIn(own);
-        const tokens = async () =>
-          (await own.latchkey.db.selectFrom("refresh_tokens").select("used_at").execute()).length;
-        const second = await refresh(first.refreshToken, own);
-        expect(await tokens()).toBe(2);
-        own.clock.advance(16 * SECOND);
-        await own.latchkey.jobs.runDue();
-        expect(await tokens()).toBe(1);
-        // A session that is refreshed all the time keeps no more, whether a job comes or not.
-        let last = second;
-        for (let n = 0; n < 20; n++) {
-          own.clock.advance(8 * SECOND);
-          last = await refresh(last.refreshToken, own);
-        }
-        expect(await tokens()).toBeLessThanOrEqual(3);
-        await expectRefused(first.refreshToken, own);
-        await expectRefused(last.refreshToken, own);
-        expect(await auditEventsOf(own.latchkey.db, first.user.id)).toContainEqual(
-          expect.objectContaining({ type: "REFRESH_TOKEN_REUSED", sessionId: sidOf(first.accessToken) }),
-        );
-      } finally {
-        await own.close();
-      }
-    });
-
-    test("a token that shares nothing with those of a session ends none", async () => {
-      const { refreshToken } = await signIn();
-      const stranger = Buffer.from(refreshToken, "base64url");
-      stranger[0]! ^= 1;
-      await expectRefused(stranger.toString("base64url"));
-      await refresh(refreshToken);
-    });
-
-    test("a token that is more than ten refreshes late is reused, even within the grace", async () => {
-      const { refreshToken } = await signIn();
-      let last = refreshToken;
-      for (let n = 0; n < 10; n++) last = (await refresh(last)).refreshToken;
-      expect((await refresh(refreshToken)).refreshToken).toBe(last);
-      const eleventh = await refresh(last);
-      await expectRefused(refreshToken);
-      await expectRefused(eleventh.refreshToken);
-    });
-
-    test("a refresh is no event of its own: the session says when the last one was", async () => {
-      const { refreshToken, user } = await signIn();
-      app.clock.advance(60 * SECOND);
-      const { accessToken } = await refresh(refreshToken);
-      const { data } = await app.send(MY_SESSIONS, {}, { token: accessToken });
-      expect(data!.mySessions[0]!.lastUsedAt).toBe(new Date(app.clock.now()).toISOString());
-      const types = (await auditEventsOf(app.latchkey.db, user.id)).map(({ type }) => type);
-      expect(types).toEqual(["USER_CREATED", "LOGIN_SUCCEEDED"]);
-    });
-
-    test("SESSION_EXPIRE_DAYS holds from the start when it is the shorter (row 39)", async () => {
-      const short = await makeApp({
-        database,
-        env: { REFRESH_TOKEN_EXPIRE_DAYS: "14", SESSION_EXPIRE_DAYS: "1" },
-      });
-      try {
-        const { accessToken, refreshToken } = await signIn(short);
-        const { data } = await short.send(MY_SESSIONS, {}, { token: accessToken });
-        const end = new Date(short.clock.now() + DAY).toISOString();
-        expect(data!.mySessions.map(({ expiresAt }) => expiresAt)).toEqual([end]);
-        short.clock.advance(DAY);
-        await expectRefused(refreshToken, short);
-      } finally {
-        await short.close();
-      }
-    });
-
-    test("REFRESH_GRACE_SECONDS=0 turns the grace off (row 37)", async () => {
-      const strict = await makeApp({ database, env: { REFRESH_GRACE_SECONDS: "0" } });
-      const first = await signIn(strict);
-      const second = await refresh(first.refreshToken, strict);
-      await expectRefused(first.refreshToken, strict);
-      await expectRefused(second.refreshToken, strict);
-      await strict.close();
-    });
-
-    test("a session that is not used ends after REFRESH_TOKEN_EXPIRE_DAYS, to the second (row 39)", async () => {
-      const [idle, used] = [await signIn(), await signIn()];
-      app.clock.advance(14 * DAY - SECOND);
-      const next = await refresh(used.refreshToken);
-      app.clock.advance(SECOND);
-      await expectRefused(idle.refreshToken);
-      await refresh(next.refreshToken);
-    });
-
-    test("a session ends after SESSION_EXPIRE_DAYS however often it is used, its access tokens with it (row 39)", async () => {
-      const started = app.clock.now();
-      let { refreshToken } = await signIn();
-      for (let n = 0; n < 8; n++) {
-        app.clock.advance(11 * DAY);
-        ({ refreshToken } = await refresh(refreshToken));
-      }
-      app.clock.advance(started + 90 * DAY - 5 * SECOND - app.clock.now());
-      const last = await refresh(refreshToken);
-      expect(last.expiresIn).toBe(5);
-      app.clock.advance(4 * SECOND);
-      expect(await reasonFor(last.accessToken)).toBeUndefined();
-      app.clock.advance(SECOND);
-      expect(await reasonFor(last.accessToken)).toBe("TOKEN_EXPIRED");
-      await expectRefused(last.refreshToken);
-    });
-
-    test("refuses the tokens of an ended session, of a disabled and of a deleted user", async () => {
-      const [ended, disabled, deleted] = [await signIn(), await signIn(), await signIn()];
-      await app.send(LOGOUT, {}, { token: ended.accessToken });
-      await app.latchkey.operator.disable(disabled.username);
-      await deleteUser(app.latchkey.db, deleted.username);
-      for (const { refreshToken } of [ended, disabled, deleted]) await expectRefused(refreshToken);
-    });
-
-    test("an access token does not refresh, a refresh token is no bearer", async () => {
-      const { accessToken, refreshToken } = await signIn();
-      const tooLong = await app.send(REFRESH, { refreshToken: accessToken });
-      expect(tooLong.errors?.[0]?.extensions?.["code"]).toBe("BAD_USER_INPUT");
-      for (const garbage of ["x", accessToken.slice(0, 43)]) await expectRefused(garbage);
-      expect(await reasonFor(refreshToken)).toBe("INVALID_TOKEN");
-    });
-  });
+  const { signIn, refresh, expectRefused, reasonFor } = sessionsOn(() => app);
 
   describe("ending", () => {
     test("logout ends the token's own session (row 34)", async () => {
@@ -446,7 +217,6 @@ describe.each(DATABASES)("the most sessions of a user on %s", (database) => {
     const { data } = await app.send(MY_SESSIONS, {}, { token });
     return data?.mySessions.map(({ id }) => id);
   };
-  const sidOf = (accessToken: string) => decodeJwt(accessToken)["sid"] as string;
 
   test("one more ends the one that was used least recently, and says so in the audit log", async () => {
     const { id } = await app.createUser("alice");

@@ -58,11 +58,11 @@ export async function issue(app: App, username: string) {
 export async function postForm(
   app: App,
   path: string,
-  form: Record<string, string>,
+  form: Record<string, string> | string,
   headers: Record<string, string> = {},
 ) {
   const type = { "content-type": "application/x-www-form-urlencoded" };
-  const body = new URLSearchParams(form).toString();
+  const body = typeof form === "string" ? form : new URLSearchParams(form).toString();
   const answer = await app.request(path, { method: "POST", body, headers: { ...type, ...headers } });
   return { ...answer, json: answer.text === "" ? undefined : JSON.parse(answer.text) };
 }

@@ -1,17 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { getIntrospectionQuery, print } from "graphql";
 import * as ADMIN_OPERATIONS from "../../support/administration-operations.js";
-import { type App, makeApp, PASSWORD } from "../../support/app.js";
+import { type App, makeApp } from "../../support/app.js";
+import { many, REFUSED } from "../../support/documents.js";
 import * as OPERATIONS from "../../support/operations.js";
-import { auditEventsOf } from "../../support/tables.js";
-
-const many = (count: number, text: (n: number) => string, separator = " ") =>
-  Array.from({ length: count }, (_, n) => text(n)).join(separator);
-
-const REFUSED = (code: string, message: string) => ({
-  status: 400,
-  errors: [{ message, extensions: { code } }],
-});
 
 /** Well over what a bad moment of a busy machine costs; without limits each of the attacks takes longer. */
 const GENEROUS = 500;
@@ -19,7 +11,6 @@ const GENEROUS = 500;
 let app: App;
 beforeAll(async () => {
   app = await makeApp();
-  await app.createUser("alice");
   await app.post({ query: `{${many(100, () => "a")}}` });
 });
 afterAll(() => app.close());
@@ -330,191 +321,5 @@ describe("of many errors only some are told: (row 61)", () => {
   test("a name too long to be one of ours is not quoted", async () => {
     const { text } = await app.post({ query: `{${"a".repeat(60_000)}}` });
     expect(text.length).toBeLessThan(300);
-  });
-});
-
-describe("variables are limited: (row 61)", () => {
-  const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
-
-  test.each([
-    ["ten levels", nested(10)],
-    ["ten levels of objects", `${'{"a":'.repeat(9)}{}${"}".repeat(9)}`],
-    ["a hundred items", JSON.stringify(Array(100).fill(1))],
-  ])("%s pass, and are of the wrong type", async (_what, value) => {
-    const document = "query($a:Int){users(first:$a){nodes{id}}}";
-    const { errors } = await app.post(`{"query":"${document}","variables":{"a":${value}}}`);
-    expect(errors).toMatchObject([
-      { extensions: { code: "BAD_USER_INPUT", violations: [{ field: "a", rule: "type" }] } },
-    ]);
-  });
-
-  test.each([
-    ["a long list", JSON.stringify(Array(101).fill(1)), "a list or an object with more than 100 items"],
-    [
-      "one as long as fits",
-      JSON.stringify(Array(30_000).fill(1)),
-      "a list or an object with more than 100 items",
-    ],
-    ["deep lists", nested(11), "more than 10 levels"],
-    ["as deep as fits", nested(31_000), "more than 10 levels"],
-    ["deep objects", `${'{"a":'.repeat(9_000)}1${"}".repeat(9_000)}`, "more than 10 levels"],
-  ])("%s", async (_what, value, message) => {
-    const document = "query($a:Int){users(first:$a){nodes{id}}}";
-    const answer = await app.post(`{"query":"${document}","variables":{"a":${value}}}`);
-    expect(answer).toMatchObject({
-      status: 400,
-      errors: [
-        {
-          message: `Invalid input: the variables have ${message}.`,
-          extensions: {
-            code: "BAD_USER_INPUT",
-            violations: [{ field: "variables", rule: "size", message: `the variables have ${message}` }],
-          },
-        },
-      ],
-    });
-  });
-});
-
-describe("a page's size comes by a variable (row 67)", () => {
-  const query = "query($n:Int!){myItems(first:$n){id}}";
-  const TYPE = {
-    status: 400,
-    errors: [{ extensions: { code: "BAD_USER_INPUT", violations: [{ field: "n", rule: "type" }] } }],
-  };
-  /** By POST and by GET, for which Fastify does not look into JSON. */
-  async function answers(n: string, document = query) {
-    const search = new URLSearchParams({ query: document, variables: `{"n":${n}}` });
-    const byGet = await app.request(`/graphql?${search}`, { headers: { "apollo-require-preflight": "1" } });
-    return [
-      await app.post(`{"query":"${document}","variables":{"n":${n}}}`),
-      { status: byGet.status, ...JSON.parse(byGet.text) },
-    ];
-  }
-
-  test.each([
-    ...["toString", "valueOf", "toJSON", "constructor", "hasOwnProperty", "then", "length"].flatMap(
-      (name) => [`{"${name}":1}`, `{"${name}":null}`, `[{"${name}":{"${name}":[]}}]`],
-    ),
-    ...['{"toString":1,"valueOf":1}', '"50"', '""', "true", "1.5", "[50]", "[]", "{}", "null", "1e999"],
-    ...["2147483648", "-2147483649"],
-  ])("%s is refused", async (n) => {
-    for (const answer of await answers(n)) expect(answer).toMatchObject(TYPE);
-  });
-
-  test.each(['{"__proto__":1}', '{"constructor":{"prototype":1}}', '{"__proto__":{"toString":1}}'])(
-    "%s is refused",
-    async (n) => {
-      const [byPost, byGet] = await answers(n);
-      expect(byPost).toMatchObject({ status: 400, errors: [{ extensions: { code: "BAD_REQUEST" } }] });
-      expect(byGet).toMatchObject(TYPE);
-    },
-  );
-
-  test("1.0 and 1e2 are whole numbers in JSON", async () => {
-    for (const n of ["1.0", "1e2"])
-      for (const answer of await answers(n))
-        expect(answer).toMatchObject({ status: 401, errors: [{ extensions: { reason: "MISSING_TOKEN" } }] });
-  });
-
-  test("null is no size, also where it may be left out", async () => {
-    const nullable = "query($n:Int=5){myItems(first:$n){id}}";
-    await app.createUser("bob");
-    const token = (await app.login("bob")).accessToken;
-    const answer = await app.post({ query: nullable, variables: { n: null } }, { token });
-    expect(answer).toMatchObject({ status: 400, data: null });
-    expect(answer.errors).toHaveLength(1);
-    expect((await app.post({ query: nullable }, { token })).data).toEqual({ myItems: [] });
-  });
-});
-
-describe("a request runs one field with @oncePerRequest at most: (row 17)", () => {
-  const fields = (count: number) =>
-    many(count, (n) => `a${n}:login(username:"alice",password:$p){tokenType}`);
-  const ONCE = REFUSED(
-    "GRAPHQL_VALIDATION_FAILED",
-    "The document has more than 1 field with @oncePerRequest: send each in a request of its own.",
-  );
-  const guess = (query: string) => app.post({ query, variables: { p: PASSWORD } });
-  const attempts = async () => {
-    const user = await app.latchkey.db
-      .selectFrom("users")
-      .select("id")
-      .where("username", "=", "alice")
-      .executeTakeFirstOrThrow();
-    const events = await auditEventsOf(app.latchkey.db, user.id);
-    return events.filter(({ type }) => type.startsWith("LOGIN_")).length;
-  };
-
-  test.each([
-    ["two aliases", `mutation($p:String!){${fields(2)}}`],
-    ["twenty", `mutation($p:String!){${fields(20)}}`],
-    ["without an alias, merged", `mutation($p:String!){${fields(1)} ${fields(1)}}`],
-    [
-      "in inline fragments",
-      `mutation($p:String!){...{...{${fields(1)}}}...on Mutation{b:${fields(1).slice(3)}}}`,
-    ],
-    [
-      "in fragments",
-      `mutation($p:String!){...f ...g}fragment f on Mutation{${fields(1)}}fragment g on Mutation{b:${fields(1).slice(3)}}`,
-    ],
-    [
-      "one of them skipped",
-      `mutation($p:String!,$s:Boolean=true){${fields(1)} b:login(username:"alice",password:$p)@skip(if:$s){tokenType}}`,
-    ],
-    ["of two kinds", `mutation($p:String!){${fields(1)} refreshToken(refreshToken:$p){tokenType}}`],
-    [
-      "of two that send emails",
-      `mutation{requestPasswordReset(email:"a@b.cd") requestEmailVerification(email:"a@b.cd")}`,
-    ],
-    [
-      "queries",
-      "query($p:String!){a:passwordStrength(password:$p){score} b:passwordStrength(password:$p){score}}",
-    ],
-  ])("%s are refused before any password is checked", async (_what, query) => {
-    expect(await guess(query)).toMatchObject(ONCE);
-    expect(await attempts()).toBe(0);
-  });
-
-  test("a hundred are refused before any password is checked", async () => {
-    const answer = await guess(`mutation($p:String!){${fields(100)}}`);
-    expect(answer).toMatchObject({
-      status: 400,
-      errors: [{ message: "The document has more than 1000 tokens." }],
-    });
-    expect(answer.errors).toHaveLength(1);
-    const compact = await guess(
-      `mutation($p:String!){${many(60, (n) => `a${n}:refreshToken(refreshToken:$p){tokenType}`)}}`,
-    );
-    expect(compact).toMatchObject({
-      status: 400,
-      errors: [{ message: "The document has more than 50 aliases." }],
-    });
-    expect(await attempts()).toBe(0);
-  });
-
-  test.each([
-    ["an array of requests", [{ query: `mutation($p:String!){${fields(1)}}`, variables: { p: PASSWORD } }]],
-    [
-      "two of them",
-      Array(2).fill({ query: `mutation($p:String!){${fields(1)}}`, variables: { p: PASSWORD } }),
-    ],
-    ["an empty array", []],
-  ])("%s is refused", async (_what, body) => {
-    expect(await app.post(body)).toMatchObject({
-      status: 400,
-      errors: [{ extensions: { code: "BAD_REQUEST" } }],
-    });
-    expect(await attempts()).toBe(0);
-  });
-
-  test("one may stand in each of several operations, and beside other fields", async () => {
-    const answer = await app.post({
-      query: `mutation a($p:String!){__typename ${fields(1)}}mutation b($p:String!){${fields(1)}}`,
-      operationName: "a",
-      variables: { p: PASSWORD },
-    });
-    expect(answer).toMatchObject({ status: 200, data: { a0: { tokenType: "bearer" } } });
-    expect(await attempts()).toBe(1);
   });
 });

@@ -7,6 +7,7 @@ import { closingAfterEach } from "../../support/closing.js";
 import { DATABASES } from "../../support/databases.js";
 import { LOGIN, LOGOUT, ME } from "../../support/operations.js";
 import { auditEventsOf } from "../../support/tables.js";
+import { postForm } from "../../support/tokens.js";
 
 const start = closingAfterEach();
 const INTROSPECTION_SECRET = "an introspection secret: with % and + in it";
@@ -19,24 +20,14 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
   });
   afterAll(() => app.close());
 
-  async function post(
-    path: string,
-    form: Record<string, string> | string,
-    headers: Record<string, string> = {},
-  ) {
-    const body = typeof form === "string" ? form : new URLSearchParams(form).toString();
-    const type = { "content-type": "application/x-www-form-urlencoded" };
-    const answer = await app.request(path, { method: "POST", body, headers: { ...type, ...headers } });
-    return { ...answer, json: answer.text === "" ? undefined : JSON.parse(answer.text) };
-  }
+  const post = (path: string, form: Record<string, string> | string, headers?: Record<string, string>) =>
+    postForm(app, path, form, headers);
   const passwordGrant = (more: Record<string, string> = {}) => ({
     grant_type: "password",
     username: "alice",
     password: PASSWORD,
     ...more,
   });
-  const BEARER_SECRET = "introspection-secret-without-a-space";
-  const asResourceServer = { authorization: `Bearer ${BEARER_SECRET}` };
 
   test("POST /token with a password, as FastAPI's form sends it (row 55)", async () => {
     const { status, headers, json } = await post(
@@ -158,56 +149,6 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     },
   );
 
-  test("POST /introspect tells a resource server what a live token says, and of others nothing (row 57)", async () => {
-    const own = await start({
-      databaseUrl: app.databaseUrl,
-      clock: app.clock,
-      env: { INTROSPECTION_SECRET: BEARER_SECRET },
-    });
-    const { accessToken, refreshToken, user } = await own.login("alice");
-    const introspect = async (token: string, headers: Record<string, string> = asResourceServer) => {
-      const type = { "content-type": "application/x-www-form-urlencoded" };
-      const body = new URLSearchParams({ token }).toString();
-      return own.request("/introspect", { method: "POST", body, headers: { ...type, ...headers } });
-    };
-    const active = await introspect(accessToken);
-    expect(JSON.parse(active.text)).toEqual({
-      active: true,
-      token_type: "Bearer",
-      iss: "http://localhost:4000",
-      aud: "latchkey",
-      sub: user.id,
-      sid: expect.any(String),
-      jti: expect.any(String),
-      iat: own.clock.now() / 1000,
-      exp: own.clock.now() / 1000 + 900,
-      roles: ["USER"],
-      username: "alice",
-    });
-    // The roles of the user now, as everywhere here, not those of the token.
-    await own.latchkey.db
-      .updateTable("users")
-      .set({ roles: '["USER","ADMIN"]' })
-      .where("id", "=", user.id)
-      .execute();
-    expect(JSON.parse((await introspect(accessToken)).text).roles).toEqual(["USER", "ADMIN"]);
-    await own.latchkey.db.updateTable("users").set({ roles: '["USER"]' }).where("id", "=", user.id).execute();
-    const kidWithNul = Buffer.from('{"alg":"ES256","typ":"at+jwt","kid":"a\\u0000b"}').toString("base64url");
-    await own.send(LOGOUT, {}, { token: accessToken });
-    for (const token of [accessToken, refreshToken, "garbage", `${kidWithNul}.e30.AA`]) {
-      expect(await introspect(token)).toMatchObject({ status: 200, text: '{"active":false}' });
-    }
-    for (const headers of [
-      {},
-      { authorization: "Bearer wrong" },
-      { authorization: `Bearer ${accessToken}` },
-    ]) {
-      const refused = await introspect(accessToken, headers);
-      expect([refused.status, JSON.parse(refused.text).error]).toEqual([401, "invalid_client"]);
-      expect(refused.headers.get("www-authenticate")).toBe('Basic realm="introspection"');
-    }
-  });
-
   test("POST /revoke answers the same bytes whatever the token is (row 56)", async () => {
     const { accessToken, refreshToken } = await app.login("alice");
     const ended = await app.login("alice");
@@ -254,48 +195,6 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       expect(logged).not.toContain(secret);
   });
 
-  test.each([
-    ["none", undefined],
-    ["an empty bearer", "Bearer "],
-    ["an empty password", `Basic ${Buffer.from("app:").toString("base64")}`],
-    ["no colon", `Basic ${Buffer.from(INTROSPECTION_SECRET).toString("base64").slice(0, -4)}`],
-    ["the secret as the user's name", `Basic ${Buffer.from(`${INTROSPECTION_SECRET}:`).toString("base64")}`],
-    [
-      "a character less",
-      `Basic ${Buffer.from(`app:${INTROSPECTION_SECRET.slice(0, -1)}`).toString("base64")}`,
-    ],
-    ["a character more", `Basic ${Buffer.from(`app:${INTROSPECTION_SECRET}x`).toString("base64")}`],
-    ["another case", `Basic ${Buffer.from(`app:${INTROSPECTION_SECRET.toUpperCase()}`).toString("base64")}`],
-    ["another scheme", `Digest ${Buffer.from(`app:${INTROSPECTION_SECRET}`).toString("base64")}`],
-  ])(
-    "POST /introspect refuses who shows %s before it looks at the token (row 57)",
-    async (_what, authorization) => {
-      const { accessToken } = await app.login("alice");
-      for (const form of [{ token: accessToken }, { token: "garbage" }, {}]) {
-        const answer = await post(
-          "/introspect",
-          form as Record<string, string>,
-          authorization ? { authorization } : {},
-        );
-        expect([answer.status, answer.json]).toEqual([
-          401,
-          { error: "invalid_client", error_description: "Authenticate with the INTROSPECTION_SECRET." },
-        ]);
-      }
-    },
-  );
-
-  test("the introspection secret may be sent as HTTP Basic has it, or as OAuth encodes it", async () => {
-    for (const password of [
-      INTROSPECTION_SECRET,
-      encodeURIComponent(INTROSPECTION_SECRET).replaceAll("%20", "+"),
-    ]) {
-      const authorization = `Basic ${Buffer.from(`app:${password}`).toString("base64")}`;
-      const { json } = await post("/introspect", { token: "garbage" }, { authorization });
-      expect(json).toEqual({ active: false });
-    }
-  });
-
   test("an issuer with a path has its metadata where RFC 8414 says (row 58)", async () => {
     const under = await start({
       databaseUrl: app.databaseUrl,
@@ -306,13 +205,6 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       issuer: "https://example.com/auth",
       token_endpoint: "https://example.com/auth/token",
     });
-  });
-
-  test("without INTROSPECTION_SECRET there is no introspection", async () => {
-    const closed = await start({ databaseUrl: app.databaseUrl });
-    expect((await closed.request("/introspect", { method: "POST" })).status).toBe(404);
-    const metadata = JSON.parse((await closed.request("/.well-known/oauth-authorization-server")).text);
-    expect(metadata).not.toHaveProperty("introspection_endpoint");
   });
 
   test("oauth4webapi discovers it, logs in, refreshes, introspects and revokes; jose verifies (row 58)", async () => {

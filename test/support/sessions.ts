@@ -1,0 +1,43 @@
+import { expect } from "@jest/globals";
+import { decodeJwt } from "jose";
+import type { App } from "./app.js";
+import { ME, REFRESH } from "./operations.js";
+
+/** The id of an access token's session. */
+export const sidOf = (accessToken: string) => decodeJwt(accessToken)["sid"] as string;
+
+/** What is done with sessions, on the app of a describe unless another is named. */
+export function sessionsOn(appOf: () => App) {
+  let users = 0;
+
+  /** A new user, signed in. */
+  async function signIn(on = appOf()) {
+    const username = `user-${users++}`;
+    await on.createUser(username);
+    return { username, ...(await on.login(username)) };
+  }
+
+  async function refresh(refreshToken: string, on = appOf()) {
+    const { data, errors } = await on.send(REFRESH, { refreshToken });
+    if (!data) throw new Error(`refresh failed: ${JSON.stringify(errors)}`);
+    return data.refreshToken;
+  }
+
+  async function expectRefused(refreshToken: string, on = appOf()) {
+    const { status, data, errors } = await on.send(REFRESH, { refreshToken });
+    expect([status, data]).toEqual([200, null]);
+    expect(errors).toEqual([
+      expect.objectContaining({
+        message: "The refresh token is unknown, used or expired. Log in again.",
+        extensions: { code: "INVALID_TOKEN" },
+      }),
+    ]);
+  }
+
+  async function reasonFor(token: string, on = appOf()) {
+    const { errors } = await on.send(ME, {}, { token });
+    return errors?.[0]?.extensions?.["reason"];
+  }
+
+  return { signIn, refresh, expectRefused, reasonFor };
+}
