@@ -1,19 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { PrintedMailer } from "../../../src/email/printed.js";
 import {
-  CREATE_USER,
   DELETE_USER,
   DISABLE_USER,
   ENABLE_USER,
-  SET_USER_ROLES,
   UPDATE_USER,
 } from "../../support/administration-operations.js";
-import { type Answer, type App, makeApp, PASSWORD } from "../../support/app.js";
+import { codeOf, errorOf, INVALID_TOKEN } from "../../support/answers.js";
+import { type App, makeApp, PASSWORD } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { emailedToken } from "../../support/emails.js";
 import { hold } from "../../support/held.js";
 import {
-  ACCEPT_INVITATION,
   CHANGE_PASSWORD,
   CONFIRM_EMAIL_CHANGE,
   DELETE_ACCOUNT,
@@ -22,42 +20,27 @@ import {
   REFRESH,
   REGISTER,
   REQUEST_EMAIL_CHANGE,
-  REQUEST_EMAIL_VERIFICATION,
   REQUEST_PASSWORD_RESET,
   RESET_PASSWORD,
   UPDATE_PROFILE,
-  VERIFY_EMAIL,
 } from "../../support/operations.js";
+import { makeUser, type SignedIn } from "../../support/signed-in.js";
 import { auditEventsOf } from "../../support/tables.js";
 
 const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 const OTHER_PASSWORD = "CANARY-yet-a-third-set-of-words";
 const DAY = 24 * 3_600_000;
-const INVALID_TOKEN = {
-  message: "The token is unknown, used or expired. Ask for a new email.",
-  extensions: { code: "INVALID_TOKEN" },
-};
 
 describe.each(DATABASES)("what opens an account, on %s", (database) => {
   let app: App;
   let users = 0;
-  let admin: { id: string; token: string };
+  let admin: SignedIn;
   beforeAll(async () => {
     app = await makeApp({ database });
-    const account = {
-      username: "root",
-      email: "root@example.com",
-      fullName: null,
-      roles: ["ADMIN" as const],
-    };
-    const { id } = await app.latchkey.operator.create(account, PASSWORD);
-    admin = { id, token: (await app.login("root")).accessToken };
+    admin = await makeUser(app, "root", ["ADMIN"]);
   });
   afterAll(() => app.close());
 
-  const errorOf = ({ errors }: Answer<unknown>) =>
-    errors?.map(({ message, extensions }) => ({ message, extensions }))[0];
-  const codeOf = (answer: Answer<unknown>) => errorOf(answer)?.extensions?.["code"];
   const newName = () => `person-${users++}`;
 
   async function signIn() {
@@ -179,93 +162,6 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       const byOwner = name === "changePassword" || name === "resetPassword";
       expect(known).toEqual(byOwner ? [{ network: "127.0.0.1" }] : []);
       expect(codeOf(await guess())).toBe("INVALID_CREDENTIALS");
-    });
-  });
-
-  describe("an invitation", () => {
-    async function invite() {
-      const username = newName();
-      const email = `${username}@example.com`;
-      const { data } = await app.send(CREATE_USER, { input: { username, email } }, admin);
-      return { id: data!.createUser.id, username, email, invitation: await emailedToken(app, email) };
-    }
-    const accept = (token: string) => app.send(ACCEPT_INVITATION, { token, password: OTHER_PASSWORD });
-
-    test("sets one password, once", async () => {
-      const { invitation, username } = await invite();
-      expect((await accept(invitation)).data).toEqual({ acceptInvitation: true });
-      expect(errorOf(await accept(invitation))).toEqual(INVALID_TOKEN);
-      expect((await app.login(username, OTHER_PASSWORD)).user.username).toBe(username);
-    });
-
-    test("sets none after the address was verified by another link", async () => {
-      const { invitation, email } = await invite();
-      await app.send(REQUEST_EMAIL_VERIFICATION, { email });
-      const token = await emailedToken(app, email);
-      expect((await app.send(VERIFY_EMAIL, { token })).data).toEqual({ verifyEmail: true });
-      expect(errorOf(await accept(invitation))).toEqual(INVALID_TOKEN);
-      // Not by a token that an older version left, either: an invited user with a password is no longer invited.
-      await app.send(REQUEST_PASSWORD_RESET, { email });
-      const reset = await emailedToken(app, email);
-      expect((await app.send(RESET_PASSWORD, { token: reset, newPassword: NEW_PASSWORD })).data).toBeTruthy();
-      expect(errorOf(await accept(invitation))).toEqual(INVALID_TOKEN);
-    });
-
-    test.each([
-      [
-        "an operator set a password",
-        (username: string) => app.latchkey.operator.setPassword(username, PASSWORD),
-      ],
-      [
-        "an administrator changed the address",
-        async (_username: string, id: string) => {
-          const email = `changed-${id}@example.com`;
-          expect((await app.send(UPDATE_USER, { id, input: { email } }, admin)).data).toBeTruthy();
-        },
-      ],
-      [
-        "an administrator disabled the account",
-        async (_username: string, id: string) => {
-          await app.send(DISABLE_USER, { id }, admin);
-        },
-      ],
-    ] as const)("sets none after %s", async (_what, change) => {
-      const { id, username, invitation } = await invite();
-      await change(username, id);
-      expect(errorOf(await accept(invitation))).toEqual(INVALID_TOKEN);
-    });
-
-    test("makes no administrator out of who never came: the only real one stays", async () => {
-      const other = await makeApp({ database });
-      try {
-        const account = {
-          username: "real",
-          email: "real@example.com",
-          fullName: null,
-          roles: ["ADMIN" as const],
-        };
-        const { id } = await other.latchkey.operator.create(account, PASSWORD);
-        const { accessToken: token } = await other.login("real");
-        const input = { username: "invited", email: "invited@example.com", roles: ["ADMIN" as const] };
-        expect((await other.send(CREATE_USER, { input }, { token })).data).toBeTruthy();
-        const last = {
-          message: "This is the last administrator. Make another user an administrator first.",
-          extensions: { code: "FORBIDDEN" },
-        };
-        for (const answer of [
-          await other.send(DELETE_ACCOUNT, { password: PASSWORD }, { token }),
-          await other.send(SET_USER_ROLES, { id, roles: ["USER"] }, { token }),
-          await other.send(DISABLE_USER, { id }, { token }),
-          await other.send(DELETE_USER, { id }, { token }),
-        ]) {
-          expect(errorOf(answer)).toEqual(last);
-        }
-        const accept = { token: await emailedToken(other, "invited@example.com"), password: OTHER_PASSWORD };
-        expect((await other.send(ACCEPT_INVITATION, accept)).data).toBeTruthy();
-        expect((await other.send(SET_USER_ROLES, { id, roles: ["USER"] }, { token })).data).toBeTruthy();
-      } finally {
-        await other.close();
-      }
     });
   });
 

@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import {
+  LOGIN_WITH_ITEMS,
+  MY_ITEMS_AS_USER,
+  USERS_WITH_ITEMS,
+} from "../support/administration-operations.js";
+import { error } from "../support/answers.js";
+import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { DATABASES } from "../support/databases.js";
+import { CREATE_ITEM, MY_ITEMS } from "../support/operations.js";
+import { makeUser, type SignedIn } from "../support/signed-in.js";
+
+describe.each(DATABASES)("User.items on %s", (database) => {
+  let app: App;
+  let admin: SignedIn;
+  const users: SignedIn[] = [];
+  beforeAll(async () => {
+    app = await makeApp({ database });
+    admin = await makeUser(app, "admin", ["ADMIN"]);
+    for (let n = 0; n < 12; n++) {
+      const user = await makeUser(app, `user${n}`);
+      users.push(user);
+      for (let item = 0; item < n % 4; item++)
+        await app.send(CREATE_ITEM, { input: { title: `item ${item}` } }, user);
+    }
+  });
+  afterAll(() => app.close());
+
+  /** The statements sent to the database meanwhile, transactions apart. */
+  async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
+    const spy = jest.spyOn(app.latchkey.db.getExecutor(), "executeQuery");
+    try {
+      await work();
+      return spy.mock.calls.map(([query]) => query.sql);
+    } finally {
+      spy.mockRestore();
+    }
+  }
+
+  test("a page of users with their items is three queries, however long the page", async () => {
+    for (const first of [1, 5, 13]) {
+      const statements = await statementsOf(async () => {
+        const { data } = await app.send(USERS_WITH_ITEMS, { first, items: 2 }, admin);
+        expect(data!.users.nodes.map(({ items }) => items.length)).toEqual(
+          [0, 0, 1, 2, 2, 0, 1, 2, 2, 0, 1, 2, 2].slice(0, first),
+        );
+      });
+      // The viewer, the users, the items of all of them.
+      expect(statements.map((sql) => /from "(\w+)"/.exec(sql)?.[1])).toEqual(["sessions", "users", "items"]);
+    }
+  });
+
+  test("are each user's oldest, with their owner", async () => {
+    const { data } = await app.send(USERS_WITH_ITEMS, { first: 5, items: 2 }, admin);
+    expect(data!.users.nodes[4]).toMatchObject({
+      username: "user3",
+      items: [
+        { title: "item 0", owner: { username: "user3" } },
+        { title: "item 1", owner: { username: "user3" } },
+      ],
+    });
+  });
+
+  test("are given to their owner, as myItems gives them", async () => {
+    const own = (await app.send(MY_ITEMS_AS_USER, {}, users[3])).data!.me.items;
+    const mine = (await app.send(MY_ITEMS, {}, users[3])).data!.myItems;
+    expect(own.map(({ id }) => id)).toEqual(mine.map(({ id }) => id));
+    expect(own).toHaveLength(3);
+  });
+
+  test("are refused to another, and to who is only just signing in (row 59)", async () => {
+    const query =
+      "mutation ($input: CreateItemInput!) { createItem(input: $input) { owner { items { id } } } }";
+    const own = await app.post({ query, variables: { input: { title: "x" } } }, users[0]);
+    expect(own.data).toMatchObject({ createItem: { owner: { items: [{}] } } });
+    const { errors } = await app.send(LOGIN_WITH_ITEMS, { username: "user1", password: PASSWORD });
+    expect(errors![0]!.extensions).toEqual({ code: "UNAUTHENTICATED", reason: "MISSING_TOKEN" });
+    // Signed in as one, and signing in as another.
+    const other = await app.send(LOGIN_WITH_ITEMS, { username: "user1", password: PASSWORD }, users[2]);
+    expect(other.status).toBe(403);
+    expect(other.errors).toEqual(
+      error("Only the owner of these items and administrators can read them.", { code: "FORBIDDEN" }),
+    );
+  });
+});

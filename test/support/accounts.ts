@@ -1,0 +1,32 @@
+import type { PrintedMailer } from "../../src/email/printed.js";
+import { type App, PASSWORD } from "./app.js";
+import { LOGIN, REGISTER } from "./operations.js";
+
+/**
+ * What the tests of users' own accounts do with an app.
+ * @param currentApp the app, asked for at each use: `beforeAll` makes it
+ */
+export function accountsOf(currentApp: () => App) {
+  let users = 0;
+
+  /** The emails that went to an address since the last call, oldest first. */
+  async function emailsTo(email: string) {
+    await currentApp().latchkey.outbox.deliverDue();
+    const { emails } = currentApp().latchkey.mailer as PrintedMailer;
+    return emails.filter(({ to }) => to === email).reverse();
+  }
+  async function tokenFrom(email: string): Promise<string> {
+    const text = (await emailsTo(email)).at(-1)?.text ?? "";
+    return /token=([\w-]{43})/.exec(text)?.[1] ?? `no token in: ${text}`;
+  }
+  async function signIn() {
+    const username = `user-${users++}`;
+    const { email } = await currentApp().createUser(username);
+    return { username, email, ...(await currentApp().login(username)) };
+  }
+  const register = (username: string, email = `${username}@example.com`, password = PASSWORD) =>
+    currentApp().send(REGISTER, { input: { username, email, password } });
+  const login = (username: string, password = PASSWORD) => currentApp().send(LOGIN, { username, password });
+
+  return { emailsTo, tokenFrom, signIn, register, login };
+}
