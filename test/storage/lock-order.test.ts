@@ -105,10 +105,10 @@ const WRITES: Record<string, (of: Person) => Promise<() => Promise<{ errors?: un
     return () => app.send(ACCEPT_INVITATION, { token, password: NEW_PASSWORD });
   },
   async "the sending of a token"({ id, email }) {
-    // Without the request, whose timer could send it before the row is held.
+    // Once the row is held: the timer of an earlier request could otherwise send it first.
     const { db, outbox } = app.latchkey;
-    await outbox.enqueue(db, { kind: "PASSWORD_RESET", email, userId: id });
     return async () => {
+      await outbox.enqueue(db, { kind: "PASSWORD_RESET", email, userId: id });
       await outbox.deliverDue();
       return {};
     };
