@@ -30,21 +30,8 @@ export function composeAccounts(
   const emailRequests = new EmailRequests({ db, rateLimits, outbox });
   const access = new AccountAccess({ clock, rateLimits, sessions, outbox });
   const disabling = new Disabling({ clock, audit, access });
-  const registration = new Registration({
-    db,
-    clock,
-    newId,
-    audit,
-    rateLimits,
-    passwords,
-    passwordQueue,
-    policy,
-    tokens,
-    access,
-    outbox,
-    open: config.openRegistration,
-  });
-  const recovery = new PasswordRecovery({
+  // PasswordRecovery takes exactly these, the other two these and more.
+  const deps = {
     db,
     clock,
     audit,
@@ -55,22 +42,10 @@ export function composeAccounts(
     tokens,
     access,
     outbox,
-  });
-  const ownAccount = new OwnAccount({
-    db,
-    clock,
-    audit,
-    rateLimits,
-    passwords,
-    passwordQueue,
-    policy,
-    reauthentication,
-    access,
-    sessions,
-    tokens,
-    emailRequests,
-    outbox,
-  });
+  };
+  const registration = new Registration({ ...deps, newId, open: config.openRegistration });
+  const recovery = new PasswordRecovery(deps);
+  const ownAccount = new OwnAccount({ ...deps, reauthentication, sessions, emailRequests });
   const administration = new Administration({
     db,
     clock,

@@ -1,3 +1,4 @@
+// Before any decorator of graphql/ runs: this file or compose.ts may be imported first.
 import "reflect-metadata";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
