@@ -6,7 +6,7 @@ import { type FragmentDefinitionNode, type GraphQLResolveInfo, Kind, type Select
  */
 export function selectedFields(
   { selections }: SelectionSetNode,
-  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+  fragmentOf: (name: string) => FragmentDefinitionNode | undefined,
   fields = new Set<string>(),
   visited = new Set<string>(),
 ): Set<string> {
@@ -14,11 +14,11 @@ export function selectedFields(
     if (selection.kind === Kind.FIELD) {
       fields.add(selection.name.value);
     } else if (selection.kind === Kind.INLINE_FRAGMENT) {
-      selectedFields(selection.selectionSet, fragments, fields, visited);
+      selectedFields(selection.selectionSet, fragmentOf, fields, visited);
     } else if (!visited.has(selection.name.value)) {
       visited.add(selection.name.value);
-      const fragment = fragments.get(selection.name.value);
-      if (fragment) selectedFields(fragment.selectionSet, fragments, fields, visited);
+      const fragment = fragmentOf(selection.name.value);
+      if (fragment) selectedFields(fragment.selectionSet, fragmentOf, fields, visited);
     }
   }
   return fields;
@@ -26,8 +26,8 @@ export function selectedFields(
 
 /** Whether the field being resolved is asked for its subfield `name`. */
 export function asksFor({ fieldNodes, fragments }: GraphQLResolveInfo, name: string): boolean {
-  const byName = new Map(Object.entries(fragments));
   return fieldNodes.some(
-    ({ selectionSet }) => selectionSet !== undefined && selectedFields(selectionSet, byName).has(name),
+    ({ selectionSet }) =>
+      selectionSet !== undefined && selectedFields(selectionSet, (fragment) => fragments[fragment]).has(name),
   );
 }

@@ -1,5 +1,5 @@
 import type { ApolloServerPlugin } from "@apollo/server";
-import { type GraphQLError, Kind } from "graphql";
+import { type DocumentNode, type GraphQLError, Kind, type OperationDefinitionNode } from "graphql";
 import { SECOND } from "../../clock.js";
 import type { Context } from "../../graphql/context.js";
 import { fragmentsOf } from "../../graphql/limits/selection-size.js";
@@ -19,8 +19,7 @@ export function describeOperations(metrics: Metrics): ApolloServerPlugin<Describ
       const startedAt = performance.now();
       return {
         async willSendResponse({ operation, document, errors = [], contextValue, response: { body } }) {
-          const roots =
-            operation && document ? [...selectedFields(operation.selectionSet, fragmentsOf(document))] : [];
+          const roots = operation && document ? rootFields(operation, document) : [];
           const { code, reason, errorId } =
             (body.kind === "single" ? body.singleResult.errors?.[0]?.extensions : undefined) ?? {};
           const failed = [...new Set(errors.flatMap(fieldNames))];
@@ -38,6 +37,11 @@ export function describeOperations(metrics: Metrics): ApolloServerPlugin<Describ
       };
     },
   };
+}
+
+function rootFields({ selectionSet }: OperationDefinitionNode, document: DocumentNode): string[] {
+  const fragments = fragmentsOf(document);
+  return [...selectedFields(selectionSet, (name) => fragments.get(name))];
 }
 
 /** The fields of an error with a path. They were executed, so their names are in the schema. */
