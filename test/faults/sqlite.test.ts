@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import BetterSqlite3 from "better-sqlite3";
 import { sql } from "kysely";
+import { codeOf } from "../support/answers.js";
 import { type Answer, type App, makeApp, PASSWORD } from "../support/app.js";
 import { CREATE_ITEM, LOGIN, ME, MY_ITEMS, REFRESH } from "../support/operations.js";
 
@@ -62,7 +63,6 @@ describe("when SQLite fails (row 66)", () => {
     ]);
   }
 
-  const codeOf = ({ errors }: Answer<unknown>) => errors?.[0]?.extensions?.["code"];
   function lock(): BetterSqlite3.Database {
     locked = new BetterSqlite3(file);
     locked.exec("begin exclusive");

@@ -1,5 +1,5 @@
 import { expect } from "@jest/globals";
-import { type Answer, type App, PASSWORD } from "./app.js";
+import { type App, PASSWORD } from "./app.js";
 import { type MailServer, refusal } from "./mail-server.js";
 import {
   LOGIN,
@@ -17,7 +17,6 @@ export const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 export const visible = (text: string) => text.replace(/\p{Default_Ignorable_Code_Point}/gu, "");
 export const tokensIn = (text: string) =>
   [...text.matchAll(/token=([\w-]{43})$/gm)].map(([, token]) => token!);
-export const codeOf = ({ errors }: Answer<unknown>) => errors?.[0]?.extensions?.["code"];
 
 /** What tests of these emails do with an app and its mail server, which need not be there yet. */
 export function accountEmails(appOf: () => App, serverOf: () => MailServer) {

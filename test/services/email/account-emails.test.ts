@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { sql } from "kysely";
 import { lockUser } from "../../../src/storage/users.js";
-import { accountEmails, codeOf, NEW_PASSWORD, tokensIn } from "../../support/account-emails.js";
+import { accountEmails, NEW_PASSWORD, tokensIn } from "../../support/account-emails.js";
+import { codeOf } from "../../support/answers.js";
 import { type App, makeApp } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { type MailServer, startMailServer } from "../../support/mail-server.js";

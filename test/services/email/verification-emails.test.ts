@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { insertUser } from "../../../src/storage/users.js";
-import { accountEmails, codeOf, tokensIn, visible } from "../../support/account-emails.js";
+import { accountEmails, tokensIn, visible } from "../../support/account-emails.js";
+import { codeOf } from "../../support/answers.js";
 import { type App, makeApp } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { type MailServer, startMailServer } from "../../support/mail-server.js";
