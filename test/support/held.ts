@@ -4,17 +4,18 @@ import pg from "pg";
 import type { App } from "./app.js";
 import { closeWithFile } from "./opened.ts";
 
-/** How long a request takes to reach its wait for another's write, in milliseconds: SQLite does not report waits. */
+/** How long a request takes to start waiting for a lock, in milliseconds: SQLite does not report waits. */
 const WAIT = 150;
+/** How long to wait until PostgreSQL reports that connections wait, in milliseconds. */
 const DEADLINE = 10_000;
 
-/** Another connection's transaction that has written and not committed. */
+/** An open transaction of another connection, which has written and not committed. */
 export interface Held {
-  /** Resolves once this many of the app's connections wait for it. */
+  /** Resolves once this many of the app's connections wait for a lock. */
   waited(connections?: number): Promise<void>;
   /** The tables about users in which the app has locked rows. PostgreSQL only. */
   lockedTables(): Promise<string[]>;
-  /** Calling it again does nothing. */
+  /** Commits and closes the connection. A second call does nothing. */
   commit(): Promise<void>;
 }
 
@@ -25,7 +26,7 @@ export async function hold(app: App, statements: readonly string[]): Promise<Hel
     : holdPostgres(app.databaseUrl, statements);
 }
 
-/** Sends a request while another connection holds these writes; commits them once the request waits. */
+/** Sends a request while another connection holds these writes, and commits them once the request waits for a lock. */
 export async function meanwhile<T>(
   app: App,
   statements: readonly string[],
@@ -59,11 +60,7 @@ const TABLES = ["credentials", "sessions", "refresh_tokens", "one_time_tokens", 
 
 async function holdPostgres(url: string, statements: readonly string[]): Promise<Held> {
   const other = new pg.Client({ connectionString: url });
-  await other.connect();
-  await other.query("begin");
-  for (const statement of statements) await other.query(statement);
   const watcher = new pg.Client({ connectionString: url });
-  await watcher.connect();
   let open = true;
   async function commit() {
     if (!open) return;
@@ -73,14 +70,22 @@ async function holdPostgres(url: string, statements: readonly string[]): Promise
     await watcher.end();
     forget();
   }
+  await other.connect();
+  await watcher.connect();
   const forget = closeWithFile(commit);
+  await other.query("begin");
+  for (const statement of statements) {
+    const { rowCount } = await other.query(statement);
+    if (rowCount === 0) throw new Error(`locks nothing: ${statement}`);
+  }
   const waiting = `select count(*)::int as number from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock'`;
   return {
     async waited(connections = 1) {
       const deadline = performance.now() + DEADLINE;
       while ((await watcher.query(waiting)).rows[0].number < connections) {
-        if (performance.now() > deadline) throw new Error("nothing waits for the held rows");
+        if (performance.now() > deadline)
+          throw new Error(`fewer than ${connections} connections wait for a lock`);
         await sleep(10);
       }
     },
