@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { buildSchema, isNonNullType } from "graphql";
 import { decodeJwt } from "jose";
+import { MINUTE } from "../src/clock.js";
 import type { TokenPurpose } from "../src/storage/one-time-tokens.js";
 import { CREATE_USER } from "./support/administration-operations.js";
 import { type Answer, type App, makeApp, PASSWORD } from "./support/app.js";
@@ -21,7 +22,6 @@ import {
 import { INTROSPECTION_SECRET, postForm } from "./support/tokens.js";
 
 const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
-const MINUTE = 60_000;
 
 /** Every place that takes a token: gives "taken", or the code it refuses with. */
 interface Place {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { MINUTE } from "../../src/clock.js";
 import { type App, makeApp } from "../support/app.js";
 import {
   encoded,
@@ -129,7 +130,7 @@ describe("tokens of another Latchkey", () => {
 
     const second = await on("EdDSA");
     await second.latchkey.keys.signingKey();
-    first.clock.advance(60_000);
+    first.clock.advance(MINUTE);
     const eddsa = await issue(second, "alice");
     expect(eddsa.header["alg"]).toBe("EdDSA");
     for (const { token } of [es256, eddsa]) await expectLetIn(second, token, "alice");
@@ -151,7 +152,7 @@ describe("tokens of another Latchkey", () => {
     for (const { token } of [es256, eddsa]) await expectRefused(third, token);
     await expectRefused(second, hs256.token);
 
-    first.clock.advance(900_000);
+    first.clock.advance(15 * MINUTE);
     for (const { token } of [es256, eddsa]) {
       const { errors } = await second.post({ query: "{ me { id } }" }, { token });
       expect(errors?.[0]?.extensions?.["code"]).toBe("UNAUTHENTICATED");

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "kysely";
+import { HOUR } from "../../src/clock.js";
 import { OneTimeTokens } from "../../src/services/email/one-time-tokens.js";
 import { findPasswordHash, setPasswordHash } from "../../src/storage/credentials.js";
 import type { TokenPurpose } from "../../src/storage/one-time-tokens.js";
@@ -120,7 +121,7 @@ describe.each(DATABASES)("when a table fails on %s (row 66)", (database) => {
   /** Operations that succeed, ready to be sent; none prevents a later one. */
   async function prepare(): Promise<Record<string, () => Promise<Answer<unknown>>>> {
     // Hourly rate limits start again.
-    app.clock.advance(3_600_000);
+    app.clock.advance(HOUR);
     // Every table is read before and after each operation: they stay small.
     const { db } = app.latchkey;
     await db.deleteFrom("users").where("id", "!=", root.id).execute();

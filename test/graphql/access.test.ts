@@ -12,6 +12,7 @@ import {
   isObjectType,
 } from "graphql";
 import { decodeJwt } from "jose";
+import { MINUTE } from "../../src/clock.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { CREATE_ITEM } from "../support/operations.js";
 
@@ -117,7 +118,7 @@ describe("who may use what", () => {
   async function headersOf(actor: Actor): Promise<Record<string, string>> {
     if (actor === "anonymous" || actor === "unverified") return {};
     const { accessToken } = await app.login(actor === "other user" ? "other" : actor);
-    if (actor === "expired") app.clock.advance(16 * 60_000);
+    if (actor === "expired") app.clock.advance(16 * MINUTE);
     if (actor === "disabled") await app.latchkey.operator.disable("disabled");
     return { authorization: `Bearer ${accessToken}` };
   }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { print } from "graphql";
+import { MINUTE } from "../../src/clock.js";
 import { accountsOf } from "../support/accounts.js";
 import { codeOf, violationOf } from "../support/answers.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
@@ -16,7 +17,6 @@ import {
 import { raw, rawGraphQL } from "../support/raw.js";
 
 const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
-const MINUTE = 60_000;
 
 describe.each(DATABASES)("accounts on %s", (database) => {
   let app: App;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeJwt, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
+import { MINUTE } from "../../src/clock.js";
 import { USERS } from "../support/administration-operations.js";
 import { type App, makeApp } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
@@ -12,8 +13,6 @@ interface Parts {
   /** Signs with a key of this algorithm that is nobody's. */
   forge?: "ES256" | "EdDSA" | "HS256";
 }
-
-const MINUTE = 60_000;
 
 const MESSAGES = {
   MISSING_TOKEN: "Sign in first: send the access token from `login` as `Authorization: Bearer …`.",

@@ -1,13 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import bcrypt from "bcrypt";
 import { decodeJwt, decodeProtectedHeader } from "jose";
+import { DAY, HOUR } from "../../src/clock.js";
 import { loadConfig } from "../../src/config.js";
 import { findPasswordHash, setPasswordHash } from "../../src/storage/credentials.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { CHANGE_PASSWORD, LOGIN, ME } from "../support/operations.js";
-
-const DAY = 24 * 3_600_000;
 
 const INVALID_CREDENTIALS = [
   expect.objectContaining({
@@ -148,7 +147,7 @@ describe.each(DATABASES)("login on %s", (database) => {
 
   test("works however stale the token beside it", async () => {
     const { accessToken } = await app.login("alice");
-    app.clock.advance(3_600_000);
+    app.clock.advance(HOUR);
     for (const token of [accessToken, "garbage", `${accessToken}x`]) {
       const { data } = await app.send(LOGIN, { username: "alice", password: PASSWORD }, { token });
       expect(data?.login.user.username).toBe("alice");

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { HOUR } from "../../src/clock.js";
 import { accountsOf } from "../support/accounts.js";
 import { codeOf, violationOf } from "../support/answers.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
@@ -17,7 +18,6 @@ import {
 import { auditEventsOf } from "../support/tables.js";
 
 const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
-const HOUR = 60 * 60_000;
 
 describe.each(DATABASES)("accounts on %s", (database) => {
   let app: App;

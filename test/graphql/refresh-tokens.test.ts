@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { DAY, SECOND } from "../../src/clock.js";
 import { type App, makeApp } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { LOGOUT, MY_SESSIONS, REFRESH } from "../support/operations.js";
 import { sessionsOn, sidOf } from "../support/sessions.js";
 import { auditEventsOf, deleteUser } from "../support/tables.js";
-
-const SECOND = 1000;
-const DAY = 24 * 3600 * SECOND;
 
 describe.each(DATABASES)("sessions on %s", (database) => {
   let app: App;

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { HOUR } from "../../src/clock.js";
 import { accountsOf } from "../support/accounts.js";
 import { codeOf, violationOf } from "../support/answers.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { REGISTER, REQUEST_EMAIL_VERIFICATION, VERIFY_EMAIL } from "../support/operations.js";
 import { auditEventsOf } from "../support/tables.js";
-
-const HOUR = 60 * 60_000;
 
 describe.each(DATABASES)("accounts on %s", (database) => {
   let app: App;

@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
+import { DAY, HOUR, SECOND } from "../../src/clock.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
-import { holdLock } from "../support/locks.js";
+import { type Held, hold } from "../support/held.js";
 import {
   LOGIN,
   LOGOUT,
@@ -14,9 +15,6 @@ import {
 } from "../support/operations.js";
 import { sessionsOn, sidOf } from "../support/sessions.js";
 import { auditEventsOf } from "../support/tables.js";
-
-const SECOND = 1000;
-const DAY = 24 * 3600 * SECOND;
 
 describe.each(DATABASES)("sessions on %s", (database) => {
   let app: App;
@@ -189,7 +187,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
     await other.latchkey.jobs.runDue();
     // Within the hour another process has done it.
     expect(await sessionIds()).toHaveLength(3);
-    own.clock.advance(3600 * SECOND);
+    own.clock.advance(HOUR);
     const { refreshToken } = await refresh(live.refreshToken, own);
     await Promise.all([own.latchkey.jobs.runDue(), other.latchkey.jobs.runDue()]);
     expect(await sessionIds()).toEqual([sidOf(idle.accessToken), sidOf(live.accessToken)]);
@@ -285,14 +283,15 @@ describe.each(DATABASES)("the most sessions of a user on %s", (database) => {
 /** PostgreSQL lets those that wait for a row have it in the order they came. */
 describe("a login whose password was right before the account changed, on postgres (row 71)", () => {
   let app: App;
-  let lock: Awaited<ReturnType<typeof holdLock>> | undefined;
+  let held: Held | undefined;
   beforeEach(async () => {
     app = await makeApp({ database: "postgres" });
     await app.createUser("alice");
-    lock = await holdLock(app.databaseUrl, "select 1 from users where username = $1 for update", ["alice"]);
+    held = await hold(app, ["select 1 from users where username = 'alice' for update"]);
   });
   afterEach(async () => {
-    await lock?.close();
+    await held?.commit();
+    held = undefined;
     await app.close();
   });
 
@@ -308,10 +307,10 @@ describe("a login whose password was right before the account changed, on postgr
   /** Runs both, so that the first has the account's row before the second. */
   async function inOrder<A, B>(first: () => Promise<A>, second: () => Promise<B>): Promise<[A, B]> {
     const firstEnded = first();
-    await lock!.awaited(1);
+    await held!.waited();
     const secondEnded = second();
-    await lock!.awaited(2);
-    await lock!.commit();
+    await held!.waited(2);
+    await held!.commit();
     return Promise.all([firstEnded, secondEnded]);
   }
   const sessions = async () =>

@@ -1,10 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { DAY, SECOND } from "../../src/clock.js";
 import { type App, FrozenClock, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { CHANGE_PASSWORD, ME, MY_SESSIONS, REFRESH, REVOKE_OTHER_SESSIONS } from "../support/operations.js";
-
-const SECOND = 1000;
-const DAY = 24 * 3600 * SECOND;
 
 /** As far apart as is promised to hold. */
 describe.each(DATABASES)("two processes whose clocks are 5 seconds apart, on %s", (database) => {

@@ -1,10 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { systemClock } from "../../src/clock.js";
+import { HOUR, systemClock } from "../../src/clock.js";
 import { type App, makeApp, SECRET_KEY } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { runCli } from "../support/program.js";
-
-const HOUR = 3_600_000;
 
 describe.each(DATABASES)("the operator's commands for keys on %s (row 33)", (database) => {
   let app: App;

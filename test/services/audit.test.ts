@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
-import { idsFrom } from "../../src/clock.js";
+import { idsFrom, MINUTE } from "../../src/clock.js";
 import { Audit } from "../../src/services/audit.js";
 import { AUDIT_EVENT_TYPES, type AuditEventType } from "../../src/storage/audit.js";
 import { ROLES } from "../../src/storage/users.js";
@@ -31,7 +31,6 @@ import {
   VERIFY_EMAIL,
 } from "../support/operations.js";
 
-const MINUTE = 60_000;
 const from = "203.0.113.7";
 const NEW_PASSWORD = `another ${PASSWORD}`;
 

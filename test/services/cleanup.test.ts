@@ -7,13 +7,14 @@ import {
   type PluginTransformResultArgs,
   sql,
 } from "kysely";
+import { DAY, HOUR, SECOND } from "../../src/clock.js";
 import { cleanup } from "../../src/services/cleanup.js";
 import type { Tables } from "../../src/storage/tables.js";
 import { CREATE_USER } from "../support/administration-operations.js";
 import { type App, FrozenClock, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { emailedToken } from "../support/emails.js";
-import { holdLock } from "../support/locks.js";
+import { type Held, hold } from "../support/held.js";
 import {
   ACCEPT_INVITATION,
   REFRESH,
@@ -22,10 +23,6 @@ import {
   VERIFY_EMAIL,
 } from "../support/operations.js";
 import { auditEventsOf } from "../support/tables.js";
-
-const SECOND = 1000;
-const HOUR = 3600 * SECOND;
-const DAY = 24 * HOUR;
 
 describe.each(DATABASES)("the cleanup on %s", (database) => {
   let app: App;
@@ -198,38 +195,42 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
 
 describe("while another transaction changes what is over, on postgres (row 71)", () => {
   let app: App;
-  let lock: Awaited<ReturnType<typeof holdLock>> | undefined;
+  let held: Held | undefined;
   beforeEach(async () => {
     app = await makeApp({ database: "postgres" });
   });
   afterEach(async () => {
-    await lock?.close();
-    lock = undefined;
+    await held?.commit();
+    held = undefined;
     await app.close();
   });
 
   const far = Date.parse("2027-01-01T00:00:00Z");
   const CHANGES: [what: string, table: keyof Tables, change: string][] = [
-    ["an account that is verified", "users", "email_verified_at = $1 where username = 'old1'"],
-    ["a session that is refreshed", "sessions", "expires_at = $1 where id = 'old1'"],
+    ["an account that is verified", "users", `email_verified_at = ${far} where username = 'old1'`],
+    ["a session that is refreshed", "sessions", `expires_at = ${far} where id = 'old1'`],
     [
       "a refresh token that is not consumed before",
       "refresh_tokens",
-      "used_at = $1 where token_hash = 'old1'",
+      `used_at = ${far} where token_hash = 'old1'`,
     ],
-    ["a one-time token that is valid again", "one_time_tokens", "expires_at = $1 where token_hash = 'old1'"],
-    ["an attempt that is counted", "attempts", "expires_at = $1 where account = 'old1'"],
-    ["a network that is signed in from", "known_networks", "expires_at = $1 where network = 'old1'"],
+    [
+      "a one-time token that is valid again",
+      "one_time_tokens",
+      `expires_at = ${far} where token_hash = 'old1'`,
+    ],
+    ["an attempt that is counted", "attempts", `expires_at = ${far} where account = 'old1'`],
+    ["a network that is signed in from", "known_networks", `expires_at = ${far} where network = 'old1'`],
   ];
 
   test.each(CHANGES)("%s stays", async (_what, table, change) => {
     const { db, jobs } = app.latchkey;
     await fill(app, 3);
     await fill(app, 3, { prefix: "old", at: app.clock.now() - 500 * DAY });
-    lock = await holdLock(app.databaseUrl, `update ${table} set ${change}`, [far]);
+    held = await hold(app, [`update ${table} set ${change}`]);
     const run = jobs.runDue();
-    await lock.awaited(1);
-    await lock.commit();
+    await held.waited();
+    await held.commit();
     await run;
     const { rows } = await sql<{ n: number }>`select count(*) as n from ${sql.table(table)}`.execute(db);
     expect(Number(rows[0]!.n)).toBe(3 + 1);

@@ -1,10 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { HOUR, MINUTE } from "../../src/clock.js";
 import { type Job, Jobs } from "../../src/services/jobs.js";
 import { type App, makeApp } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
-
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 
 describe.each(DATABASES)("jobs on %s", (database) => {
   let app: App;

@@ -1,4 +1,5 @@
 import { expect } from "@jest/globals";
+import { SECOND } from "../../src/clock.js";
 import { type App, PASSWORD } from "./app.js";
 import { type MailServer, refusal } from "./mail-server.js";
 import {
@@ -10,7 +11,6 @@ import {
   VERIFY_EMAIL,
 } from "./operations.js";
 
-const SECOND = 1000;
 export const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 
 /** A text as a reader sees it. */

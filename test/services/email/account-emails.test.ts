@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { sql } from "kysely";
+import { HOUR, MINUTE, SECOND } from "../../../src/clock.js";
 import { lockUser } from "../../../src/storage/users.js";
 import { accountEmails, NEW_PASSWORD, tokensIn } from "../../support/account-emails.js";
 import { codeOf } from "../../support/answers.js";
@@ -7,10 +8,6 @@ import { type App, makeApp } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { type MailServer, startMailServer } from "../../support/mail-server.js";
 import { ME, REQUEST_PASSWORD_RESET } from "../../support/operations.js";
-
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
 
 describe.each(DATABASES)("emails about accounts on %s", (database) => {
   let server: MailServer;

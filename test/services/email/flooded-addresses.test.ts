@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { idsFrom } from "../../../src/clock.js";
+import { idsFrom, MINUTE } from "../../../src/clock.js";
 import type { PrintedMailer } from "../../../src/email/printed.js";
 import { insertUser } from "../../../src/storage/users.js";
 import { type App, makeApp, PASSWORD } from "../../support/app.js";
@@ -11,7 +11,6 @@ import {
   VERIFY_EMAIL,
 } from "../../support/operations.js";
 
-const MINUTE = 60_000;
 /** The longest back-off between two emails of a kind to one address, rounded up to minutes. */
 const BACK_OFF = 18;
 const HOME = "192.0.2.10";

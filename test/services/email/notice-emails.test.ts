@@ -1,14 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { HOUR, SECOND } from "../../../src/clock.js";
 import { accountEmails, tokensIn, visible } from "../../support/account-emails.js";
 import { UPDATE_USER } from "../../support/administration-operations.js";
 import { type App, makeApp, PASSWORD } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { type MailServer, startMailServer } from "../../support/mail-server.js";
 import { CONFIRM_EMAIL_CHANGE, DELETE_ACCOUNT, REQUEST_EMAIL_CHANGE } from "../../support/operations.js";
-
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
 
 describe.each(DATABASES)("emails about accounts on %s", (database) => {
   let server: MailServer;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { idsFrom } from "../../../src/clock.js";
+import { HOUR, idsFrom, MINUTE, SECOND } from "../../../src/clock.js";
 import { loadConfig } from "../../../src/config.js";
 import { KeyedHash } from "../../../src/crypto/keyed-hash.js";
 import { EmailError, type Mailer, PermanentEmailError } from "../../../src/email/mailer.js";
@@ -13,9 +13,6 @@ import { FrozenClock, SECRET_KEY } from "../../support/app.js";
 import { DATABASES, emptyDatabaseUrl } from "../../support/databases.js";
 import { type MailServer, refusal, startMailServer } from "../../support/mail-server.js";
 
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
 const ALICE = { kind: "PASSWORD_RESET", email: "alice@example.com", userId: "alice" } as const;
 
 describe.each(DATABASES)("the outbox on %s", (database) => {

@@ -1,14 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { HOUR, SECOND } from "../../../src/clock.js";
 import { insertUser } from "../../../src/storage/users.js";
 import { accountEmails, tokensIn, visible } from "../../support/account-emails.js";
 import { codeOf } from "../../support/answers.js";
 import { type App, makeApp } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { type MailServer, startMailServer } from "../../support/mail-server.js";
-
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
 
 describe.each(DATABASES)("emails about accounts on %s", (database) => {
   let server: MailServer;

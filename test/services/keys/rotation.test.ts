@@ -1,14 +1,13 @@
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "@jest/globals";
 import { decodeProtectedHeader } from "jose";
+import { MINUTE } from "../../../src/clock.js";
 import { WrongSecretKeyError } from "../../../src/services/keys/private-keys.js";
 import { supersedeSigningKey } from "../../../src/storage/signing-keys.js";
 import { type App, makeApp } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
-import { holdLock } from "../../support/locks.js";
+import { hold } from "../../support/held.js";
 import { ME, REFRESH } from "../../support/operations.js";
-
-const MINUTE = 60_000;
 
 describe.each(DATABASES)("signing keys on %s", (database) => {
   test("a change of ALGORITHM is a rotation (row 33)", async () => {
@@ -261,11 +260,11 @@ test("of two processes that rotate at once one makes the next key, and both get 
   const there = await makeApp({ databaseUrl: here.databaseUrl, clock: here.clock });
   const { kid } = await here.latchkey.keys.signingKey();
   // Both have read which key is the newest, and wait for it.
-  const lock = await holdLock(here.databaseUrl, "update signing_keys set kid = kid where kid = $1", [kid]);
+  const held = await hold(here, [`update signing_keys set kid = kid where kid = '${kid}'`]);
   try {
     const rotations = Promise.all([here, there].map(({ latchkey }) => latchkey.signingKeys!.rotate()));
-    await lock.awaited(2);
-    await lock.commit();
+    await held.waited(2);
+    await held.commit();
     const [first, second] = await rotations;
     expect(second!.kid).toBe(first!.kid);
     expect((await here.latchkey.signingKeys!.list()).map((key) => key.kid).sort()).toEqual(
@@ -282,7 +281,7 @@ test("of two processes that rotate at once one makes the next key, and both get 
       { kid: first!.kid, superseded: kid },
     ]);
   } finally {
-    await lock.close();
+    await held.commit();
     await here.close();
     await there.close();
   }

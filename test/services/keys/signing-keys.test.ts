@@ -2,11 +2,10 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, test } from "@jest/globals";
 import { decodeProtectedHeader, jwtVerify } from "jose";
+import { MINUTE } from "../../../src/clock.js";
 import { makeApp } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { ME } from "../../support/operations.js";
-
-const MINUTE = 60_000;
 
 /** Both of 128 bits of security. */
 const CURVES = { ES256: "P-256", EdDSA: "Ed25519" };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { MINUTE, SECOND } from "../../../src/clock.js";
 import type { PrintedMailer } from "../../../src/email/printed.js";
 import { type App, makeApp, PASSWORD } from "../../support/app.js";
 import { attemptsOn, NEW_PASSWORD, network } from "../../support/attempts.js";
@@ -10,9 +11,6 @@ import {
   RESET_PASSWORD,
   VERIFY_EMAIL,
 } from "../../support/operations.js";
-
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
 
 describe.each(DATABASES)("attempts on %s", (database) => {
   let app: App;

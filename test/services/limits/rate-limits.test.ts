@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { DAY, MINUTE, SECOND } from "../../../src/clock.js";
 import { OneTimeTokens } from "../../../src/services/email/one-time-tokens.js";
 import { type App, makeApp, PASSWORD } from "../../support/app.js";
 import { attemptsOn, NEW_PASSWORD, network, WRONG } from "../../support/attempts.js";
@@ -11,10 +12,6 @@ import {
   REGISTER,
   RESET_PASSWORD,
 } from "../../support/operations.js";
-
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const DAY = 24 * 60 * MINUTE;
 
 describe.each(DATABASES)("attempts on %s", (database) => {
   let app: App;

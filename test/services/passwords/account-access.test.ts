@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { DAY } from "../../../src/clock.js";
 import type { PrintedMailer } from "../../../src/email/printed.js";
 import {
   DELETE_USER,
@@ -29,7 +30,6 @@ import { auditEventsOf } from "../../support/tables.js";
 
 const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 const OTHER_PASSWORD = "CANARY-yet-a-third-set-of-words";
-const DAY = 24 * 3_600_000;
 
 describe.each(DATABASES)("what opens an account, on %s", (database) => {
   let app: App;

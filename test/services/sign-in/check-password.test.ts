@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { sql } from "kysely";
+import { MINUTE } from "../../../src/clock.js";
 import type { Answer, App } from "../../support/app.js";
 import { PASSWORD } from "../../support/app.js";
 import { closingAfterEach } from "../../support/closing.js";
@@ -31,10 +32,10 @@ describe.each(DATABASES)("an attempt at a password on %s", (database) => {
     await app.createUser("owner");
     for (let n = 0; n < 7; n++) {
       // The last two have waited: 5 are let through in a row.
-      if (n >= 5) app.clock.advance(60_000);
+      if (n >= 5) app.clock.advance(MINUTE);
       expect(await login(app, WRONG)).toBe("INVALID_CREDENTIALS");
     }
-    app.clock.advance(60_000);
+    app.clock.advance(MINUTE);
     const before = await counts(app);
     await rename(app, "refresh_tokens", "gone");
     for (let n = 0; n < 3; n++) expect(await login(app, PASSWORD)).toBe("INTERNAL_SERVER_ERROR");
@@ -44,7 +45,7 @@ describe.each(DATABASES)("an attempt at a password on %s", (database) => {
     expect(await login(app, WRONG)).toBe("RATE_LIMITED");
     expect((await counts(app))["PASSWORD_PAIR"]).toBe(before["PASSWORD_PAIR"]! + 1);
     await rename(app, "gone", "refresh_tokens");
-    app.clock.advance(60_000);
+    app.clock.advance(MINUTE);
     expect(await login(app, PASSWORD)).toBe("OK");
     expect((await counts(app))["PASSWORD_PAIR"]).toBeUndefined();
   });
