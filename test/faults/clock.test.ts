@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { DAY, HOUR } from "../../src/clock.js";
 import { PrintedMailer } from "../../src/email/printed.js";
-import { type Answer, type App, makeApp } from "../support/app.js";
+import { type Answer, type App, makeApp, NEW_PASSWORD } from "../support/app.js";
 import { ME, MY_SESSIONS, REFRESH, REQUEST_PASSWORD_RESET, RESET_PASSWORD } from "../support/operations.js";
 
 const STEPS = { "an hour": HOUR, "a day": DAY, "a year": 365 * DAY };
-const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 
 describe("when the clock steps (row 66)", () => {
   let app: App;

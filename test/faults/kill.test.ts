@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { systemClock } from "../../src/clock.js";
 import { OneTimeTokens } from "../../src/services/email/one-time-tokens.js";
 import { findPasswordHash } from "../../src/storage/credentials.js";
-import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { type App, makeApp, NEW_PASSWORD, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import {
   CHANGE_PASSWORD,
@@ -29,7 +29,6 @@ const ENV = {
   REGISTRATION: "open",
   SMTP_URL: "smtp://127.0.0.1:1",
 };
-const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 
 /** Something a client asked for, and whether it was told that it is done. */
 interface Attempt {

@@ -16,7 +16,7 @@ import {
   UPDATE_USER,
   USERS,
 } from "../support/administration-operations.js";
-import { type Answer, type App, makeApp, PASSWORD } from "../support/app.js";
+import { type Answer, type App, makeApp, NEW_PASSWORD, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import {
   CHANGE_PASSWORD,
@@ -36,7 +36,6 @@ import {
   VERIFY_EMAIL,
 } from "../support/operations.js";
 
-const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 /** No request needs these: the keys are in memory, and jobs run in the background. */
 const NEEDED_BY_NO_REQUEST = ["signing_keys", "jobs"];
 /** An attempt counts even when the operation fails afterwards. */

@@ -3,7 +3,7 @@ import { print } from "graphql";
 import { MINUTE } from "../../src/clock.js";
 import { accountsOf } from "../support/accounts.js";
 import { codeOf, violationOf } from "../support/answers.js";
-import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { type App, makeApp, NEW_PASSWORD, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import {
   CONFIRM_EMAIL_CHANGE,
@@ -15,8 +15,6 @@ import {
   VERIFY_EMAIL,
 } from "../support/operations.js";
 import { raw, rawGraphQL } from "../support/raw.js";
-
-const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 
 describe.each(DATABASES)("accounts on %s", (database) => {
   let app: App;

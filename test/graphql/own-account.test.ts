@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { HOUR } from "../../src/clock.js";
 import { accountsOf } from "../support/accounts.js";
 import { codeOf, violationOf } from "../support/answers.js";
-import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { type App, makeApp, NEW_PASSWORD, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import {
   CHANGE_PASSWORD,
@@ -16,8 +16,6 @@ import {
   UPDATE_PROFILE,
 } from "../support/operations.js";
 import { auditEventsOf } from "../support/tables.js";
-
-const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 
 describe.each(DATABASES)("accounts on %s", (database) => {
   let app: App;

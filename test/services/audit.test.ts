@@ -13,7 +13,7 @@ import {
   SET_USER_ROLES,
   UPDATE_USER,
 } from "../support/administration-operations.js";
-import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { type App, makeApp, NEW_PASSWORD, PASSWORD } from "../support/app.js";
 import { emailedToken } from "../support/emails.js";
 import {
   ACCEPT_INVITATION,
@@ -32,7 +32,6 @@ import {
 } from "../support/operations.js";
 
 const from = "203.0.113.7";
-const NEW_PASSWORD = `another ${PASSWORD}`;
 
 let app: App;
 let adminId: string;

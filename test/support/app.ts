@@ -16,6 +16,9 @@ import { keepSeen, SECRETS } from "./seen.js";
 /** The password of all tests: it must never appear in a response or a log. */
 export const PASSWORD = "CANARY-correct-horse-battery";
 
+/** The password that tests change it to. */
+export const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
+
 export const SECRET_KEY = "a test's secret key, never used elsewhere";
 
 export class FrozenClock implements Clock {

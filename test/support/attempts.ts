@@ -3,7 +3,6 @@ import type { App } from "./app.js";
 import { LOGIN } from "./operations.js";
 
 export const WRONG = "CANARY-wrong";
-export const NEW_PASSWORD = "CANARY seven brown kettles";
 
 /** A network of its own for each number. */
 export const network = (n: number) => `198.51.${Math.floor(n / 250)}.${(n % 250) + 1}`;

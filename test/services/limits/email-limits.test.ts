@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { MINUTE, SECOND } from "../../../src/clock.js";
 import type { PrintedMailer } from "../../../src/email/printed.js";
-import { type App, makeApp, PASSWORD } from "../../support/app.js";
-import { attemptsOn, NEW_PASSWORD, network } from "../../support/attempts.js";
+import { type App, makeApp, NEW_PASSWORD, PASSWORD } from "../../support/app.js";
+import { attemptsOn, network } from "../../support/attempts.js";
 import { DATABASES } from "../../support/databases.js";
 import {
   REGISTER,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type App, makeApp, PASSWORD } from "../../support/app.js";
-import { NEW_PASSWORD } from "../../support/attempts.js";
+import { type App, makeApp, NEW_PASSWORD, PASSWORD } from "../../support/app.js";
+
 import { DATABASES } from "../../support/databases.js";
 import {
   ACCEPT_INVITATION,

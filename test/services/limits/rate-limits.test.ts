@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { DAY, MINUTE, SECOND } from "../../../src/clock.js";
 import { OneTimeTokens } from "../../../src/services/email/one-time-tokens.js";
-import { type App, makeApp, PASSWORD } from "../../support/app.js";
-import { attemptsOn, NEW_PASSWORD, network, WRONG } from "../../support/attempts.js";
+import { type App, makeApp, NEW_PASSWORD, PASSWORD } from "../../support/app.js";
+import { attemptsOn, network, WRONG } from "../../support/attempts.js";
 import { DATABASES } from "../../support/databases.js";
 import {
   CHANGE_PASSWORD,

@@ -1,11 +1,10 @@
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { DELETE_USER } from "../../support/administration-operations.js";
-import { type Answer, type App, makeApp, PASSWORD } from "../../support/app.js";
+import { type Answer, type App, makeApp, NEW_PASSWORD, PASSWORD } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { CHANGE_PASSWORD, DELETE_ACCOUNT, LOGIN, REQUEST_EMAIL_CHANGE } from "../../support/operations.js";
 
-const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 const [HOME, THIEF] = ["192.0.2.1", "198.51.100.6"];
 
 const OPERATIONS: Record<string, (app: App, token: string) => Promise<Answer<unknown>>> = {
