@@ -5,7 +5,7 @@ import { decodeJwt } from "jose";
 import { MINUTE } from "../src/clock.js";
 import type { TokenPurpose } from "../src/storage/one-time-tokens.js";
 import { CREATE_USER } from "./support/administration-operations.js";
-import { type Answer, type App, makeApp, PASSWORD } from "./support/app.js";
+import { type Answer, type App, makeApp, NEW_PASSWORD, PASSWORD } from "./support/app.js";
 import { DATABASES } from "./support/databases.js";
 import { emailedToken } from "./support/emails.js";
 import {
@@ -20,8 +20,7 @@ import {
   VERIFY_EMAIL,
 } from "./support/operations.js";
 import { INTROSPECTION_SECRET, postForm } from "./support/tokens.js";
-
-const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
+import { makeUser } from "./support/users.js";
 
 /** Every place that takes a token: gives "taken", or the code it refuses with. */
 interface Place {
@@ -117,11 +116,6 @@ interface Kind {
 }
 
 let users = 0;
-async function signIn(app: App) {
-  const username = `user-${users++}`;
-  const { email } = await app.createUser(username);
-  return { email, ...(await app.login(username)) };
-}
 
 /** A purpose that is added to the type has to be added here. */
 const EMAILED: Record<TokenPurpose, Kind> = {
@@ -135,7 +129,7 @@ const EMAILED: Record<TokenPurpose, Kind> = {
   },
   PASSWORD_RESET: {
     async issue(app) {
-      const { email } = await signIn(app);
+      const { email } = await makeUser(app);
       await app.send(REQUEST_PASSWORD_RESET, { email });
       return emailedToken(app, email);
     },
@@ -152,7 +146,7 @@ const EMAILED: Record<TokenPurpose, Kind> = {
   },
   EMAIL_CHANGE: {
     async issue(app) {
-      const { accessToken: token, email } = await signIn(app);
+      const { accessToken: token, email } = await makeUser(app);
       const newEmail = `changed-${email}`;
       await app.send(REQUEST_EMAIL_CHANGE, { newEmail, currentPassword: PASSWORD }, { token });
       return emailedToken(app, newEmail);
@@ -164,16 +158,16 @@ const EMAILED: Record<TokenPurpose, Kind> = {
 const KINDS: Record<string, Kind> = {
   ...EMAILED,
   "an access token": {
-    issue: async (app) => (await signIn(app)).accessToken,
+    issue: async (app) => (await makeUser(app)).accessToken,
     goodAt: ["the bearer of me", "/introspect", "/revoke"],
   },
   "a refresh token": {
-    issue: async (app) => (await signIn(app)).refreshToken,
+    issue: async (app) => (await makeUser(app)).refreshToken,
     goodAt: ["refreshToken", "/token", "/revoke"],
   },
   "an expired access token": {
     async issue(app) {
-      const { accessToken } = await signIn(app);
+      const { accessToken } = await makeUser(app);
       app.clock.advance(15 * MINUTE);
       return accessToken;
     },
@@ -183,7 +177,7 @@ const KINDS: Record<string, Kind> = {
   // Using it where it was good ends its session: test/graphql/refresh-tokens.test.ts.
   "a spent refresh token": {
     async issue(app) {
-      const { refreshToken } = await signIn(app);
+      const { refreshToken } = await makeUser(app);
       await app.send(REFRESH, { refreshToken });
       app.clock.advance(11_000);
       return refreshToken;
@@ -201,17 +195,17 @@ const KINDS: Record<string, Kind> = {
   },
   INTROSPECTION_SECRET: { issue: async () => INTROSPECTION_SECRET, goodAt: ["who asks /introspect"] },
   "a session's id": {
-    issue: async (app) => decodeJwt((await signIn(app)).accessToken)["sid"] as string,
+    issue: async (app) => decodeJwt((await makeUser(app)).accessToken)["sid"] as string,
     goodAt: [],
   },
   "an access token's id": {
-    issue: async (app) => decodeJwt((await signIn(app)).accessToken).jti!,
+    issue: async (app) => decodeJwt((await makeUser(app)).accessToken).jti!,
     goodAt: [],
   },
-  "a user's id": { issue: async (app) => (await signIn(app)).user.id, goodAt: [] },
+  "a user's id": { issue: async (app) => (await makeUser(app)).user.id, goodAt: [] },
   "a token's hash, as the database has it": {
     async issue(app) {
-      await signIn(app);
+      await makeUser(app);
       const { token_hash } = await app.latchkey.db
         .selectFrom("refresh_tokens")
         .select("token_hash")

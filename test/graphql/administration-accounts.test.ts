@@ -5,7 +5,7 @@ import { error } from "../support/answers.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { LOGIN, ME } from "../support/operations.js";
-import { makeUser, type SignedIn } from "../support/signed-in.js";
+import { makeUser, type SignedIn } from "../support/users.js";
 import { auditEventsOf } from "../support/tables.js";
 
 const taken = (field: string) =>

@@ -8,7 +8,7 @@ import {
 } from "../support/administration-operations.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
-import { makeUser, type SignedIn } from "../support/signed-in.js";
+import { makeUser, type SignedIn } from "../support/users.js";
 
 const UNKNOWN_ID = "0190a0a0-0000-7000-8000-000000000000";
 

@@ -17,7 +17,7 @@ import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { emailedToken } from "../support/emails.js";
 import { CREATE_ITEM, LOGIN, ME, REGISTER, VERIFY_EMAIL } from "../support/operations.js";
-import { makeUser, type SignedIn } from "../support/signed-in.js";
+import { makeUser, type SignedIn } from "../support/users.js";
 import { auditEventsOf } from "../support/tables.js";
 
 const UNKNOWN_ID = "0190a0a0-0000-7000-8000-000000000000";

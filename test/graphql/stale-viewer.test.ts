@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { decodeJwt } from "jose";
-import type { Role } from "../../src/storage/users.js";
-import { type Answer, type App, makeApp, PASSWORD } from "../support/app.js";
+import { type Answer, type App, makeApp, NEW_PASSWORD, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { meanwhile } from "../support/held.js";
+import { sidOf } from "../support/sessions.js";
+import { makeUser } from "../support/users.js";
 
 interface Case {
   caller: { id: string; sessionId: string; token: string };
@@ -12,8 +12,6 @@ interface Case {
   session: string;
   item: string;
 }
-
-const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 
 /** Every mutation for signed-in users, as text; all but `logout`, which a session that has ended cannot hurt. */
 const MUTATIONS: Record<string, (of: Case) => string> = {
@@ -72,29 +70,21 @@ const CHANGES: Record<string, { sql: (of: Case["caller"]) => string; error: obje
 
 describe.each(DATABASES)("a mutation of somebody who may no longer do it, on %s", (database) => {
   let app: App;
-  let users = 0;
   beforeAll(async () => {
     app = await makeApp({ database });
     // So that no administrator of a test is the last.
-    await makeUser(["ADMIN"]);
+    await makeUser(app, "root", ["ADMIN"]);
   });
   afterAll(() => app.close());
 
-  async function makeUser(roles: Role[] = []) {
-    const username = `user-${users++}`;
-    const account = { username, email: `${username}@example.com`, fullName: null, roles };
-    return app.latchkey.operator.create(account, PASSWORD);
-  }
   async function makeCase(): Promise<Case> {
-    const { username, id } = await makeUser(["ADMIN"]);
-    const session = String(decodeJwt((await app.login(username)).accessToken)["sid"]);
-    const { accessToken: token } = await app.login(username);
+    const { id, username, token } = await makeUser(app, undefined, ["ADMIN"]);
+    const session = sidOf((await app.login(username)).accessToken);
     await app.latchkey.items.createFor(id, { title: "Mine", description: null });
     const items = await app.latchkey.items.list(id, { first: 1, after: undefined, withDescription: false });
-    const sessionId = String(decodeJwt(token)["sid"]);
     return {
-      caller: { id, sessionId, token },
-      other: (await makeUser()).id,
+      caller: { id, sessionId: sidOf(token), token },
+      other: (await makeUser(app)).id,
       session,
       item: items[0]!.id,
     };

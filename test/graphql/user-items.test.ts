@@ -8,7 +8,7 @@ import { error } from "../support/answers.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { CREATE_ITEM, MY_ITEMS } from "../support/operations.js";
-import { makeUser, type SignedIn } from "../support/signed-in.js";
+import { makeUser, type SignedIn } from "../support/users.js";
 
 describe.each(DATABASES)("User.items on %s", (database) => {
   let app: App;

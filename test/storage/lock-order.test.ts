@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { decodeJwt } from "jose";
-import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { type App, makeApp, NEW_PASSWORD, PASSWORD } from "../support/app.js";
 import { emailedToken } from "../support/emails.js";
 import { hold } from "../support/held.js";
 import {
@@ -12,32 +11,27 @@ import {
   RESET_PASSWORD,
   VERIFY_EMAIL,
 } from "../support/operations.js";
-
-const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
+import { sidOf } from "../support/sessions.js";
+import { makeUser, type SignedIn } from "../support/users.js";
 
 /**
  * PostgreSQL locks rows: two transactions that take the same ones in another order wait for each other for ever. Every
  * transaction about a user takes the user's row first, so while another holds that, it holds nothing.
  */
 let app: App;
-let admin: { id: string; token: string };
-let users = 0;
+let admin: SignedIn;
 beforeAll(async () => {
   app = await makeApp({ database: "postgres" });
-  const account = { username: "root", email: "root@example.com", fullName: null, roles: ["ADMIN" as const] };
-  const { id } = await app.latchkey.operator.create(account, PASSWORD);
-  admin = { id, token: (await app.login("root")).accessToken };
+  admin = await makeUser(app, "root", ["ADMIN"]);
 });
 afterAll(() => app.close());
 
 async function makePerson() {
-  const username = `person-${users++}`;
-  const { id, email } = await app.createUser(username);
-  const other = String(decodeJwt((await app.login(username)).accessToken)["sid"]);
-  const { accessToken: token } = await app.login(username);
+  const { id, username, email, token } = await makeUser(app);
+  const session = sidOf((await app.login(username)).accessToken);
   await app.latchkey.items.createFor(id, { title: "Mine", description: null });
   const [item] = await app.latchkey.items.list(id, { first: 1, after: undefined, withDescription: false });
-  return { id, username, email, token, session: other, item: item!.id };
+  return { id, username, email, token, session, item: item!.id };
 }
 type Person = Awaited<ReturnType<typeof makePerson>>;
 
@@ -132,27 +126,13 @@ test.each(Object.entries(WRITES))("%s locks the user before anything of theirs",
 });
 
 test("administrators who change each other lock both in one order", async () => {
-  const account = (username: string) => ({
-    username,
-    email: `${username}@example.com`,
-    fullName: null,
-    roles: ["ADMIN" as const],
-  });
-  const { operator } = app.latchkey;
-  const [one, two] = [
-    await operator.create(account("one"), PASSWORD),
-    await operator.create(account("two"), PASSWORD),
-  ];
-  const tokens = [(await app.login("one")).accessToken, (await app.login("two")).accessToken];
-  const change = (token: string, id: string) =>
-    app.post(
-      { query: `mutation { updateUser(id: "${id}", input: { fullName: "Changed" }) { id } }` },
-      { token },
-    );
+  const [one, two] = [await makeUser(app, "one", ["ADMIN"]), await makeUser(app, "two", ["ADMIN"])];
+  const change = (by: SignedIn, { id }: SignedIn) =>
+    app.post({ query: `mutation { updateUser(id: "${id}", input: { fullName: "Changed" }) { id } }` }, by);
   // The first of the two in the order: whoever has the second already would wait for it, and be waited for.
   const [first] = [one.id, two.id].sort();
   const held = await hold(app, [`update users set updated_at = updated_at where id = '${first}'`]);
-  const answers = [change(tokens[0]!, two.id), change(tokens[1]!, one.id)];
+  const answers = [change(one, two), change(two, one)];
   await held.waited(2);
   const free = await app.latchkey.db
     .selectFrom("users")

@@ -1,14 +1,13 @@
 import type { PrintedMailer } from "../../src/email/printed.js";
 import { type App, PASSWORD } from "./app.js";
 import { LOGIN, REGISTER } from "./operations.js";
+import { makeUser } from "./users.js";
 
 /**
  * What the tests of users' own accounts do with an app.
  * @param currentApp the app, asked for at each use: `beforeAll` makes it
  */
 export function accountsOf(currentApp: () => App) {
-  let users = 0;
-
   /** The emails that went to an address since the last call, oldest first. */
   async function emailsTo(email: string) {
     await currentApp().latchkey.outbox.deliverDue();
@@ -19,11 +18,7 @@ export function accountsOf(currentApp: () => App) {
     const text = (await emailsTo(email)).at(-1)?.text ?? "";
     return /token=([\w-]{43})/.exec(text)?.[1] ?? `no token in: ${text}`;
   }
-  async function signIn() {
-    const username = `user-${users++}`;
-    const { email } = await currentApp().createUser(username);
-    return { username, email, ...(await currentApp().login(username)) };
-  }
+  const signIn = () => makeUser(currentApp());
   const register = (username: string, email = `${username}@example.com`, password = PASSWORD) =>
     currentApp().send(REGISTER, { input: { username, email, password } });
   const login = (username: string, password = PASSWORD) => currentApp().send(LOGIN, { username, password });

@@ -2,20 +2,14 @@ import { expect } from "@jest/globals";
 import { decodeJwt } from "jose";
 import type { App } from "./app.js";
 import { ME, REFRESH } from "./operations.js";
+import { makeUser } from "./users.js";
 
 /** The id of an access token's session. */
 export const sidOf = (accessToken: string) => decodeJwt(accessToken)["sid"] as string;
 
 /** What is done with sessions, on the app of a describe unless another is named. */
 export function sessionsOn(appOf: () => App) {
-  let users = 0;
-
-  /** A new user, signed in. */
-  async function signIn(on = appOf()) {
-    const username = `user-${users++}`;
-    await on.createUser(username);
-    return { username, ...(await on.login(username)) };
-  }
+  const signIn = (on = appOf()) => makeUser(on);
 
   async function refresh(refreshToken: string, on = appOf()) {
     const { data, errors } = await on.send(REFRESH, { refreshToken });

@@ -1,5 +1,18 @@
 import bcrypt from "bcrypt";
+import type { Role } from "../../src/storage/users.js";
 import { type App, PASSWORD } from "./app.js";
+
+let users = 0;
+
+/** Creates a user and signs them in. `token` is the access token, under the name that `app.send` takes it. */
+export async function makeUser(app: App, username = `user-${users++}`, roles: Role[] = []) {
+  const account = { username, email: `${username}@example.com`, fullName: null, roles };
+  const { id, email } = await app.latchkey.operator.create(account, PASSWORD);
+  const tokens = await app.login(username);
+  return { id, username, email, token: tokens.accessToken, ...tokens };
+}
+
+export type SignedIn = Awaited<ReturnType<typeof makeUser>>;
 
 /** Users with the tests' password whose hash has this cost: one hash for all, however many there are. */
 export async function importUsers(app: App, usernames: readonly string[], cost: number): Promise<void> {

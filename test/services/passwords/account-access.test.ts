@@ -8,7 +8,7 @@ import {
   UPDATE_USER,
 } from "../../support/administration-operations.js";
 import { codeOf, errorOf, INVALID_TOKEN } from "../../support/answers.js";
-import { type App, makeApp, PASSWORD } from "../../support/app.js";
+import { type App, makeApp, NEW_PASSWORD, PASSWORD } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { emailedToken } from "../../support/emails.js";
 import { hold } from "../../support/held.js";
@@ -25,15 +25,13 @@ import {
   RESET_PASSWORD,
   UPDATE_PROFILE,
 } from "../../support/operations.js";
-import { makeUser, type SignedIn } from "../../support/signed-in.js";
 import { auditEventsOf } from "../../support/tables.js";
+import { makeUser, type SignedIn } from "../../support/users.js";
 
-const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 const OTHER_PASSWORD = "CANARY-yet-a-third-set-of-words";
 
 describe.each(DATABASES)("what opens an account, on %s", (database) => {
   let app: App;
-  let users = 0;
   let admin: SignedIn;
   beforeAll(async () => {
     app = await makeApp({ database });
@@ -41,16 +39,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
   });
   afterAll(() => app.close());
 
-  const newName = () => `person-${users++}`;
-
-  async function signIn() {
-    const username = newName();
-    const { id, email } = await app.createUser(username);
-    return { id, username, email, token: (await app.login(username)).accessToken };
-  }
-  type Person = Awaited<ReturnType<typeof signIn>>;
-
-  const requestEmailChange = ({ token, username }: Person) =>
+  const requestEmailChange = ({ token, username }: SignedIn) =>
     app.send(
       REQUEST_EMAIL_CHANGE,
       { newEmail: `thief-of-${username}@example.com`, currentPassword: PASSWORD },
@@ -60,7 +49,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     (app.latchkey.mailer as PrintedMailer).emails.filter(({ to }) => to === email);
 
   /** Each way to a new password, or to no way in at all; how it is done by the owner, or to them. */
-  const ACTS: Record<string, (person: Person) => Promise<unknown>> = {
+  const ACTS: Record<string, (person: SignedIn) => Promise<unknown>> = {
     async changePassword({ token }) {
       const passwords = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
       return (await app.send(CHANGE_PASSWORD, passwords, { token })).data;
@@ -88,7 +77,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
 
   describe.each(Object.entries(ACTS))("after %s", (name, act) => {
     test("a token to change the address does nothing", async () => {
-      const person = await signIn();
+      const person = await makeUser(app);
       expect((await requestEmailChange(person)).data).toEqual({ requestEmailChange: true });
       const token = await emailedToken(app, `thief-of-${person.username}@example.com`);
       expect(await act(person)).toBeTruthy();
@@ -97,7 +86,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     });
 
     test("a change of the address that still waits to be sent is not sent", async () => {
-      const person = await signIn();
+      const person = await makeUser(app);
       const { db, outbox } = app.latchkey;
       const email = `thief-of-${person.username}@example.com`;
       const waiting = db.updateTable("outbox").where("user_id", "=", person.id);
@@ -113,7 +102,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     });
 
     test("an earlier token to reset the password, sent or not, does nothing", async () => {
-      const person = await signIn();
+      const person = await makeUser(app);
       await app.send(REQUEST_PASSWORD_RESET, { email: person.email });
       const token = await emailedToken(app, person.email);
       if (name === "resetPassword") {
@@ -126,7 +115,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     });
 
     test("every session has ended, with one event each", async () => {
-      const person = await signIn();
+      const person = await makeUser(app);
       const { accessToken, refreshToken } = await app.login(person.username);
       const before = await app.latchkey.sessions.list(person.id, { first: 100, after: undefined });
       expect(await act(person)).toBeTruthy();
@@ -143,7 +132,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     });
 
     test("guesses are counted from the start, and no earlier network is known", async () => {
-      const person = await signIn();
+      const person = await makeUser(app);
       const { db } = app.latchkey;
       const guess = () =>
         app.send(LOGIN, { username: person.username, password: "wrong" }, { from: "192.0.2.9" });
@@ -166,7 +155,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
   });
 
   test("of two changes of a password at once, with the same old one, the first stays", async () => {
-    const { username, id, token } = await signIn();
+    const { username, id, token } = await makeUser(app);
     const change = (newPassword: string) =>
       app.send(CHANGE_PASSWORD, { currentPassword: PASSWORD, newPassword }, { token });
     const held = await hold(app, [`update users set updated_at = updated_at where id = '${id}'`]);
@@ -199,7 +188,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
         ),
     ],
   ] as const)("%s is refused when its password was replaced while it was checked", async (_name, send) => {
-    const { id, token } = await signIn();
+    const { id, token } = await makeUser(app);
     // Another process sets the password and leaves the sessions, as no part of Latchkey does.
     const held = await hold(app, [
       `update users set updated_at = updated_at where id = '${id}'`,
@@ -216,7 +205,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
   });
 
   test("a change of nothing in the profile is no event", async () => {
-    const { id, token } = await signIn();
+    const { id, token } = await makeUser(app);
     for (const input of [{}, { fullName: null }]) {
       expect((await app.send(UPDATE_PROFILE, { input }, { token })).data).toBeTruthy();
     }
@@ -230,13 +219,13 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
   });
 
   test("a deleted account is nobody's at once, and what it left is removed in batches", async () => {
-    const { id, username, email, token } = await signIn();
+    const { id, username, email, token } = await makeUser(app);
     const { refreshToken } = await app.login(username);
     await app.send(REQUEST_PASSWORD_RESET, { email });
     const reset = await emailedToken(app, email);
     const { db, jobs, administration, operator } = app.latchkey;
     const rows = Array.from({ length: 450 }, (_, n) => ({
-      id: `0190a0a0-0000-7000-8000-${String(users * 1000 + n).padStart(12, "0")}`,
+      id: `0190a0a0-0000-7000-8000-${String(n).padStart(12, "0")}`,
       owner_id: id,
       title: "t",
       description: null,

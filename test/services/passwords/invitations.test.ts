@@ -7,7 +7,7 @@ import {
   UPDATE_USER,
 } from "../../support/administration-operations.js";
 import { errorOf, INVALID_TOKEN } from "../../support/answers.js";
-import { type App, makeApp, PASSWORD } from "../../support/app.js";
+import { type App, makeApp, NEW_PASSWORD, PASSWORD } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { emailedToken } from "../../support/emails.js";
 import {
@@ -18,14 +18,12 @@ import {
   RESET_PASSWORD,
   VERIFY_EMAIL,
 } from "../../support/operations.js";
-import { makeUser, type SignedIn } from "../../support/signed-in.js";
+import { makeUser, type SignedIn } from "../../support/users.js";
 
-const NEW_PASSWORD = "CANARY-another-fine-set-of-words";
 const OTHER_PASSWORD = "CANARY-yet-a-third-set-of-words";
 
 describe.each(DATABASES)("what opens an account, on %s", (database) => {
   let app: App;
-  let users = 0;
   let admin: SignedIn;
   beforeAll(async () => {
     app = await makeApp({ database });
@@ -33,11 +31,10 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
   });
   afterAll(() => app.close());
 
-  const newName = () => `person-${users++}`;
-
   describe("an invitation", () => {
+    let users = 0;
     async function invite() {
-      const username = newName();
+      const username = `person-${users++}`;
       const email = `${username}@example.com`;
       const { data } = await app.send(CREATE_USER, { input: { username, email } }, admin);
       return { id: data!.createUser.id, username, email, invitation: await emailedToken(app, email) };
@@ -91,14 +88,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     test("makes no administrator out of who never came: the only real one stays", async () => {
       const other = await makeApp({ database });
       try {
-        const account = {
-          username: "real",
-          email: "real@example.com",
-          fullName: null,
-          roles: ["ADMIN" as const],
-        };
-        const { id } = await other.latchkey.operator.create(account, PASSWORD);
-        const { accessToken: token } = await other.login("real");
+        const { id, token } = await makeUser(other, "real", ["ADMIN"]);
         const input = { username: "invited", email: "invited@example.com", roles: ["ADMIN" as const] };
         expect((await other.send(CREATE_USER, { input }, { token })).data).toBeTruthy();
         const last = {
