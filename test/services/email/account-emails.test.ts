@@ -1,37 +1,16 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { sql } from "kysely";
 import { HOUR, MINUTE, SECOND } from "../../../src/clock.js";
 import { lockUser } from "../../../src/storage/users.js";
-import { accountEmails, NEW_PASSWORD, tokensIn } from "../../support/account-emails.js";
+import { accountEmails, tokensIn } from "../../support/account-emails.js";
 import { codeOf } from "../../support/answers.js";
-import { type App, makeApp } from "../../support/app.js";
+import { type App, NEW_PASSWORD } from "../../support/app.js";
+import { closingAfterEach } from "../../support/closing.js";
 import { DATABASES } from "../../support/databases.js";
-import { type MailServer, startMailServer } from "../../support/mail-server.js";
 import { ME, REQUEST_PASSWORD_RESET } from "../../support/operations.js";
 
 describe.each(DATABASES)("emails about accounts on %s", (database) => {
-  let server: MailServer;
   let app: App;
-  let others: App[];
-  beforeAll(async () => {
-    server = await startMailServer();
-    app = await makeApp({ database, env: { SMTP_URL: server.url } });
-  });
-  beforeEach(() => {
-    others = [];
-    // Whatever is counted by the hour begins anew.
-    app.clock.advance(HOUR);
-  });
-  afterEach(async () => {
-    behaveAgain();
-    await app.latchkey.outbox.deliverDue();
-    for (const other of others) await other.close();
-  });
-  afterAll(async () => {
-    await app.close();
-    await server.close();
-  });
-
   const {
     acceptAll,
     askForLink,
@@ -46,17 +25,15 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
     reset,
     takeWithoutAnswer,
     verify,
-  } = accountEmails(
-    () => app,
-    () => server,
-  );
+  } = accountEmails(database, (started) => {
+    app = started;
+  });
 
-  /** Another process over the same database. */
-  async function another(env: NodeJS.ProcessEnv = {}): Promise<App> {
-    const { databaseUrl, clock } = app;
-    const other = await makeApp({ databaseUrl, clock, env: { SMTP_URL: server.url, ...env } });
-    others.push(other);
-    return other;
+  const start = closingAfterEach();
+  /** Starts another process on the same database. */
+  function another(env: NodeJS.ProcessEnv = {}): Promise<App> {
+    const { databaseUrl, clock, config } = app;
+    return start({ databaseUrl, clock, env: { SMTP_URL: config.smtpUrl, ...env } });
   }
 
   describe("a link", () => {

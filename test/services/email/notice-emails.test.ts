@@ -1,44 +1,25 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { HOUR, SECOND } from "../../../src/clock.js";
 import { accountEmails, tokensIn, visible } from "../../support/account-emails.js";
 import { UPDATE_USER } from "../../support/administration-operations.js";
-import { type App, makeApp, PASSWORD } from "../../support/app.js";
+import { type App, PASSWORD } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
-import { type MailServer, startMailServer } from "../../support/mail-server.js";
 import { CONFIRM_EMAIL_CHANGE, DELETE_ACCOUNT, REQUEST_EMAIL_CHANGE } from "../../support/operations.js";
+import { makeUser } from "../../support/users.js";
 
 describe.each(DATABASES)("emails about accounts on %s", (database) => {
-  let server: MailServer;
   let app: App;
-  beforeAll(async () => {
-    server = await startMailServer();
-    app = await makeApp({ database, env: { SMTP_URL: server.url } });
-  });
-  beforeEach(() => {
-    // Whatever is counted by the hour begins anew.
-    app.clock.advance(HOUR);
-  });
-  afterEach(async () => {
-    behaveAgain();
-    await app.latchkey.outbox.deliverDue();
-  });
-  afterAll(async () => {
-    await app.close();
-    await server.close();
-  });
-
-  const { acceptAll, askForReset, behaveAgain, emailsTo, lastTo, newName, outboxOf, refuseAll } =
-    accountEmails(
-      () => app,
-      () => server,
-    );
+  const { acceptAll, askForReset, emailsTo, lastTo, newName, outboxOf, refuseAll } = accountEmails(
+    database,
+    (started) => {
+      app = started;
+    },
+  );
 
   describe("of what happened", () => {
     test("the old address is told of the new one, though the account is deleted at once", async () => {
-      const username = newName();
-      const { email } = await app.createUser(username);
+      const { username, email, token } = await makeUser(app, newName());
       const newEmail = `new-${email}`;
-      const { accessToken: token } = await app.login(username);
       await app.send(REQUEST_EMAIL_CHANGE, { newEmail, currentPassword: PASSWORD }, { token });
       const [change] = tokensIn(await lastTo(newEmail));
       refuseAll();
@@ -58,9 +39,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
     test("each says what was true then, not what is true when it is sent", async () => {
       const username = newName();
       const { id, email } = await app.createUser(username);
-      const admin = { username: newName(), email: "admin@example.com", fullName: null };
-      await app.latchkey.operator.create({ ...admin, roles: ["ADMIN"] }, PASSWORD);
-      const { accessToken: token } = await app.login(admin.username);
+      const { token } = await makeUser(app, newName(), ["ADMIN"]);
       refuseAll();
       await askForReset(email);
       for (const letter of ["b", "c"]) {

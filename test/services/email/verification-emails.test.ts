@@ -1,47 +1,17 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { HOUR, SECOND } from "../../../src/clock.js";
+import { describe, expect, test } from "@jest/globals";
+import { SECOND } from "../../../src/clock.js";
 import { insertUser } from "../../../src/storage/users.js";
 import { accountEmails, tokensIn, visible } from "../../support/account-emails.js";
 import { codeOf } from "../../support/answers.js";
-import { type App, makeApp } from "../../support/app.js";
+import { App } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
-import { type MailServer, startMailServer } from "../../support/mail-server.js";
 
 describe.each(DATABASES)("emails about accounts on %s", (database) => {
-  let server: MailServer;
   let app: App;
-  beforeAll(async () => {
-    server = await startMailServer();
-    app = await makeApp({ database, env: { SMTP_URL: server.url } });
-  });
-  beforeEach(() => {
-    // Whatever is counted by the hour begins anew.
-    app.clock.advance(HOUR);
-  });
-  afterEach(async () => {
-    behaveAgain();
-    await app.latchkey.outbox.deliverDue();
-  });
-  afterAll(async () => {
-    await app.close();
-    await server.close();
-  });
-
-  const {
-    acceptAll,
-    askForLink,
-    behaveAgain,
-    emailsTo,
-    lastTo,
-    login,
-    outboxOf,
-    refuseAll,
-    register,
-    verify,
-  } = accountEmails(
-    () => app,
-    () => server,
-  );
+  const { acceptAll, askForLink, emailsTo, lastTo, login, outboxOf, refuseAll, register, verify } =
+    accountEmails(database, (started) => {
+      app = started;
+    });
 
   describe("to verify an address", () => {
     test.each([
