@@ -30,7 +30,7 @@ const named = new Map(
     .map((file) => [file, new Set(rowsIn(readFileSync(`test/${file}`, "utf8")))]),
 );
 
-test("every row of the checklist has its line, in order, and tests name no other", () => {
+test("the checklist has one line per row, in order, and tests name only those rows", () => {
   expect(lines.map(({ number }) => number)).toEqual(NUMBERS);
   for (const { number, cells, rest } of lines) {
     expect([number, cells.every((cell) => cell?.trim()), rest]).toEqual([number, true, []]);
@@ -41,7 +41,7 @@ test("every row of the checklist has its line, in order, and tests name no other
 });
 
 test.each(lines.map((line) => [line.number, line] as const))(
-  "row %i is named by the tests of its line, and by no other; or its line says why by none",
+  "row %i is named by exactly the tests on its line, or its line says why no test names it",
   (number, { files, cells }) => {
     const naming = [...named].filter(([, rows]) => rows.has(number)).map(([file]) => file);
     expect([...files].sort()).toEqual(naming.sort());

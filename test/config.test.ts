@@ -7,10 +7,10 @@ import { ConfigError, loadConfig, readEnvironment, variableNames } from "../src/
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 
-/** What production does not start without. */
+/** The variables that production requires. */
 const PRODUCTION = { NODE_ENV: "production", SECRET_KEY: SECRET, PUBLIC_URL: "https://auth.example.com" };
 
-/** The least and the most of every whole number that can be set. */
+/** The smallest and the largest valid value of every integer variable. */
 const BOUNDS: Record<string, [number, number]> = {
   PORT: [0, 65_535],
   ACCESS_TOKEN_EXPIRE_MINUTES: [1, 1440],
@@ -26,7 +26,7 @@ const BOUNDS: Record<string, [number, number]> = {
   MAX_ITEMS_PER_USER: [1, 100_000],
 };
 
-/** The problems that a configuration is refused for; none when it is not. */
+/** The problems for which a configuration is rejected; empty if it is accepted. */
 function problemsOf(env: NodeJS.ProcessEnv): string[] {
   try {
     loadConfig(env);
@@ -150,7 +150,7 @@ describe("the configuration", () => {
     });
   });
 
-  test("stops later in production, so that proxies notice", () => {
+  test("delays the shutdown in production, so that proxies notice it", () => {
     const production = {
       NODE_ENV: "production",
       SECRET_KEY: SECRET,
@@ -162,7 +162,7 @@ describe("the configuration", () => {
     expect(loadConfig({ HSTS_MAX_AGE: "63072000" }).hstsMaxAge).toBe(63_072_000);
   });
 
-  test("takes a variable set to nothing as not set", () => {
+  test("treats an empty variable as unset", () => {
     expect(loadConfig({ PORT: "", SECRET_KEY: "" })).toEqual(loadConfig({}));
   });
 
@@ -218,13 +218,13 @@ describe("the configuration", () => {
     expect(() => loadConfig({ [name]: value })).toThrow(new ConfigError(message));
   });
 
-  test("knows the bounds of every whole number", () => {
+  test("has bounds for every integer variable", () => {
     const nonsense = Object.fromEntries([...variableNames()].map((name) => [name, "nonsense"]));
     const numbers = problemsOf(nonsense).filter((problem) => problem.includes("a whole number"));
     expect(numbers.map((problem) => problem.split(" ")[0]).sort()).toEqual(Object.keys(BOUNDS).sort());
   });
 
-  test.each(Object.entries(BOUNDS))("takes %s within its bounds, and no further", (name, [min, max]) => {
+  test.each(Object.entries(BOUNDS))("accepts %s only within its bounds", (name, [min, max]) => {
     const outside = [`${name} must be a whole number from ${min} to ${max}`];
     const problems = (value: number | string) => problemsOf({ [name]: String(value) });
     expect([min - 1, min, max, max + 1].map(problems)).toEqual([outside, [], [], outside]);
@@ -233,7 +233,7 @@ describe("the configuration", () => {
     );
   });
 
-  test("takes a grace period that two clocks cannot make shorter than a request, or none", () => {
+  test("accepts a grace period of 0, or one that is longer than clocks may differ", () => {
     const problems = (value: string) => problemsOf({ REFRESH_GRACE_SECONDS: value });
     const outside = ["REFRESH_GRACE_SECONDS must be 0, or a number from 10 to 60"];
     expect(["0", "10", "60"].map(problems)).toEqual([[], [], []]);
@@ -255,14 +255,14 @@ describe("the configuration", () => {
     ]);
   });
 
-  test("refuses production with open registration but without a mail server", () => {
+  test("refuses open registration in production without a mail server", () => {
     expect(problemsOf({ ...PRODUCTION, REGISTRATION: "open" })).toEqual([
       "SMTP_URL must be set in production: open registration sends emails. Set it, or REGISTRATION=closed",
     ]);
     expect(loadConfig(PRODUCTION).openRegistration).toBe(false);
   });
 
-  test("refuses a production that sends emails without a sender or with links to localhost", () => {
+  test("refuses to send emails in production without a sender, or with links to localhost", () => {
     const sending = { ...PRODUCTION, SMTP_URL: "smtp://smtp.example.com" };
     expect(problemsOf(sending)).toEqual([
       "APP_URL must be set in production: links in emails start with it, such as https://app.example.com",
@@ -285,7 +285,7 @@ describe("the configuration", () => {
   });
 });
 
-describe("a variable that is nearly one of ours", () => {
+describe("a misspelled variable", () => {
   test.each([
     ["CORS_ORIGIN", "CORS_ORIGINS"],
     ["CORS_ORIGNS", "CORS_ORIGINS"],
@@ -306,18 +306,18 @@ describe("a variable that is nearly one of ours", () => {
     ["PORTS", "PORT"],
     ["host", "HOST"],
     ["APP_URLS", "APP_URL"],
-  ])("%s is told of, without its value", (name, meant) => {
+  ])("%s is reported without its value", (name, meant) => {
     expect(doubtfulVariables({ [name]: "CANARY" })).toEqual([
       `${name} is set, but Latchkey does not read it: did you mean ${meant}?`,
     ]);
   });
 
-  test("is not one of ours, nor one that is set to nothing", () => {
+  test("is neither a correct name nor an empty variable", () => {
     const ours = Object.fromEntries([...variableNames()].map((name) => [name, "x"]));
     expect(doubtfulVariables({ ...ours, CORS_ORIGIN: "" })).toEqual([]);
   });
 
-  test("is none of those that other programs have", () => {
+  test("is not a variable of another program", () => {
     const names = `PATH HOME HOSTNAME HOSTTYPE POST COST PWD OLDPWD SHELL SHLVL USER LOGNAME LANG LC_ALL TERM TZ EDITOR
       NODE NODE_OPTIONS NODE_PATH NODE_EXTRA_CA_CERTS NPM_CONFIG_LOGLEVEL npm_config_user_agent npm_lifecycle_event
       INIT_CWD COLOR FORCE_COLOR NO_COLOR DEBUG CI API_URL APP_ENV APP_KEY BASE_URL WEB_URL SITE_URL REDIS_URL

@@ -25,7 +25,7 @@ function linesOf(file: string): string[] {
     });
 }
 
-/** The anchors that GitHub makes of a file's headings. */
+/** The anchors that GitHub generates for a file's headings. */
 function anchorsOf(file: string): string[] {
   return linesOf(file)
     .filter((line) => /^#+ /.test(line))
@@ -64,12 +64,12 @@ function rowsOf(file: string, heading: string): string[][] {
   return rows;
 }
 
-/** The texts in a Markdown text that are set as code. */
+/** The code spans in a Markdown text. */
 function codeIn(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
 }
 
-/** Whether a Markdown text is a list of texts that are set as code, and nothing else. */
+/** Whether a Markdown text is a list of code spans and nothing else. */
 function isListOfCode(text: string): boolean {
   return /^`[^`]+`(, `[^`]+`)+$/.test(text);
 }
@@ -112,10 +112,10 @@ describe("the table of variables", () => {
     SECRET_KEY: "0123456789abcdef0123456789abcdef",
     PUBLIC_URL: "https://auth.example.com",
   };
-  /** One of these is valid for each variable without a default. */
+  /** For each variable without a default, at least one of these values is valid. */
   const samples = ["x".repeat(32), "https://app.example.com", "10.0.0.1", "smtp://smtp.example.com"];
 
-  /** Undefined when the configuration is accepted, else why not. */
+  /** Returns why the configuration is rejected; undefined if it is accepted. */
   function problemOf(env: NodeJS.ProcessEnv): string | undefined {
     try {
       loadConfig(env);
@@ -126,7 +126,7 @@ describe("the table of variables", () => {
     }
   }
 
-  /** What the configuration has where setting the variable would change it. */
+  /** The values in the configuration that setting the variable changes. */
   function unsetValueOf(name: string, env: NodeJS.ProcessEnv): unknown {
     const unset = Object.entries(loadConfig(env));
     const value = samples.find((sample) => problemOf({ ...env, [name]: sample }) === undefined);
@@ -135,15 +135,15 @@ describe("the table of variables", () => {
     return unset.find(([key, before]) => JSON.stringify(before) !== JSON.stringify(set[key]))?.[1];
   }
 
-  test("has every variable that is read, once, and no other", () => {
+  test("lists every variable that is read exactly once, and no other", () => {
     expect([...names].sort()).toEqual([...variableNames()].sort());
   });
 
-  test.each(rows)("has the default of $name", ({ name, defaults }) => {
+  test.each(rows)("states the default of $name", ({ name, defaults }) => {
     const [development, production = development] = defaults.split("; production: ");
     const environments = [
       { env: {}, text: development! },
-      // What production requires has no default there.
+      // A variable that production requires has no default in production.
       ...(name in required ? [] : [{ env: required, text: production! }]),
     ];
     for (const { env, text } of environments) {
@@ -156,7 +156,7 @@ describe("the table of variables", () => {
     }
   });
 
-  test("has the choices of each variable that has some", () => {
+  test("lists the choices of each variable that has choices", () => {
     const choices = names.flatMap((name) => {
       const listed = / must be one of (.+)$/.exec(problemOf({ [name]: "no such choice" }) ?? "")?.[1];
       return listed === undefined ? [] : [[name, listed.split(", ")]];
@@ -167,7 +167,7 @@ describe("the table of variables", () => {
   });
 
   test.each(rows.filter(({ defaults }) => /^`\d+`/.test(defaults)))(
-    "has the bounds of $name",
+    "states the bounds of $name",
     ({ name, values }) => {
       const [, alone, min, max] = /^(?:(\d+), or )?(\d+) to (\d+)$/.exec(values) ?? [];
       const accepted = [Number(min) - 1, min, max, Number(max) + 1, alone ?? min].map(
@@ -181,11 +181,11 @@ describe("the table of variables", () => {
 describe("the table of error codes", () => {
   const rows = rowsOf("docs/api.md", "Code").map(([code, status]) => ({ code: codeIn(code!)[0]!, status }));
 
-  test("has every code, in the schema's order, and no other", () => {
+  test("lists every code, in the order of the schema, and no other", () => {
     expect(rows.map(({ code }) => code)).toEqual(Object.keys(ERROR_CODES));
   });
 
-  test("has the HTTP status of each code that has one", () => {
+  test("states the HTTP status of each code that has one", () => {
     const wrong = rows.filter(({ code, status }) => {
       const own = httpHeadOf([{ message: "", extensions: { code } }]).status;
       return own !== undefined && String(own) !== status;

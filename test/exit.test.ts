@@ -54,7 +54,7 @@ test.each<[string, () => unknown, RegExp]>([
     () => query("postgres://nonesuch.invalid/db"),
     /^getaddrinfo \w+ nonesuch\.invalid$/,
   ],
-  ["a database server that is not there", () => query("postgres://127.0.0.1:1/db"), /^connect ECONNREFUSED/],
+  ["a database server that does not run", () => query("postgres://127.0.0.1:1/db"), /^connect ECONNREFUSED/],
   ["several addresses where it is not", connectToNone, /^connect ECONNREFUSED .*; connect ECONNREFUSED /],
   [
     "a database that is not there",
@@ -67,32 +67,32 @@ test.each<[string, () => unknown, RegExp]>([
     /^permission denied for table pg_authid$/,
   ],
   ["a SQLite file that cannot be opened", () => sqlite(resolve("src")), /^unable to open database file$/],
-  ["a file that is no database", () => sqlite(resolve("package.json")), /^file is not a database$/],
-])("%s is told in one line", async (_what, work, message) => {
+  ["a file that is not a database", () => sqlite(resolve("package.json")), /^file is not a database$/],
+])("%s is reported in one line", async (_what, work, message) => {
   expect(lastWords(await failure(work))).toMatch(message);
 });
 
 test.each<[string, () => unknown]>([
-  ["a mistake", () => (undefined as unknown as Date).getTime()],
+  ["a bug", () => (undefined as unknown as Date).getTime()],
   ["a wrong argument", () => Buffer.from(1 as never)],
-  ["a text that is no URL", () => new URL("none")],
+  ["text that is not a URL", () => new URL("none")],
   ["wrong SQL on PostgreSQL", () => query(`${postgres}/postgres`, "select * from nonesuch")],
   ["a value that PostgreSQL cannot work with", () => query(`${postgres}/postgres`, "select 1/0")],
   ["wrong SQL on SQLite", () => new BetterSqlite3(":memory:").exec("select * from nonesuch")],
   ["anything else with a code", () => Promise.reject(Object.assign(new Error("no"), { code: "E" }))],
-])("%s is told with a stack trace, whatever was being done", async (_what, work) => {
+])("%s is reported with a stack trace", async (_what, work) => {
   const error = await failure(work);
   expect(lastWords(error)).toBe(error.stack);
   expect(error.stack).toMatch(/\n {4}at /);
 });
 
-test("what failed while a variable was put to use names it, unless it is a mistake", async () => {
+test("a failure to use the value of a variable names the variable, unless the failure is a bug", async () => {
   const blamed = async (work: () => unknown) =>
     lastWords(await failure(() => blame("DATABASE_URL", Promise.resolve().then(work))));
   expect(await blamed(() => query("postgres://127.0.0.1:1/db"))).toMatch(
     /^DATABASE_URL cannot be used: connect ECONNREFUSED 127\.0\.0\.1:1$/,
   );
-  // As pg says that nobody answered.
+  // The error that pg throws when nobody answers.
   expect(await blamed(() => Promise.reject(new Error("timeout expired")))).toBe(
     "DATABASE_URL cannot be used: timeout expired",
   );
@@ -100,7 +100,7 @@ test("what failed while a variable was put to use names it, unless it is a mista
   expect(await blamed(() => query(`${postgres}/postgres`, "select nonesuch"))).toMatch(/^error: .*\n {4}at /);
 });
 
-test("what is no error at all is told as it is", () => {
+test("a thrown value that is not an error is reported as it is", () => {
   expect(lastWords("just so")).toBe("just so");
 });
 
@@ -112,7 +112,7 @@ async function listenOn(host: string): Promise<void> {
   );
 }
 
-/** As Node fails where a name has several addresses. */
+/** Fails like Node does when a name has several addresses. */
 async function connectToNone(): Promise<void> {
   const addresses = ["127.0.0.1", "127.0.0.2"].map((address) => ({ address, family: 4 }));
   const socket = connect({

@@ -21,10 +21,10 @@ interface Ours {
   sid: string;
 }
 
-/** Claims in the place of ours, signed by our own key. Times are in seconds. */
-const CLAIMS: [name: string, change: (ours: Ours) => Json, expected: "let in" | Reason][] = [
+/** Changed claims, signed by our own key. Times are in seconds. */
+const CLAIMS: [name: string, change: (ours: Ours) => Json, expected: "accepted" | Reason][] = [
   // Row 26: to the second.
-  ["exp in a second", ({ now }) => ({ exp: now + 1, iat: now - 900 }), "let in"],
+  ["exp in a second", ({ now }) => ({ exp: now + 1, iat: now - 900 }), "accepted"],
   ["exp now", ({ now }) => ({ exp: now, iat: now - 900 }), "TOKEN_EXPIRED"],
   ["exp a second ago", ({ now }) => ({ exp: now - 1, iat: now - 900 }), "TOKEN_EXPIRED"],
   ["exp missing", () => ({ exp: undefined }), "INVALID_TOKEN"],
@@ -38,16 +38,16 @@ const CLAIMS: [name: string, change: (ours: Ours) => Json, expected: "let in" | 
   ["exp a list", ({ now }) => ({ exp: [now + 900] }), "INVALID_TOKEN"],
   ["exp true", () => ({ exp: true }), "INVALID_TOKEN"],
   ["exp before iat", ({ now }) => ({ iat: now + 4, exp: now + 4 }), "INVALID_TOKEN"],
-  ["nbf now", ({ now }) => ({ nbf: now }), "let in"],
+  ["nbf now", ({ now }) => ({ nbf: now }), "accepted"],
   ["nbf in a second", ({ now }) => ({ nbf: now + 1 }), "INVALID_TOKEN"],
   ["nbf text", () => ({ nbf: "0" }), "INVALID_TOKEN"],
   ["nbf null", () => ({ nbf: null }), "INVALID_TOKEN"],
-  ["iat 5 seconds ahead, as another process's clock may be", ({ now }) => ({ iat: now + 5 }), "let in"],
+  ["iat 5 seconds ahead, as another process's clock may be", ({ now }) => ({ iat: now + 5 }), "accepted"],
   ["iat 6 seconds ahead", ({ now }) => ({ iat: now + 6 }), "INVALID_TOKEN"],
   ["iat missing", () => ({ iat: undefined }), "INVALID_TOKEN"],
   ["iat text", ({ now }) => ({ iat: `${now}` }), "INVALID_TOKEN"],
   ["iat fractional", ({ now }) => ({ iat: now - 0.5 }), "INVALID_TOKEN"],
-  // Row 28: exactly as we write them. RFC 9068 allows a list of audiences; ours have one, so a list is not ours.
+  // Row 28: exactly as we issue them. RFC 9068 allows a list of audiences, but we issue a string, so a list is not ours.
   ["iss with a slash", ({ iss }) => ({ iss: `${iss}/` }), "INVALID_TOKEN"],
   ["iss in another case", () => ({ iss: "HTTP://LOCALHOST:4000" }), "INVALID_TOKEN"],
   ["iss with a longer port", () => ({ iss: "http://localhost:40000" }), "INVALID_TOKEN"],
@@ -60,7 +60,7 @@ const CLAIMS: [name: string, change: (ours: Ours) => Json, expected: "let in" | 
   ["aud a list with ours", () => ({ aud: ["other", "latchkey"] }), "INVALID_TOKEN"],
   ["aud an empty list", () => ({ aud: [] }), "INVALID_TOKEN"],
   ["aud missing", () => ({ aud: undefined }), "INVALID_TOKEN"],
-  // Row 29: sub and sid name a user and a session of theirs.
+  // Row 29: sub and sid name a user and a session of that user.
   ["sub unknown", () => ({ sub: "0190a0a0-0000-7000-8000-000000000000" }), "INVALID_TOKEN"],
   ["sub the username", () => ({ sub: "alice" }), "INVALID_TOKEN"],
   ["sub empty", () => ({ sub: "" }), "INVALID_TOKEN"],
@@ -119,7 +119,7 @@ describe("tokens of another Latchkey", () => {
     }
   });
 
-  test("of another ALGORITHM: a key pair's verify until they expire, HS256's at once no more (row 23)", async () => {
+  test("of another ALGORITHM verify until they expire if signed by a key pair, and no longer if signed with HS256 (row 23)", async () => {
     const env = { INTROSPECTION_SECRET };
     const first = await makeApp({ env: { ...env, ALGORITHM: "ES256" } });
     await first.createUser("alice");
@@ -134,7 +134,7 @@ describe("tokens of another Latchkey", () => {
     const eddsa = await issue(second, "alice");
     expect(eddsa.header["alg"]).toBe("EdDSA");
     for (const { token } of [es256, eddsa]) await expectLetIn(second, token, "alice");
-    // One key, one algorithm: neither key's name goes with the other's.
+    // Each key has one algorithm: a token cannot combine one key's id with the other's algorithm.
     for (const [mine, other] of [
       [es256, eddsa],
       [eddsa, es256],

@@ -10,7 +10,7 @@ import {
   TOKEN_SETUPS,
 } from "../support/tokens.js";
 
-/** Headers in the place of ours, under a signature of our own key: the header alone is the reason to refuse. */
+/** Changed headers, signed by our own key: only the header gives a reason to refuse the token. */
 const HEADERS: Record<string, [name: string, change: Json][]> = {
   "another algorithm (row 23)": [
     ...["none", "None", "NONE", "nOnE", "", "RS256", "PS256", "ES384", "ES256K", "Ed25519", "HS512", "dir"],
@@ -58,7 +58,7 @@ const HEADERS: Record<string, [name: string, change: Json][]> = {
 
 describe.each(TOKEN_SETUPS)("the header of access tokens with %s on %s", (algorithm, database) => {
   let app: App;
-  /** A token, and what it says. */
+  /** A token, with its decoded header and claims. */
   let token: string;
   let header: Json;
   let claims: Json;
@@ -70,7 +70,7 @@ describe.each(TOKEN_SETUPS)("the header of access tokens with %s on %s", (algori
   const parts = () => token.split(".") as [string, string, string];
   const refused = (hostile: string) => expectRefused(app, hostile);
 
-  test("what is signed here as our own is let in: the refusals below have no other reason", async () => {
+  test("an unchanged token that this test signs is accepted: the refusals below have no other cause", async () => {
     expect(await signedLike(app, header, claims)).not.toBe("");
     await expectLetIn(app, token, "alice");
     await expectLetIn(app, await signedLike(app, header, claims), "alice");
@@ -80,14 +80,14 @@ describe.each(TOKEN_SETUPS)("the header of access tokens with %s on %s", (algori
     test.each(changes.filter(([, change]) => change["alg"] !== algorithm))("%s", async (_name, change) => {
       const changed = { ...header, ...change };
       await refused(await signedLike(app, changed, claims));
-      // Without a signature, and with ours of another header.
+      // Without a signature, and with the signature of the original header.
       await refused(`${encoded(changed)}.${encoded(claims)}.`);
       await refused(`${encoded(changed)}.${encoded(claims)}.${parts()[2]}`);
     });
   });
 
   test.each(["AT+JWT", "At+Jwt", "application/at+jwt", "Application/AT+JWT"])(
-    "lets in the type %s: RFC 9068, 2.1 (row 27)",
+    "accepts the type %s: RFC 9068, 2.1 (row 27)",
     async (typ) => {
       await expectLetIn(app, await signedLike(app, { ...header, typ }, claims), "alice");
     },

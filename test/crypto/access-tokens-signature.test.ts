@@ -19,11 +19,11 @@ describe.each(TOKEN_SETUPS)(
   "the signature (row 22) of access tokens with %s on %s",
   (algorithm, database) => {
     let app: App;
-    /** A token, and what it says. */
+    /** A token, with its decoded header and claims. */
     let token: string;
     let header: Json;
     let claims: Json;
-    /** What a token could make the verifier fetch from. */
+    /** A server that a token could make the verifier fetch a key from. */
     let bait: Server;
     let baitUrl: string;
     let connections = 0;
@@ -46,22 +46,22 @@ describe.each(TOKEN_SETUPS)(
     const refused = (hostile: string) => expectRefused(app, hostile);
 
     test.each([
-      ["none", ""],
+      ["that is empty", ""],
       ["of one byte", "AA"],
-      ["of zeros: r = s = 0, which a forgetful verifier takes for any message", encoded(Buffer.alloc(64))],
+      ["of zeros: r = s = 0, which a careless verifier accepts for any message", encoded(Buffer.alloc(64))],
       ["r = 0, s = 1", encoded(Buffer.from(`${"00".repeat(63)}01`, "hex"))],
       ["r = 1, s = 0", encoded(Buffer.from(`${"00".repeat(31)}01${"00".repeat(32)}`, "hex"))],
       ["of ones", encoded(Buffer.alloc(64, 255))],
       ["r = s = 0 in DER", encoded(Buffer.from("3006020100020100", "hex"))],
       ["the neutral point of Ed25519, and 0", encoded(Buffer.from(`01${"00".repeat(63)}`, "hex"))],
-      ["longer than any", encoded(Buffer.alloc(4096, 1))],
+      ["that is longer than any", encoded(Buffer.alloc(4096, 1))],
     ])("refuses one %s", async (_name, signature) => {
       await refused(`${parts()[0]}.${parts()[1]}.${signature}`);
       const forged = encoded({ ...claims, roles: ["ADMIN"] });
       await refused(`${parts()[0]}.${forged}.${signature}`);
     });
 
-    test("refuses one that is ours with a bit changed, cut short, doubled, or of another token", async () => {
+    test("refuses our own with a bit changed, truncated, doubled, or taken from another token", async () => {
       const [head, payload, signature] = parts();
       const bytes = Buffer.from(signature, "base64url");
       for (let bit = 0; bit < bytes.length * 8; bit += 7) {
@@ -77,7 +77,7 @@ describe.each(TOKEN_SETUPS)(
     });
 
     test.each(["ES256", "ES384", "ES512", "EdDSA", "PS256", "RS256"])(
-      "refuses one of a stranger's %s key that the header brings along (rows 23, 25)",
+      "refuses one made with a foreign %s key that the header supplies (rows 23, 25)",
       async (alg) => {
         const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
         const jwk = { ...(await exportJWK(publicKey)), kid: header["kid"], alg };
@@ -100,7 +100,7 @@ describe.each(TOKEN_SETUPS)(
             );
             await refused(`${input}.${encoded(Buffer.from(signature))}`);
           }
-          // Ours all the same, if it were not for what the header says.
+          // Signed by our key: only the header gives a reason to refuse it.
           if (Object.keys(source).length > 0) {
             await refused(await signedLike(app, { ...header, ...source }, claims));
           }
@@ -109,7 +109,7 @@ describe.each(TOKEN_SETUPS)(
       },
     );
 
-    test("refuses an HMAC under all that is public of the key, and under no key (row 23)", async () => {
+    test("refuses an HMAC keyed with anything public about the key, or with an empty key (row 23)", async () => {
       const { kid, verify } = await app.latchkey.keys.signingKey();
       const secrets: (string | Buffer)[] = ["", "secret", kid, INTROSPECTION_SECRET];
       const { text: jwks } = await app.request("/.well-known/jwks.json");
@@ -134,9 +134,9 @@ describe.each(TOKEN_SETUPS)(
       }
     });
 
-    // It is in the nature of these: who has a token can make another of it that says the same of the same session.
+    // ECDSA is malleable: whoever holds a token can derive another valid signature of the same content.
     if (algorithm !== "HS256") {
-      test("knows of a signature's other forms only one that is the same token", async () => {
+      test("accepts another form of a signature only if its algorithm is malleable", async () => {
         const [head, payload, signature] = parts();
         const bytes = Buffer.from(signature, "base64url");
         const order = BigInt(
@@ -154,7 +154,7 @@ describe.each(TOKEN_SETUPS)(
             `${head}.${payload}.${encoded(Buffer.concat([half(big(r) + order).subarray(-32), s]))}`,
           );
         } else {
-          // RFC 8032, 5.1.7: S is less than the order.
+          // RFC 8032, 5.1.7: S must be less than the order.
           const larger = half(big(Buffer.from(s).reverse()) + order).reverse();
           await refused(`${head}.${payload}.${encoded(Buffer.concat([r, larger]))}`);
         }

@@ -14,7 +14,7 @@ import {
 
 describe.each(TOKEN_SETUPS)("the spelling (row 30) of access tokens with %s on %s", (algorithm, database) => {
   let app: App;
-  /** A token, and what it says. */
+  /** A token, with its decoded header and claims. */
   let token: string;
   let header: Json;
   let claims: Json;
@@ -26,7 +26,7 @@ describe.each(TOKEN_SETUPS)("the spelling (row 30) of access tokens with %s on %
   const parts = () => token.split(".") as [string, string, string];
   const refused = (hostile: string) => expectRefused(app, hostile);
 
-  test("takes the compact form alone, without anything around it or in it", async () => {
+  test("accepts only the compact form, with nothing around it or inside it", async () => {
     const [head, payload, signature] = parts();
     const around = [
       "=",
@@ -93,7 +93,7 @@ describe.each(TOKEN_SETUPS)("the spelling (row 30) of access tokens with %s on %
     }
   });
 
-  test("takes one spelling of base64url alone", async () => {
+  test("accepts only the canonical spelling of base64url", async () => {
     const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let others = 0;
     for (const [n, part] of parts().entries()) {
@@ -113,7 +113,7 @@ describe.each(TOKEN_SETUPS)("the spelling (row 30) of access tokens with %s on %
     expect(others).toBeGreaterThan(0);
   });
 
-  test("takes one spelling of JSON alone: no member twice, no space, no escape that is not needed", async () => {
+  test("accepts only one spelling of JSON: no duplicate member, no whitespace, no needless escape", async () => {
     const json = JSON.stringify(claims);
     const head = JSON.stringify(header);
     const bodies: (Part | Buffer)[] = [
@@ -165,7 +165,7 @@ describe.each(TOKEN_SETUPS)("the spelling (row 30) of access tokens with %s on %
     for (const other of heads) await refused(await signedLike(app, other, claims));
   });
 
-  test("takes no JSON serialisation, and nothing nested", async () => {
+  test("accepts no JSON serialization and no nested token", async () => {
     const [head, payload, signature] = parts();
     await refused(JSON.stringify({ protected: head, payload, signature }));
     await refused(JSON.stringify({ header, payload, signature }));
@@ -175,8 +175,8 @@ describe.each(TOKEN_SETUPS)("the spelling (row 30) of access tokens with %s on %
     await refused(await signedLike(app, header, JSON.stringify(token)));
   });
 
-  // A verifier that opened any of these would be at it for hours, or out of memory.
-  test("never opens a JWE, and is quick about refusing it (row 32)", async () => {
+  // Decrypting any of these would take hours, or all memory.
+  test("never decrypts a JWE, and refuses it quickly (row 32)", async () => {
     const recipient = new Uint8Array(32);
     const jwe = (head: Json, ...rest: (string | Buffer)[]) =>
       [head, ...rest].map((part) => encoded(part)).join(".");
@@ -216,7 +216,7 @@ describe.each(TOKEN_SETUPS)("the spelling (row 30) of access tokens with %s on %
     expect(performance.now() - started).toBeLessThan(5000);
   });
 
-  test("refuses tokens as large as a header can be, and none that is larger", async () => {
+  test("refuses tokens up to the largest size that a header can have", async () => {
     const size = 15_500;
     const [head, payload, signature] = parts();
     const started = performance.now();

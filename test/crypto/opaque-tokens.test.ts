@@ -10,7 +10,7 @@ import { REFRESH, REGISTER, REQUEST_EMAIL_CHANGE, REQUEST_PASSWORD_RESET } from 
 describe("opaque tokens (row 36)", () => {
   const tokens = Array.from({ length: 10_000 }, newOpaqueToken);
 
-  test("are 32 bytes in base64url, and no two of 10,000 are the same, or begin or end alike", () => {
+  test("are 32 bytes in base64url, and among 10,000 no two share their beginning or end", () => {
     expect(tokens.filter((token) => !/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/.test(token))).toEqual([]);
     for (const part of [
       tokens,
@@ -21,8 +21,8 @@ describe("opaque tokens (row 36)", () => {
     }
   });
 
-  test("have every byte as often as any other, at every place and in all", () => {
-    // Of 255 degrees of freedom: random bytes are beyond either bound less than once in 10^12 runs of this test.
+  test("have every byte equally often, at each position and overall", () => {
+    // With 255 degrees of freedom, random bytes exceed either bound less than once in 10^12 runs of this test.
     const counts = Array.from({ length: 33 }, () => new Array<number>(256).fill(0));
     for (const token of tokens) {
       for (const [place, byte] of Buffer.from(token, "base64url").entries()) {
@@ -39,7 +39,7 @@ describe("opaque tokens (row 36)", () => {
   });
 
   test.each(DATABASES)(
-    "are kept as hashes: none that was issued is in the database of %s",
+    "are stored as hashes: no issued token is in the database on %s",
     async (database) => {
       const app = await makeApp({ database });
       const issued = await issueEveryKind(app);
@@ -65,7 +65,7 @@ describe("opaque tokens (row 36)", () => {
   );
 });
 
-/** One of each kind that is kept, and a spent one with its successor. */
+/** One of each kind that is stored, and a consumed one with its successor. */
 async function issueEveryKind(app: App): Promise<string[]> {
   const { email } = await app.createUser("alice");
   const { accessToken: token, refreshToken } = await app.login("alice");

@@ -15,21 +15,21 @@ describe("passwords", () => {
     metrics.close();
   });
 
-  test.each(["$2a$", "$2b$", "$2y$"])("reads %s hashes of other systems", async (variant) => {
+  test.each(["$2a$", "$2b$", "$2y$"])("verifies %s hashes from other systems", async (variant) => {
     const hash = bcrypt.hashSync(PASSWORD, 4).replace("$2b$", variant);
     expect(await passwords.verify(PASSWORD, hash)).toBe(true);
     expect(await passwords.verify(`${PASSWORD}x`, hash)).toBe(false);
   });
 
-  // From the crypt_blowfish test suite: made by other programs.
+  // From the test suite of crypt_blowfish, hence made by another implementation.
   test.each([
     ["U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"],
     ["U*U*U", "$2a$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a"],
-  ])("knows %j by its published hash", async (password, hash) => {
+  ])("verifies %j against its published hash", async (password, hash) => {
     expect(await passwords.verify(password, hash)).toBe(true);
   });
 
-  test("never runs a hash beyond the highest cost", async () => {
+  test("never computes a hash above the highest cost", async () => {
     const started = performance.now();
     for (const cost of ["16", "31", "32", "99"]) {
       const hash = bcrypt.hashSync(PASSWORD, 4).replace("$04$", `$${cost}$`);
@@ -42,17 +42,17 @@ describe("passwords", () => {
   test.each([
     ["", "no hash"],
     ["plain", "not bcrypt"],
-    ["$2b$04$short", "cut short"],
+    ["$2b$04$short", "truncated"],
     ["$2x$04$abc", "unknown"],
-  ])("answers no to %j (%s)", async (hash) => {
+  ])("rejects every password for the hash %j (%s)", async (hash) => {
     expect(await passwords.verify(PASSWORD, hash)).toBe(false);
   });
 
-  test("answers no without a hash", async () => {
+  test("rejects every password without a hash", async () => {
     expect(await passwords.verify(PASSWORD, undefined)).toBe(false);
   });
 
-  test("refuses what bcrypt would not hash whole (row 13)", async () => {
+  test("refuses to hash a password that bcrypt would truncate (row 13)", async () => {
     for (const password of ["x".repeat(73), "é".repeat(37), "a\0b", "a\ud800"]) {
       expect(isHashable(password)).toBe(false);
       await expect(passwords.hash(password)).rejects.toThrow("bcrypt would not hash the whole password");
@@ -62,7 +62,7 @@ describe("passwords", () => {
     }
   });
 
-  test("a password cut at bcrypt's 72 bytes is another password, found so by the same work (rows 3, 13)", async () => {
+  test("a password of 73 bytes does not match its first 72, and takes as much work to reject (rows 3, 13)", async () => {
     const hash = bcrypt.hashSync("x".repeat(72), 4);
     const worked = async () =>
       Number(/^latchkey_password_work_seconds_count (\d+)$/m.exec((await metrics.read()).text)?.[1]);
@@ -74,7 +74,7 @@ describe("passwords", () => {
     expect(await worked()).toBe(before + 2);
   });
 
-  test("a wrong password is as many rounds of bcrypt, however cheap the hash (row 18)", async () => {
+  test("a wrong password costs the same number of bcrypt rounds, however cheap the stored hash (row 18)", async () => {
     const compare = jest.spyOn(bcrypt, "compareSync");
     const rounds = () =>
       compare.mock.calls.map(([, hash]) => 2 ** Number(hash.slice(4, 6))).reduce((sum, n) => sum + n);
@@ -90,14 +90,14 @@ describe("passwords", () => {
     }
   });
 
-  test("how long one takes is measured, from what is expected of the cost", async () => {
+  test("the estimated duration starts at what the cost suggests and follows measurements", async () => {
     const fresh = new Passwords({ cost: 10, metrics, threads });
     const expected = 250 / 4;
     expect([fresh.duration, passwords.threads > 0]).toEqual([expected, true]);
     await fresh.hash(PASSWORD);
     const once = fresh.duration;
     expect(once).not.toBe(expected);
-    // Not taken for the truth at once.
+    // A single measurement moves the estimate only a little.
     expect(once).toBeGreaterThan(expected * 0.9);
     await fresh.verify("wrong", undefined);
     expect(fresh.duration).not.toBe(once);

@@ -15,7 +15,7 @@ import {
 
 const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/** The same runs every time: what is found once is found again. */
+/** A fixed seed, so that a failure is reproducible. */
 /** The first 16 bytes, which all refresh tokens of a session share. */
 const familyOf = (token: string) => Buffer.from(token, "base64url").subarray(0, 16);
 
@@ -46,14 +46,14 @@ function edited(
   return before + character + rest.slice(1);
 }
 
-/** Anything JSON can say, and what a claim or a header's member is likely to be confused with. */
+/** Any JSON value, and values that a verifier is likely to confuse with a claim or a header parameter. */
 const anything = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
   fc.constantFrom<unknown>("", "\0", "\ud800", "none", "latchkey", "at+jwt", "HS256", "ES256", "EdDSA"),
   fc.constantFrom<unknown>(0, -1, 0.5, 1e300, Number.MAX_SAFE_INTEGER, [], {}, null, true, [null], ["USER"]),
 );
 
-/** A change of an object: members of ours taken away or given another value, and members that are new. */
+/** A change to an object: its members removed or given another value, and new members added. */
 const changeOf = (members: string[]) =>
   fc.record({
     removed: fc.subarray(members),
@@ -94,7 +94,7 @@ describe.each(TOKEN_SETUPS)(
       if (other !== token) await expectRefused(app, other);
     };
 
-    test("a valid token is what the changes below start from", async () => {
+    test("the token that the changes below start from is valid", async () => {
       expect((await introspect(app, token)).json).toMatchObject({ active: true, sub: claims["sub"] });
       expect(Object.keys(claims).sort()).toEqual([...CLAIMS].sort());
       expect(Object.keys(header).sort()).toEqual([...HEADER].sort());
@@ -140,7 +140,7 @@ describe.each(TOKEN_SETUPS)(
       );
     });
 
-    /** Said again in the test's own words: what a token signed by our own key must say to be let in. */
+    /** The rules for the content of a token signed by our own key, stated independently of the implementation. */
     function isGood(head: Json, said: Json): boolean {
       const now = Math.floor(app.clock.now() / 1000);
       const { iat, exp, nbf, roles, jti } = said;
@@ -165,7 +165,7 @@ describe.each(TOKEN_SETUPS)(
       );
     }
 
-    test("signed by our own key, whatever it says: let in if and only if all of it is of the right kind", async () => {
+    test("any content signed by our own key: accepted if and only if all of it is valid", async () => {
       const outcomes = { good: 0, bad: 0 };
       await fc.assert(
         fc.asyncProperty(
@@ -184,16 +184,16 @@ describe.each(TOKEN_SETUPS)(
         ),
         runs(250),
       );
-      // Both happened often enough to mean something.
+      // Both outcomes occurred often enough for the test to mean something.
       expect(Math.min(outcomes.good, outcomes.bad)).toBeGreaterThan(20);
     });
 
-    test("a refresh token of which anything is changed is refused, and nothing comes of it", async () => {
+    test("a changed refresh token is refused and has no effect", async () => {
       const { refreshToken } = await app.login("alice");
       await fc.assert(
         fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 3 }), async (edits) => {
           const other = edits.reduce(edited, refreshToken);
-          // What shares the session's part is taken for one that was consumed: see the next test.
+          // A token that shares the session's part counts as consumed: see the next test.
           if (familyOf(other).equals(familyOf(refreshToken))) return;
           const { status, data, errors } = await app.send(REFRESH, { refreshToken: other });
           expect(data).toBeNull();
@@ -207,8 +207,8 @@ describe.each(TOKEN_SETUPS)(
       expect((await app.send(REFRESH, { refreshToken })).data).toBeTruthy();
     });
 
-    test("a refresh token that shares the session's part is taken for one that was used before", async () => {
-      // Its last character has two bits that say nothing.
+    test("a refresh token that shares the session's part counts as a consumed one", async () => {
+      // The last character has two unused bits.
       for (const last of [...BASE64URL].slice(0, 8)) {
         const { refreshToken } = await app.login("alice");
         const other = refreshToken.slice(0, -1) + last;

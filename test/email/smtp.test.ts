@@ -42,7 +42,7 @@ describe("the SMTP mailer", () => {
   });
 
   test.each(["alice@example.com, mallory@example.com", "Mallory <mallory@example.com>"])(
-    "takes an address for one address: %s",
+    "treats an address as a single address: %s",
     async (to) => {
       await mailer.send({ ...MAIL, to }).catch(() => {});
       expect(server.received.splice(0).flatMap(({ envelope }) => envelope.to)).not.toContain(
@@ -51,7 +51,7 @@ describe("the SMTP mailer", () => {
     },
   );
 
-  test("uses its connections again, also those the server has closed meanwhile", async () => {
+  test("reuses its connections, and replaces those that the server has closed", async () => {
     await mailer.send(MAIL);
     const { port } = server;
     await server.close();
@@ -60,7 +60,7 @@ describe("the SMTP mailer", () => {
     expect(server.received).toHaveLength(1);
   });
 
-  test("gives up on a server that says nothing within 10 seconds", async () => {
+  test("gives up on a server that does not respond within 10 seconds", async () => {
     const silent = createServer(() => {}).listen(0, "127.0.0.1");
     await once(silent, "listening");
     const { port } = silent.address() as AddressInfo;

@@ -44,7 +44,7 @@ const TEMPLATES = {
   verifyEmail,
 };
 
-/** A text as a reader sees it. */
+/** A text as a reader sees it, without invisible characters. */
 const visible = (text: string) => text.replace(/\p{Default_Ignorable_Code_Point}/gu, "");
 
 describe("the emails", () => {
@@ -62,7 +62,7 @@ describe("the emails", () => {
     expect(text).toContain("ignore this email");
   });
 
-  test("a link to verify an address says which username it is for, and whose password opens it", () => {
+  test("a link to verify an address names its username, and says who chose the password", () => {
     const { text } = verifyEmail({ ...FACTS, claims: [{ username: "alice", token: "t1" }] });
     expect(text).toContain("Someone registered the username alice with this email address.");
     expect(text).toContain("whoever registered it chose its password");
@@ -81,7 +81,7 @@ describe("the emails", () => {
     expect(verifyEmail({ ...FACTS, complete: false }).text).toContain(more);
   });
 
-  // An invitation is sent once.
+  // An invitation is sent only once.
   test.each([verifyEmail, resetPassword, confirmEmailChange])(
     "%p says that only the latest link works",
     (make) => {
@@ -89,7 +89,7 @@ describe("the emails", () => {
     },
   );
 
-  test("the others say what happened, and what to do when it was not you", () => {
+  test("notices say what happened, and what to do if it was not you", () => {
     expect(alreadyRegistered(FACTS).text).toMatch(/You already have an account.*username, alice/s);
     expect(visible(emailChanged(FACTS).text)).toContain("is now new@example.com.");
     expect(confirmEmailChange(FACTS).text).toMatch(
@@ -106,8 +106,8 @@ describe("the emails", () => {
     }
   });
 
-  // Email clients make links of hosts without a scheme, of addresses and of telephone numbers.
-  test.each(Object.entries(TEMPLATES))("%s makes no link of what somebody chose", (_name, make) => {
+  // Email clients turn bare host names, email addresses and telephone numbers into links.
+  test.each(Object.entries(TEMPLATES))("%s turns no user-supplied text into a link", (_name, make) => {
     for (const username of [
       "www.evil.example",
       "evil.com",
@@ -132,7 +132,7 @@ describe("the emails", () => {
     }
   });
 
-  test.each(Object.entries(TEMPLATES))("%s is text, and the same as safe HTML", (_name, make) => {
+  test.each(Object.entries(TEMPLATES))("%s has the same content as text and as safe HTML", (_name, make) => {
     const { subject, text, html } = make(HOSTILE);
     expect(subject).toMatch(/^[\w' ]{5,60}$/);
     expect(text).not.toMatch(/undefined|&(?:amp|lt|#39);/);

@@ -22,7 +22,7 @@ describe("when the clock steps (row 66)", () => {
   const refresh = (refreshToken: string) => app.send(REFRESH, { refreshToken });
 
   test.each(Object.entries(STEPS))(
-    "ahead by %s and back: nothing works longer, and what was given before goes on",
+    "ahead by %s and back: nothing works for longer, and earlier tokens keep working",
     async (_what, step) => {
       const before = await app.login("alice");
       app.clock.advance(step);
@@ -30,12 +30,12 @@ describe("when the clock steps (row 66)", () => {
       const ahead = await app.login("alice");
       expect(await me(ahead.accessToken)).toBe("works");
       app.clock.advance(-step);
-      // A token from the future is none, until then.
+      // A token from the future is not valid yet.
       expect(await me(ahead.accessToken)).toBe("INVALID_TOKEN");
-      // It had not been used up, only looked old.
+      // It only looked expired, and was not consumed.
       expect(await me(before.accessToken)).toBe("works");
       expect(outcomeOf(await refresh(before.refreshToken))).toBe("works");
-      // Its session is one that can be seen and ended meanwhile.
+      // Its session can be listed and ended meanwhile.
       const { data } = await app.send(MY_SESSIONS, {}, { token: before.accessToken });
       expect(data!.mySessions).toHaveLength(2);
       app.clock.advance(step);
@@ -44,11 +44,11 @@ describe("when the clock steps (row 66)", () => {
   );
 
   test.each(Object.entries(STEPS))(
-    "back by %s and right again: spent stays spent, ended stays ended",
+    "back by %s and forward again: consumed tokens stay consumed, ended sessions stay ended",
     async (_what, step) => {
-      const spent = await app.login("alice");
+      const consumed = await app.login("alice");
       const ended = await app.login("alice");
-      const successor = (await refresh(spent.refreshToken)).data!.refreshToken;
+      const successor = (await refresh(consumed.refreshToken)).data!.refreshToken;
       await app.latchkey.operator.disable("alice");
       await app.latchkey.operator.enable("alice");
       app.clock.advance(-step);
@@ -59,13 +59,13 @@ describe("when the clock steps (row 66)", () => {
       expect(await me(back.accessToken)).toBe("works");
       app.clock.advance(step);
       expect(await me(ended.accessToken)).toBe("SESSION_REVOKED");
-      expect(outcomeOf(await refresh(spent.refreshToken))).toBe("INVALID_TOKEN");
+      expect(outcomeOf(await refresh(consumed.refreshToken))).toBe("INVALID_TOKEN");
       expect(await me(back.accessToken)).toBe("TOKEN_EXPIRED");
       expect(await me((await app.login("alice")).accessToken)).toBe("works");
     },
   );
 
-  test("set back, a spent refresh token is not in its grace again: its use ends the session", async () => {
+  test("back: the grace period of a consumed refresh token does not start again, and its use ends the session", async () => {
     const { refreshToken } = await app.login("alice");
     app.clock.advance(HOUR);
     const successor = (await refresh(refreshToken)).data!.refreshToken;

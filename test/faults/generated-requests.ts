@@ -4,15 +4,15 @@ import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-// Node runs this as it is, which knows files by their own names only.
+// `npm run fuzz` runs this file with Node, which does not resolve .js to .ts.
 import { runCli, startBuilt } from "../support/program.ts";
 import { ERROR_CODES, type GeneratedRequest, requests } from "./requests.ts";
 
-/** As in test/support/app.ts, which Node alone cannot load. */
+/** The same as in test/support/app.ts, which Node cannot load without Jest. */
 const PASSWORD = "CANARY-correct-horse-battery";
 const BATCH = 500;
 const CONCURRENCY = 16;
-/** ps tells of KiB. */
+/** ps reports KiB. */
 const MEGABYTE = 1024;
 
 export interface Report {
@@ -20,15 +20,15 @@ export interface Report {
   seconds: number;
   statuses: Record<string, number>;
   codes: Record<string, number>;
-  /** Closed without an answer. */
+  /** Requests whose connection was closed without an answer. */
   unanswered: number;
   /** Resident set size at the start, after each batch, in MB. */
   rss: number[];
-  /** What must not be, with what finds it again. */
+  /** What went wrong, with the seed that reproduces it. */
   wrong: string[];
 }
 
-/** Sends so many generated requests to the built server on a new database. The same seed gives the same requests. */
+/** Sends `count` generated requests to the built server on a new database. The same seed sends the same requests. */
 export async function fuzz({
   databaseUrl,
   count,
@@ -122,13 +122,13 @@ function increment(counts: Record<string, number>, what: string): void {
   counts[what] = (counts[what] ?? 0) + 1;
 }
 
-/** What is wrong with an answer. */
+/** Returns what is wrong with an answer, if anything. */
 function judge(
   { method, path }: GeneratedRequest,
   { status, type, text }: HttpAnswer,
   onCode: (code: string) => void,
 ): string | undefined {
-  // A name or an item's title may be set to it: such data is the client's own.
+  // A name or an item's title may contain it: that is the client's own data.
   if (!text.includes('"data":{') && /CANARY/.test(text)) return "a secret is in the answer";
   if (status >= 500 && status !== 503) return "a failure of the server";
   if (path !== "/graphql" || !["GET", "POST"].includes(method) || !/json/.test(type)) return undefined;
@@ -194,7 +194,7 @@ function exchange(
   });
 }
 
-/** Tokens of a new session: what is generated ends one now and then. */
+/** Returns the tokens of a new session, because generated requests sometimes end one. */
 async function signIn(address: string): Promise<string[]> {
   const query = `mutation { login(username: "alice", password: "${PASSWORD}") { accessToken refreshToken } }`;
   const response = await fetch(`${address}/graphql`, {

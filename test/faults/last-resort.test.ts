@@ -5,14 +5,14 @@ import { SECRET_KEY } from "../support/app.js";
 import { emptyDatabaseUrl } from "../support/databases.js";
 import { startProgram } from "../support/program.js";
 
-// Nothing of ours is known to throw where nobody hears it: this is put beside it.
+// No part of Latchkey is known to throw where nothing catches it, so this code is injected beside it.
 const FAULTS = {
-  "a promise nobody awaited": "Promise.reject(error)",
+  "a rejected promise that nobody awaits": "Promise.reject(error)",
   "a callback that throws": "setTimeout(() => { throw error })",
 };
 
 test.each(Object.entries(FAULTS))(
-  "%s ends the process with 1 and one fatal line, without what came with the error (row 67)",
+  "%s ends the process with code 1 and one fatal line, without the properties of the error (row 67)",
   async (_what, fault) => {
     const beside = `process.once("SIGUSR2", () => { const error = Object.assign(new Error("unforeseen"), { detail: "CANA" + "RY" }); ${fault} })`;
     const program = startProgram(

@@ -14,7 +14,7 @@ import {
   isObjectType,
 } from "graphql";
 
-/** A request as it goes over the wire. */
+/** A request as it is sent over the wire. */
 export interface GeneratedRequest {
   method: string;
   path: string;
@@ -22,7 +22,7 @@ export interface GeneratedRequest {
   body: Buffer;
 }
 
-/** What the requests are made of besides noise, so that some get far. */
+/** Valid values to put into the requests beside noise, so that some get far. */
 export interface Material {
   tokens: string[];
   words: string[];
@@ -68,7 +68,7 @@ const MEDIA_TYPES = [
 const TEXT = fc.oneof(
   fc.string(),
   fc.string({ unit: "grapheme", maxLength: 40 }),
-  // Any UTF-16, halves of characters among it.
+  // Any UTF-16, including lone surrogates.
   fc
     .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 20 })
     .map((codes) => String.fromCharCode(...codes)),
@@ -86,12 +86,12 @@ const TEXT = fc.oneof(
 );
 const NUMBER = fc.constantFrom("0", "-0", "-1", "2147483648", "9".repeat(400), "1e999", "1.5", "01", "NaN");
 
-/** Names that JavaScript looks for in an object: to make a text or a number of it, to wait for it, to copy it. */
+/** Names that JavaScript looks up in an object to convert it to a string or a number, to await it or to copy it. */
 const HOSTILE_NAMES = [
   ...["toString", "valueOf", "toJSON", "constructor", "prototype", "__proto__", "hasOwnProperty"],
   ...["then", "length", "inspect", "Symbol.toPrimitive"],
 ];
-/** Objects that are no text and no number, though whoever makes one of them looks for these names. */
+/** Objects with these names where a string or a number is expected: converting them fails. */
 const HOSTILE = fc.oneof(
   fc
     .uniqueArray(fc.constantFrom(...HOSTILE_NAMES), { minLength: 1, maxLength: 3 })
@@ -100,12 +100,12 @@ const HOSTILE = fc.oneof(
         ...names.map((name) => fc.tuple(fc.constant(name), fc.constantFrom<unknown>(1, null, "a", {}, []))),
       ),
     )
-    // As own properties, `__proto__` too.
+    // As own properties, including `__proto__`.
     .map((entries) => Object.fromEntries(entries)),
   fc.constantFrom<unknown>([{ toString: 1 }], { a: { valueOf: null, toString: null } }),
 );
 
-/** Any request, drawn from what clients, tests of security and broken networks send. */
+/** Requests such as clients, security scanners and broken networks send. */
 export function requests({ tokens, words }: Material): fc.Arbitrary<GeneratedRequest> {
   const word = fc.oneof(fc.constantFrom(...words, ...tokens), TEXT);
   const documents = documentsOf(word);
@@ -118,7 +118,7 @@ export function requests({ tokens, words }: Material): fc.Arbitrary<GeneratedReq
     fc.jsonValue(),
     HOSTILE,
   );
-  /** By a variable of each type, and where the body has something else than variables. */
+  /** Hostile objects as a variable of each type, and in other members of the body. */
   const hostile = fc.oneof(
     fc.record({
       query: fc.constantFrom(
@@ -203,7 +203,7 @@ export function requests({ tokens, words }: Material): fc.Arbitrary<GeneratedReq
   );
   const body = fc.oneof(
     { weight: 600, arbitrary: text.map((value) => Buffer.from(value)) },
-    // What UTF-8 cannot say: halves of characters as they are.
+    // UTF-16 bytes, which are mostly invalid UTF-8.
     { weight: 20, arbitrary: text.map((value) => Buffer.from(value, "utf16le")) },
     { weight: 20, arbitrary: fc.uint8Array({ maxLength: 2_000 }).map((bytes) => Buffer.from(bytes)) },
     { weight: 20, arbitrary: fc.constant(Buffer.alloc(0)) },
@@ -315,7 +315,7 @@ function literalOf(type: GraphQLInputType, word: fc.Arbitrary<string>): fc.Arbit
   );
 }
 
-/** A text with parts of it taken out, doubled, or replaced. */
+/** A text with parts removed, doubled or replaced. */
 function mutated(texts: fc.Arbitrary<string>): fc.Arbitrary<string> {
   const edit = fc.record({
     at: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -333,7 +333,7 @@ function mutated(texts: fc.Arbitrary<string>): fc.Arbitrary<string> {
 }
 
 function headersOf(word: fc.Arbitrary<string>, tokens: string[]): fc.Arbitrary<Record<string, string>> {
-  // What Node lets a client put there.
+  // Only the characters that Node allows in a header.
   const value = word.map((text) => text.replace(/[^\t\x20-\x7e\x80-\xff]/g, "").slice(0, 500));
   const authorization = fc
     .tuple(

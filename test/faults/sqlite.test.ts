@@ -12,7 +12,7 @@ const BUSY_TIMEOUT = 5_000;
 describe("when SQLite fails (row 66)", () => {
   let app: App;
   let file: string;
-  /** Another process. */
+  /** The connection of another process. */
   let locked: BetterSqlite3.Database | undefined;
   beforeEach(async () => {
     app = await makeApp();
@@ -25,13 +25,13 @@ describe("when SQLite fails (row 66)", () => {
     await app.close();
   });
 
-  test("its file is its owner's alone to read", () => {
+  test("only its owner can read its file", () => {
     for (const suffix of ["", "-wal", "-shm"]) {
       expect([suffix, (statSync(`${file}${suffix}`).mode & 0o777).toString(8)]).toEqual([suffix, "600"]);
     }
   });
 
-  /** A database that is away: when to try again, and one line in the log however many requests there were. */
+  /** The error while the database is unavailable. */
   const AWAY = {
     message: "The service is unavailable. Try again in a few seconds.",
     extensions: { code: "SERVICE_UNAVAILABLE", retryAfter: 5 },
@@ -41,7 +41,7 @@ describe("when SQLite fails (row 66)", () => {
     status: 503,
     text: '{"status":"unavailable","reason":"the database cannot be read and written"}',
   };
-  /** Probes are made once a second. */
+  /** Waits for the next probe: probes run once a second. */
   const nextProbe = () => sleep(1_100);
   function expectAway({ status, headers, errors }: Answer<unknown>): void {
     expect([status, headers.get("retry-after"), errors]).toMatchObject([503, "5", [AWAY]]);
@@ -54,7 +54,7 @@ describe("when SQLite fails (row 66)", () => {
   async function backAgain(): Promise<void> {
     const deadline = performance.now() + 10_000;
     while (!problems().some(({ msg }) => msg === "the database is back")) {
-      if (performance.now() > deadline) throw new Error("it is not told that the database is back");
+      if (performance.now() > deadline) throw new Error("the log does not say that the database is back");
       await sleep(50);
     }
     expect(problems().map(({ level, msg }) => [level, msg])).toEqual([
@@ -75,7 +75,7 @@ describe("when SQLite fails (row 66)", () => {
     const other = lock();
     const start = performance.now();
     const writes = Promise.all([
-      // As many as check passwords at once: others would wait for their turn first.
+      // As many as may check passwords at the same time: more would wait in the queue first.
       ...Array.from({ length: 2 }, login),
       ...Array.from({ length: 5 }, () => app.send(REFRESH, { refreshToken })),
       ...Array.from({ length: 5 }, () => app.send(CREATE_ITEM, { input: { title: "mine" } }, { token })),
@@ -104,7 +104,7 @@ describe("when SQLite fails (row 66)", () => {
     await backAgain();
   }, 30_000);
 
-  test("a lock that is let go in time costs nobody more than the wait", async () => {
+  test("a lock that is released in time only delays requests", async () => {
     const other = lock();
     const logins = Promise.all(Array.from({ length: 5 }, login));
     await sleep(500);
@@ -113,7 +113,7 @@ describe("when SQLite fails (row 66)", () => {
     expect((await logins).map(codeOf)).toEqual(Array(5).fill(undefined));
   });
 
-  test("full: what does not fit fails whole, and works when there is room", async () => {
+  test("full: a write that does not fit fails completely, and works once there is space", async () => {
     const { accessToken: token } = await app.login("alice");
     const limit = (pages: number) => sql.raw(`pragma max_page_count = ${pages}`).execute(app.latchkey.db);
     await limit(1);
@@ -133,7 +133,7 @@ describe("when SQLite fails (row 66)", () => {
     await backAgain();
   });
 
-  test("probes leave nothing behind, and many cost one a second", async () => {
+  test("probes leave nothing behind, and however many come, one a second is run", async () => {
     const { db } = app.latchkey;
     const state = async () => [
       (await sql`select name from locks`.execute(db)).rows,
@@ -156,7 +156,7 @@ describe("when SQLite fails (row 66)", () => {
     expect(await state()).toEqual(before);
   });
 
-  test("read-only: nobody is let in, who is reads on", async () => {
+  test("read-only: nobody can sign in, and signed-in users can still read", async () => {
     const { accessToken: token } = await app.login("alice");
     const readOnly = (on: boolean) => sql.raw(`pragma query_only = ${on}`).execute(app.latchkey.db);
     expect(await app.request("/readyz")).toMatchObject(READY);
@@ -166,7 +166,7 @@ describe("when SQLite fails (row 66)", () => {
     await nextProbe();
     expect(await app.request("/readyz")).toMatchObject(NOT_READY);
     expect(await app.request("/healthz")).toMatchObject(READY);
-    // OAuth's clients are told in its words (RFC 6749, 4.1.2.1), what is neither in plain ones.
+    // OAuth clients receive an error of RFC 6749, 4.1.2.1.
     const headers = { "content-type": "application/x-www-form-urlencoded" };
     const body = `grant_type=password&username=alice&password=${PASSWORD}`;
     const oauth = await app.request("/token", { method: "POST", headers, body });
@@ -182,7 +182,7 @@ describe("when SQLite fails (row 66)", () => {
     await backAgain();
   });
 
-  test("overwritten: an error for everybody, and the process lives", async () => {
+  test("overwritten: every request fails, and the process survives", async () => {
     const { accessToken: token } = await app.login("alice");
     await sql.raw("pragma wal_checkpoint(truncate)").execute(app.latchkey.db);
     writeFileSync(file, "no database".repeat(100_000));

@@ -40,7 +40,7 @@ import {
 const NEEDED_BY_NO_REQUEST = ["signing_keys", "jobs"];
 /** An attempt counts even when the operation fails afterwards. */
 const COUNTERS = ["attempts"];
-/** All that a client sees of a failure. */
+/** What a client sees of a failure. */
 const MASKED = {
   message: "Something failed on the server. Quote the error id when you report it.",
   extensions: { code: "INTERNAL_SERVER_ERROR", errorId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
@@ -91,7 +91,7 @@ describe.each(DATABASES)("when a table fails on %s (row 66)", (database) => {
   });
   afterAll(() => app.close());
 
-  /** As `app.createUser`, with root's password hash. */
+  /** Creates a user like `app.createUser`, with root's password hash to save time. */
   async function newUser(): Promise<User> {
     const username = `user-${users++}`;
     const now = app.clock.now();
@@ -117,11 +117,11 @@ describe.each(DATABASES)("when a table fails on %s (row 66)", (database) => {
       .issue(app.latchkey.db, purpose, { userId: id, email })
       .then(({ token }) => token);
 
-  /** Operations that succeed, ready to be sent; none prevents a later one. */
+  /** Prepares operations that succeed, none of which prevents a later one. */
   async function prepare(): Promise<Record<string, () => Promise<Answer<unknown>>>> {
-    // Hourly rate limits start again.
+    // Hourly limits start from zero.
     app.clock.advance(HOUR);
-    // Every table is read before and after each operation: they stay small.
+    // Every table is read before and after each operation, so keep them small.
     const { db } = app.latchkey;
     await db.deleteFrom("users").where("id", "!=", root.id).execute();
     await db.deleteFrom("sessions").execute();

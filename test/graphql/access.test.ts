@@ -16,7 +16,7 @@ import { MINUTE } from "../../src/clock.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { CREATE_ITEM } from "../support/operations.js";
 
-/** Who may use each root field. A field that is not here fails the test until somebody has thought of it. */
+/** Who may use each root field. The test fails for a field that is missing here. */
 const ACCESS: Record<string, "everybody" | "users" | "administrators"> = {
   "Query.me": "users",
   "Query.myItems": "users",
@@ -53,7 +53,7 @@ const ACCESS: Record<string, "everybody" | "users" | "administrators"> = {
   "Mutation.revokeUserSessions": "administrators",
 };
 
-/** What one may read of an object that one was given. A field that is not here fails the test, as above. */
+/** The fields of each object. Whoever receives an object may read all of them. */
 const READABLE: Record<string, string> = {
   User: "id username email emailVerified fullName disabled roles createdAt items",
   Item: "id title description owner createdAt updatedAt",
@@ -68,7 +68,7 @@ const READABLE: Record<string, string> = {
   AuditEventEdge: "cursor node",
   PageInfo: "hasNextPage hasPreviousPage startCursor endCursor",
 };
-/** Of these only some: test/graphql/admin.test.ts. */
+/** Except these, which have a guard: test/graphql/user-items.test.ts. */
 const GUARDED = ["User.items"];
 
 const ACTORS = [
@@ -86,13 +86,13 @@ const REASONS: Partial<Record<Actor, string>> = {
   anonymous: "MISSING_TOKEN",
   expired: "TOKEN_EXPIRED",
   disabled: "ACCOUNT_DISABLED",
-  // Without a verified address there is no login, hence no token.
+  // Login requires a verified address, so there is no token.
   unverified: "MISSING_TOKEN",
 };
 
 describe("who may use what", () => {
   let app: App;
-  /** What belongs to `user`, by the field that another might try it at. */
+  /** Ids of what belongs to `user`, by the mutation that another user tries them with. */
   let ids: Record<string, string> = {};
   beforeAll(async () => {
     app = await makeApp();
@@ -137,7 +137,7 @@ describe("who may use what", () => {
     return errors?.[0]?.extensions;
   }
 
-  test("every root field has its row, and says so in the schema (row 59)", () => {
+  test("every root field has a row, and the schema has the same role (row 59)", () => {
     expect(
       rootFields()
         .map(({ name }) => name)
@@ -150,7 +150,7 @@ describe("who may use what", () => {
     }
   });
 
-  test("every field of an object has its row, and a guard or none (row 59)", () => {
+  test("every field of an object has a row, and a guard only where one is expected (row 59)", () => {
     const types = Object.values(app.latchkey.schema.getTypeMap()).filter(isObjectType);
     const objects = types.filter(({ name }) => !/^(__.*|Query|Mutation)$/.test(name));
     const fields = objects.map((type) => [type.name, Object.keys(type.getFields()).join(" ")]);
@@ -191,7 +191,7 @@ describe("who may use what", () => {
     ["updateItem", { title: "mine" }, true],
     ["createUser", OWN, false],
     ["updateUser", { fullName: "Mallory" }, true],
-  ])("%s takes no field but its own (row 60)", async (name, own, withId) => {
+  ])("%s accepts only its own fields (row 60)", async (name, own, withId) => {
     const { accessToken: token } = await app.login("administrator");
     const { field } = rootFields().find(({ field }) => field.name === name)!;
     const { type } = field.args.find((arg) => arg.name === "input")!;
@@ -202,7 +202,7 @@ describe("who may use what", () => {
     for (const [extra, value] of Object.entries({
       id: "0190a0a0-0000-7000-8000-000000000001",
       ownerId: "0190a0a0-0000-7000-8000-000000000001",
-      // To `createUser` an administrator may give it.
+      // `createUser` has this field.
       ...(name !== "createUser" && { roles: ["ADMIN"] }),
       isAdmin: true,
       disabled: false,
@@ -216,7 +216,7 @@ describe("who may use what", () => {
   });
 });
 
-/** Arguments that fit the schema. */
+/** Required arguments, with values that fit the schema. */
 function argumentsOf(args: readonly GraphQLArgument[], id: string): string {
   const given = args.filter(({ type, defaultValue }) => isNonNullType(type) && defaultValue === undefined);
   return given.length === 0

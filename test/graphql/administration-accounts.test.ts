@@ -5,8 +5,8 @@ import { error } from "../support/answers.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { LOGIN, ME } from "../support/operations.js";
-import { makeUser, type SignedIn } from "../support/users.js";
 import { auditEventsOf } from "../support/tables.js";
+import { makeUser, type SignedIn } from "../support/users.js";
 
 const taken = (field: string) =>
   error(`This ${field} is already in use.`, { code: "CONFLICT", field: `input.${field}` });
@@ -26,7 +26,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
   const lastEventOf = async (id: string) => (await auditEventsOf(app.latchkey.db, id)).at(-1);
 
   describe("createUser", () => {
-    test("makes an unverified user without a password, and sends an invitation (row 47)", async () => {
+    test("creates an unverified user without a password, and sends an invitation (row 47)", async () => {
       const input = {
         username: "Invited",
         email: "Invited@Example.com",
@@ -59,7 +59,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
       await app.send(DELETE_USER, { id }, admin);
     });
 
-    test("is refused, and says why, where no invitation can be sent", async () => {
+    test("is refused with a reason if no invitation can be sent", async () => {
       const production = await makeApp({
         databaseUrl: app.databaseUrl,
         clock: app.clock,
@@ -98,7 +98,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
       ["username", { username: "a b c", email: "x@example.com" }],
       ["email", { username: "newcomer", email: "no address" }],
       ["fullName", { username: "newcomer", email: "x@example.com", fullName: "a\nb" }],
-    ])("names the argument when the %s is not one", async (field, input) => {
+    ])("names the argument if the %s is not valid", async (field, input) => {
       const { status, errors } = await app.send(CREATE_USER, { input }, admin);
       expect(status).toBe(400);
       expect(errors![0]!.extensions).toEqual({
@@ -109,7 +109,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
   });
 
   describe("updateUser", () => {
-    test("changes what it is given; the session stays, a new address is verified", async () => {
+    test("changes only the given fields; sessions continue, and a new address counts as verified", async () => {
       const carol = await makeUser(app, "carol");
       const rename = { id: carol.id, input: { username: "Caroline", fullName: "Caroline" } };
       expect((await app.send(UPDATE_USER, rename, admin)).data?.updateUser).toMatchObject({
@@ -135,7 +135,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
       await app.send(DELETE_USER, { id: carol.id }, admin);
     });
 
-    test("the user is told at the old address of another name or address to log in with (row 46)", async () => {
+    test("a change of the username or the address is reported to the old address (row 46)", async () => {
       const mary = await makeUser(app, "mary");
       const input = { username: "maryann", email: "maryann@example.com", fullName: "Mary Ann" };
       await app.send(UPDATE_USER, { id: mary.id, input }, admin);
@@ -162,7 +162,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
       await app.send(DELETE_USER, { id: mary.id }, admin);
     });
 
-    test("an address that nobody has verified is told nothing", async () => {
+    test("nothing is sent to an address that was never verified", async () => {
       const input = { username: "peggy", email: "strangers@example.com" };
       const { id } = (await app.send(CREATE_USER, { input }, admin)).data!.createUser;
       await app.latchkey.outbox.deliverDue();
@@ -177,7 +177,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
       await app.send(DELETE_USER, { id }, admin);
     });
 
-    test("what was sent to the old address opens nothing any more", async () => {
+    test("tokens sent to the old address no longer work", async () => {
       const carol = await makeUser(app, "carol");
       const { db } = app.latchkey;
       const token = { token_hash: "hash", user_id: carol.id, email: "carol@example.com", used_at: null };
@@ -193,7 +193,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
       await app.send(DELETE_USER, { id: carol.id }, admin);
     });
 
-    test("a change that changes nothing is no event", async () => {
+    test("an update that changes nothing is not an audit event", async () => {
       const before = await auditEventsOf(app.latchkey.db, bob.id);
       const input = { username: "BOB", email: "bob@example.com", fullName: null };
       expect((await app.send(UPDATE_USER, { id: bob.id, input }, admin)).data?.updateUser.id).toBe(bob.id);

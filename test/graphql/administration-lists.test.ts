@@ -46,7 +46,7 @@ describe.each(DATABASES)("lists for administrators on %s", (database) => {
     ["a quote", "'", []],
     ["more than ASCII, in any case", "zoë", ["underxscore"]],
     ["more than ASCII, in any other case", "ZoË", ["underxscore"]],
-  ])("users are searched by %s", async (_what, search, found) => {
+  ])("users are found by %s", async (_what, search, found) => {
     expect(await find({ search })).toEqual(found);
   });
 
@@ -96,7 +96,7 @@ describe.each(DATABASES)("lists for administrators on %s", (database) => {
     expect(errors![0]!.extensions).toMatchObject({ code: "BAD_USER_INPUT", violations: [{ field }] });
   });
 
-  test("auditEvents gives newest first what was done by and to a user, by type and since", async () => {
+  test("auditEvents returns what was done by and to a user, newest first, filtered by type and time", async () => {
     app.clock.advance(1000);
     const since = new Date(app.clock.now()).toISOString();
     const bob = await makeUser(app, "bob");

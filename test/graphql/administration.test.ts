@@ -17,8 +17,8 @@ import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { emailedToken } from "../support/emails.js";
 import { CREATE_ITEM, LOGIN, ME, REGISTER, VERIFY_EMAIL } from "../support/operations.js";
-import { makeUser, type SignedIn } from "../support/users.js";
 import { auditEventsOf } from "../support/tables.js";
+import { makeUser, type SignedIn } from "../support/users.js";
 
 const UNKNOWN_ID = "0190a0a0-0000-7000-8000-000000000000";
 const NOT_FOUND = error("There is no user with this id.", { code: "NOT_FOUND" });
@@ -30,7 +30,7 @@ const LAST_ADMINISTRATOR = error(
   },
 );
 
-/** Everything only administrators may do, done to a user. */
+/** Everything that only administrators may do, applied to a user. */
 const ADMINISTRATION = [
   ["users", USERS, () => ({})],
   ["user", USER, (id: string) => ({ id })],
@@ -66,7 +66,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     app.send<Record<string, unknown>, unknown>(document as never, variables, options);
 
   describe.each(ADMINISTRATION)("%s", (_name, document, variables) => {
-    test("is refused to users, for themselves and for others, and to the anonymous (row 59)", async () => {
+    test("is refused to users, for themselves and for others, and to anonymous callers (row 59)", async () => {
       for (const id of [alice.id, bob.id]) {
         const { status, errors } = await send(document, variables(id), alice);
         expect(status).toBe(403);
@@ -78,7 +78,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     });
 
     if (!("id" in variables(""))) return;
-    test("answers NOT_FOUND for an unknown user, and refuses what is no id, a username too", async () => {
+    test("answers NOT_FOUND for an unknown user, and refuses what is not an id, such as a username", async () => {
       const { status, data, errors } = await send(document, variables(UNKNOWN_ID), admin);
       expect({ status, data, errors }).toEqual({ status: 200, data: null, errors: NOT_FOUND });
       const noId = await send(document, variables("alice"), admin);
@@ -89,7 +89,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     });
   });
 
-  test("user shows any user, also the administrator themselves", async () => {
+  test("user returns any user, including the administrator", async () => {
     expect((await app.send(USER, { id: bob.id }, admin)).data?.user).toEqual({
       id: bob.id,
       username: "bob",
@@ -104,7 +104,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     expect(self.data?.user).toMatchObject({ username: "admin", roles: ["USER", "ADMIN"] });
   });
 
-  test("disableUser shuts the user out at once, enableUser lets them log in again (row 34)", async () => {
+  test("disableUser signs the user out immediately, enableUser lets them log in again (row 34)", async () => {
     const dave = await makeUser(app, "dave");
     const { data } = await app.send(DISABLE_USER, { id: dave.id }, admin);
     expect(data?.disableUser).toEqual({ id: dave.id, disabled: true });
@@ -121,7 +121,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     await app.send(DELETE_USER, { id: dave.id }, admin);
   });
 
-  test("setUserRoles is felt on the very next request, and always keeps USER", async () => {
+  test("setUserRoles takes effect with the next request, and always keeps USER", async () => {
     const erin = await makeUser(app, "erin");
     const promoted = await app.send(SET_USER_ROLES, { id: erin.id, roles: ["ADMIN", "ADMIN"] }, admin);
     expect(promoted.data?.setUserRoles.roles).toEqual(["USER", "ADMIN"]);
@@ -138,7 +138,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     await app.send(DELETE_USER, { id: erin.id }, admin);
   });
 
-  test("deleteUser removes the user with what is theirs; the audit log keeps who it was", async () => {
+  test("deleteUser removes the user and everything they own; the audit log keeps who it was", async () => {
     const frank = await makeUser(app, "frank");
     await app.send(CREATE_ITEM, { input: { title: "Frank's" } }, frank);
     expect((await app.send(DELETE_USER, { id: frank.id }, admin)).data).toEqual({ deleteUser: true });
@@ -155,7 +155,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     });
   });
 
-  test("revokeUserSessions ends all of them, and says how many (row 40)", async () => {
+  test("revokeUserSessions ends all of them, and returns how many (row 40)", async () => {
     const grace = await makeUser(app, "grace");
     await app.login("grace");
     const { data } = await app.send(REVOKE_USER_SESSIONS, { id: grace.id }, admin);
@@ -167,7 +167,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     await app.send(DELETE_USER, { id: grace.id }, admin);
   });
 
-  test("the last administrator cannot be demoted, disabled or deleted, not from the command line either", async () => {
+  test("the last administrator cannot be demoted, disabled or deleted, even from the command line", async () => {
     const answers = [
       await app.send(SET_USER_ROLES, { id: admin.id, roles: ["USER"] }, admin),
       await app.send(DISABLE_USER, { id: admin.id }, admin),
@@ -184,7 +184,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     });
   });
 
-  test("what the operator does is written down too, with nobody as the actor", async () => {
+  test("actions of the operator are audited without an actor", async () => {
     const { operator, db } = app.latchkey;
     const { id } = await app.createUser("heidi");
     await operator.setPassword("heidi", `another ${PASSWORD}`);
@@ -207,7 +207,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
     const verifyEmailCode = async (token: string) =>
       (await app.send(VERIFY_EMAIL, { token })).errors?.[0]?.extensions?.["code"];
 
-    test("so that a user who never opened a link can sign in, with a password from the operator too", async () => {
+    test("so that a user who never opened a link can sign in, also with a password that the operator set", async () => {
       const { operator, db } = app.latchkey;
       await register("ivan", "ivan@example.com");
       const link = await emailedToken(app, "ivan@example.com");
@@ -221,7 +221,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
       expect(await verifyEmailCode(link)).toBe("INVALID_TOKEN");
       const verified = (await auditEventsOf(db, user.id)).filter(({ type }) => type === "EMAIL_VERIFIED");
       expect(verified).toMatchObject([{ actorId: null }]);
-      // Again it changes nothing.
+      // A second time, it changes nothing.
       app.clock.advance(1000);
       expect(await operator.verify("ivan")).toEqual(user);
       expect((await auditEventsOf(db, user.id)).filter(({ type }) => type === "EMAIL_VERIFIED")).toEqual(
@@ -230,7 +230,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
       await app.send(DELETE_USER, { id: user.id }, admin);
     });
 
-    test("but not one that another account has verified, nor for nobody", async () => {
+    test("but not an address that another account has verified, nor for an unknown user", async () => {
       const { operator, db } = app.latchkey;
       await register("judy", "alice@example.com");
       await expect(operator.verify("judy")).rejects.toMatchObject({
@@ -258,13 +258,13 @@ describe.each(DATABASES)("two administrators at once on %s (row 71)", (database)
   let app: App;
   afterEach(() => app.close());
 
-  // Asked of the service, where nothing but the rule itself puts them in a row.
+  // Calls the service directly, so that only the rule itself serializes them.
   test.each([
     ["demote", "alone", "USER_ROLES_SET", "setRoles"],
     ["demote", "with a third", "USER_ROLES_SET", "setRoles"],
     ["disable", "alone", "USER_DISABLED", "disable"],
     ["delete", "alone", "ACCOUNT_DELETED", "delete"],
-  ] as const)("%s each other %s, ten times each: one of them succeeds", async (_what, company, type, act) => {
+  ] as const)("%s each other %s, ten times: only one of them succeeds each time", async (_what, company, type, act) => {
     app = await makeApp({ database });
     const { administration, db } = app.latchkey;
     const one = await makeUser(app, "one", ["ADMIN"]);
@@ -291,7 +291,7 @@ describe.each(DATABASES)("two administrators at once on %s (row 71)", (database)
     expect(winners.size).toBe(1);
     const [winner] = winners;
     const codes = new Set(attempts.flatMap(({ winner, code }) => (winner ? [] : [code])));
-    // One who was deleted or disabled meanwhile is not signed in any more, and a deleted one is not found.
+    // An administrator who was deleted or disabled meanwhile is no longer signed in, and a deleted one is not found.
     expect(["FORBIDDEN", "NOT_FOUND", "UNAUTHENTICATED"]).toEqual(expect.arrayContaining([...codes]));
     expect((await app.send(USERS, {}, winner)).errors).toBeUndefined();
     const events = await Promise.all([one, two].map(({ id }) => auditEventsOf(db, id)));

@@ -4,13 +4,13 @@ import { type App, makeApp } from "../support/app.js";
 
 const RUNS = { seed: 20_260_101, numRuns: 100 };
 
-/** What nobody but the client could have made up: a name in GraphQL, a word in JSON and in a header. */
+/** A word that can only come from the client, valid as a GraphQL name, in JSON and in a header. */
 const marker = fc.stringMatching(/^[a-z]{4}[0-9]{4}$/).map((text) => `HUNTER${text}`);
-/** As a number it is told by its digits. */
+/** A number that can only come from the client, recognizable by its digits. */
 const markedNumber = fc.integer({ min: 1, max: 9_999 }).map((n) => 8_675_309_0000 + n);
 const DIGITS = "8675309";
 
-/** The marker in any place of any JSON. @param key the marker as the name of a field */
+/** Any JSON with the marker somewhere in it. @param key the marker as the name of a field */
 const markedJson = (text: string, key = text) =>
   fc.letrec((tie) => ({
     value: fc.oneof(
@@ -119,14 +119,14 @@ const literal = (text: string) =>
 async function expectNothingOf(app: App, texts: string[], act: () => Promise<unknown>) {
   const before = app.seen.length;
   await act();
-  const told = app.seen.slice(before).join("\n");
-  for (const text of texts) expect(told.toLowerCase()).not.toContain(text.toLowerCase());
+  const output = app.seen.slice(before).join("\n");
+  for (const text of texts) expect(output.toLowerCase()).not.toContain(text.toLowerCase());
 }
 
 describe.each([
   ["development", "sqlite"],
   ["production", "postgres"],
-] as const)("in %s on %s no answer and no log line has (row 65)", (environment, database) => {
+] as const)("in %s on %s no answer and no log line contains (row 65)", (environment, database) => {
   let app: App;
   let token: string;
   beforeAll(async () => {
@@ -143,7 +143,7 @@ describe.each([
     const sent = marker.chain((text) =>
       fc.tuple(
         fc.constant(text),
-        // In development the name of an unknown field is its author's to see, as in a document.
+        // In development the name of an unknown field may be quoted, as in a document.
         environment === "production" ? markedJson(text) : markedJson(text, "unknown"),
         fc.constantFrom(...VARIABLES),
       ),
@@ -170,7 +170,7 @@ describe.each([
     );
   });
 
-  test("another part of a request, or a request that is none", async () => {
+  test("another part of a request, or anything from a malformed request", async () => {
     const odd = marker.chain((text) =>
       fc.tuple(
         fc.constant(text),
@@ -199,7 +199,7 @@ describe.each([
             [{ query: "{me{id}}" }, { "content-encoding": text }],
             [
               { query: "{me{id}}" },
-              // One that is well formed would be kept: it comes from a trusted proxy.
+              // A well-formed id would be kept, because it comes from a trusted proxy.
               {
                 "x-request-id": `${text} ${text}`,
                 "x-forwarded-for": text,
@@ -220,7 +220,7 @@ describe.each([
     );
   });
 
-  test("a path or what follows it", async () => {
+  test("a path or a query string", async () => {
     const path = marker.chain((text) =>
       fc.tuple(
         fc.constant(text),
@@ -247,7 +247,7 @@ describe.each([
     await fc.assert(
       fc.asyncProperty(path, async ([text, url, method, preflighted]) => {
         const headers = preflighted ? { "apollo-require-preflight": "1" } : {};
-        // The names of a document may be quoted in development.
+        // Development may quote names in a document.
         fc.pre(environment === "production" || !/query=HUNTER/.test(url));
         await expectNothingOf(app, [text], () => app.request(url, { method, headers }));
       }),
@@ -285,7 +285,7 @@ describe.each([
     ["one operation", "query a{me{id}}"],
     ["several", "query a{me{id}}query b{me{id}}"],
     ["none", "fragment a on User{id}"],
-  ])("the name of the operation to run of %s", async (_what, query) => {
+  ])("the name of the operation to run, of %s", async (_what, query) => {
     await expectNothingOf(app, ["HUNTER"], () => app.post({ query, operationName: "HUNTER2" }));
   });
 
@@ -302,7 +302,7 @@ describe.each([
       );
     });
   } else {
-    test("a name in a document, but in its author's error", async () => {
+    test("a name in a document, except in the error for its author", async () => {
       await fc.assert(
         fc.asyncProperty(names, async ([text, query]) => {
           const before = app.seen.length;

@@ -5,7 +5,7 @@ const CREATE = "mutation($input: CreateItemInput!) { createItem(input: $input) {
 const LIST = "query($first: Int!) { myItems(first: $first) { id } }";
 const AUDIT = "query($since: DateTime) { auditEvents(since: $since) { nodes { id } } }";
 
-describe("the message for a variable of the wrong form", () => {
+describe("the message for a malformed variable", () => {
   let development: App;
   let production: App;
   beforeAll(async () => {
@@ -106,7 +106,7 @@ describe("the message for a variable of the wrong form", () => {
   });
 });
 
-describe("the message for a request that is not GraphQL's", () => {
+describe("the message for a request that is not valid GraphQL", () => {
   let app: App;
   beforeAll(async () => {
     app = await makeApp({ env: { NODE_ENV: "production" } });
