@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 
 const SRC = resolve("src");
 
-/** What each floor of the house may import besides itself: a request falls down and nothing calls back up. */
+/** The floors that each floor may import besides itself: requests go down, and nothing calls back up. */
 const FLOORS: Record<string, string[]> = {
   http: ["graphql", "services", "storage", "crypto", "email"],
   graphql: ["services", "storage", "crypto", "email"],
@@ -13,7 +13,7 @@ const FLOORS: Record<string, string[]> = {
   crypto: [],
   email: [],
 };
-/** Files at the top that any floor may import; the others there join everything and are imported by none. */
+/** Files at the top that any floor may import. The others at the top join everything, and no floor imports them. */
 const SHARED = [
   "errors.ts",
   "config.ts",
@@ -49,7 +49,7 @@ describe("the house", () => {
     expect(importsOf(file).filter((imported) => !SHARED.includes(imported))).toEqual([]);
   });
 
-  test("every file has its place", () => {
+  test("every file is on a floor or shared", () => {
     const floors = new Set(files.map(floorOf));
     expect(
       [...floors].filter((floor) => !(floor in FLOORS) && ![".", "cli", "compose", "config"].includes(floor)),

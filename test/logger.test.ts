@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { loadConfig } from "../src/config.js";
 import { createLogger } from "../src/logger.js";
 
-test("an error is logged without what it carries besides, and without what steers a terminal (row 70)", () => {
+test("an error is logged without its additional properties and without control characters (row 70)", () => {
   const lines: string[] = [];
   const logger = createLogger(loadConfig({}), { write: (line) => void lines.push(line) });
   const cause = Object.assign(new Error("bell \u0007"), { detail: "CANARY" });

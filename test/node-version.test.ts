@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { startProgram } from "./support/program.js";
 
-/** Runs an entry where only what it may load on any Node is there, on a Node that claims to be of this version. */
+/** Runs an entry on a Node that claims this version, with only the files that may load on any Node. */
 async function startOn(version: string, entry: string) {
   const cwd = mkdtempSync(join(tmpdir(), "latchkey-"));
   mkdirSync(join(cwd, "dist"));
@@ -17,7 +17,7 @@ async function startOn(version: string, entry: string) {
 }
 
 test.each(["main", "cli"])(
-  "%s says that Node is too old before it loads anything that needs another",
+  "%s reports that Node is too old before it loads anything that requires a newer one",
   async (entry) => {
     const old = ["16.20.2", "18.20.8", "20.20.2", "22.13.1"];
     expect(await Promise.all(old.map((version) => startOn(version, entry)))).toEqual(

@@ -16,7 +16,7 @@ import { PASSWORD } from "./support/app.js";
 import { LOGIN } from "./support/operations.js";
 import { type Ended, type Program, startProgram } from "./support/program.js";
 
-/** As `npm prune --omit=dev` leaves it: what was built, and the packages that the lock file has for production. */
+/** The state after `npm prune --omit=dev`: the build, and the production packages of the lock file. */
 function prunedCopy(): string {
   const directory = mkdtempSync(join(tmpdir(), "latchkey-"));
   cpSync("dist", join(directory, "dist"), { recursive: true });
@@ -25,7 +25,7 @@ function prunedCopy(): string {
     packages: Record<string, { dev?: true }>;
   };
   for (const [path, { dev }] of Object.entries(packages)) {
-    // A package within another comes along with it.
+    // A nested package is part of the package around it.
     if (!/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || dev || !existsSync(path)) continue;
     mkdirSync(dirname(join(directory, path)), { recursive: true });
     symlinkSync(resolve(path), join(directory, path));
@@ -33,7 +33,7 @@ function prunedCopy(): string {
   return directory;
 }
 
-/** Every command that the documentation has an operator type, such as `user create`. */
+/** Every command in the documentation for operators, such as `user create`. */
 const DOCUMENTED = new Set(
   ["README.md", "docs/operations.md"].flatMap((file) =>
     [...readFileSync(file, "utf8").matchAll(/npx latchkey ([a-z]+(?: [a-z-]+)?)/g)].map(
@@ -42,7 +42,7 @@ const DOCUMENTED = new Set(
   ),
 );
 
-describe("in production, without the packages for development", () => {
+describe("in production, without development packages", () => {
   const cwd = prunedCopy();
   writeFileSync(
     join(cwd, "users.csv"),
@@ -51,7 +51,7 @@ describe("in production, without the packages for development", () => {
   const options = {
     cwd,
     env: {
-      // A package must find only those beside its link, not those beside what the link points to.
+      // A package must resolve packages beside its link, not beside the target of the link.
       NODE_OPTIONS: "--preserve-symlinks",
       PATH: [dirname(process.execPath), process.env["PATH"]].join(delimiter),
       DATABASE_URL: `sqlite:${join(cwd, "data", "latchkey.db")}`,
@@ -59,7 +59,7 @@ describe("in production, without the packages for development", () => {
       PORT: "0",
     },
   };
-  /** The first two have tests of their own. */
+  /** The first two have their own tests. */
   const ran = new Set(["serve", "user verify"]);
   let server: Program;
   let address: string;
@@ -91,11 +91,11 @@ describe("in production, without the packages for development", () => {
     return data.login.user.roles;
   }
 
-  test("no package for development is there", () => {
+  test("there are no development packages", () => {
     expect(existsSync(join(cwd, "node_modules", "typescript"))).toBe(false);
   });
 
-  test("the first administrator is made beside the running server, by `npm run cli`, and logs in", async () => {
+  test("`npm run cli` creates the first administrator beside the running server, who then logs in", async () => {
     ran.add("user create");
     const create = ["user", "create", "alice", "--email", "alice@example.com", "--admin"];
     const npm = ["run", "--silent", "cli", "--", ...create];
@@ -120,14 +120,14 @@ describe("in production, without the packages for development", () => {
     const { stdout } = await cli("keys list");
     expect(stdout).toMatch(/^\S{43} {2}ES256 {2}created \S+Z {2}newest\n$/);
     expect((await cli("keys rotate")).stdout).toMatch(/^Created \S{43}, which signs from \S+Z\.\n$/);
-    // It signs for a minute yet.
+    // It still signs for a minute.
     expect(await cli("keys retire", [stdout.slice(0, 43)])).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/^latchkey: There is no such key, or it still signs: [^\n]*\n$/),
     });
   });
 
-  test("every other documented command does what it says", async () => {
+  test("every other documented command succeeds", async () => {
     const said = await Promise.all([
       cli("migrate"),
       cli("user list"),

@@ -22,12 +22,13 @@ import {
 import { INTROSPECTION_SECRET, postForm } from "./support/tokens.js";
 import { makeUser } from "./support/users.js";
 
-/** Every place that takes a token: gives "taken", or the code it refuses with. */
+/** A place that accepts a token. */
 interface Place {
-  /** The argument of the schema it is, if it is one. */
+  /** Its argument in the schema, if it is a GraphQL field. */
   argument?: string;
+  /** Sends the token. Returns "taken", or the code of the refusal. */
   take(app: App, token: string): Promise<string>;
-  /** What it answers to a token of another kind. */
+  /** The code of its refusal for a token of another kind. */
   refusal(token: string): string;
 }
 
@@ -35,7 +36,7 @@ const codeOf = ({ data, errors }: Answer<unknown>) =>
   data ? "taken" : ((errors?.[0]?.extensions?.["reason"] ?? errors?.[0]?.extensions?.["code"]) as string);
 const errorOf = ({ json }: { json: { error?: string } }) => json.error ?? "taken";
 const always = (code: string) => () => code;
-/** An argument takes no text that is longer than any of its tokens. */
+/** Arguments refuse any text that is longer than their tokens. */
 const ofArgument = (token: string) => (token.length > 200 ? "BAD_USER_INPUT" : "INVALID_TOKEN");
 
 const PLACES = {
@@ -73,7 +74,7 @@ const PLACES = {
       errorOf(await postForm(app, "/token", { grant_type: "refresh_token", refresh_token })),
     refusal: always("invalid_grant"),
   },
-  // Its answer is always the same (RFC 7009, 2.2): what tells is whether a session has ended.
+  // Its answer is always the same (RFC 7009, 2.2), so check whether a session has ended.
   "/revoke": {
     take: async (app, token) => {
       const before = await liveSessions(app);
@@ -107,17 +108,17 @@ const PLACES = {
 } satisfies Record<string, Place>;
 type PlaceName = keyof typeof PLACES;
 
-/** Every kind of token there is: how one is come by, and where it is good. */
+/** A kind of token: how to obtain one, and which places accept it. */
 interface Kind {
   issue(app: App): Promise<string>;
   goodAt: PlaceName[];
-  /** Where its refusal has another code than that of a stranger's, or is a use. */
+  /** Places that refuse it with another code, or where sending it has an effect. */
   except?: Partial<Record<PlaceName, string | "not tried">>;
 }
 
 let users = 0;
 
-/** A purpose that is added to the type has to be added here. */
+/** The type requires every purpose to be here. */
 const EMAILED: Record<TokenPurpose, Kind> = {
   EMAIL_VERIFICATION: {
     async issue(app) {
@@ -174,8 +175,8 @@ const KINDS: Record<string, Kind> = {
     goodAt: [],
     except: { "the bearer of me": "TOKEN_EXPIRED" },
   },
-  // Using it where it was good ends its session: test/graphql/refresh-tokens.test.ts.
-  "a spent refresh token": {
+  // Its use ends the session: test/graphql/refresh-tokens.test.ts.
+  "a consumed refresh token": {
     async issue(app) {
       const { refreshToken } = await makeUser(app);
       await app.send(REFRESH, { refreshToken });
@@ -185,7 +186,7 @@ const KINDS: Record<string, Kind> = {
     goodAt: ["/revoke"],
     except: { refreshToken: "not tried", "/token": "not tried" },
   },
-  "a spent token of an email": {
+  "a consumed token from an email": {
     async issue(app) {
       const token = await EMAILED.EMAIL_VERIFICATION.issue(app);
       await app.send(VERIFY_EMAIL, { token });
@@ -225,50 +226,59 @@ async function liveSessions(app: App): Promise<number> {
   return rows.length;
 }
 
-describe.each(DATABASES)("every kind of token at every place that takes one, on %s (row 27)", (database) => {
-  let app: App;
-  beforeAll(async () => {
-    app = await makeApp({ database, env: { INTROSPECTION_SECRET } });
-    const admin = { username: "admin", email: "admin@example.com", fullName: null };
-    await app.latchkey.operator.create({ ...admin, roles: ["ADMIN"] }, PASSWORD);
-  });
-  afterAll(() => app.close());
+describe.each(DATABASES)(
+  "every kind of token at every place that accepts one, on %s (row 27)",
+  (database) => {
+    let app: App;
+    beforeAll(async () => {
+      app = await makeApp({ database, env: { INTROSPECTION_SECRET } });
+      const admin = { username: "admin", email: "admin@example.com", fullName: null };
+      await app.latchkey.operator.create({ ...admin, roles: ["ADMIN"] }, PASSWORD);
+    });
+    afterAll(() => app.close());
 
-  /** Shows a token at each place where it is not good. Nothing must come of it. */
-  async function showAround(token: string, { goodAt, except = {} }: Kind) {
-    const before = await liveSessions(app);
-    const answers: Record<string, string> = {};
-    const expected: Record<string, string> = {};
-    for (const name of Object.keys(PLACES) as PlaceName[]) {
-      if (goodAt.includes(name) || except[name] === "not tried") continue;
-      answers[name] = await PLACES[name].take(app, token);
-      expected[name] = except[name] ?? PLACES[name].refusal(token);
+    /** Sends a token to every place that should refuse it, without any effect. */
+    async function sendElsewhere(token: string, { goodAt, except = {} }: Kind) {
+      const before = await liveSessions(app);
+      const answers: Record<string, string> = {};
+      const expected: Record<string, string> = {};
+      for (const name of Object.keys(PLACES) as PlaceName[]) {
+        if (goodAt.includes(name) || except[name] === "not tried") continue;
+        answers[name] = await PLACES[name].take(app, token);
+        expected[name] = except[name] ?? PLACES[name].refusal(token);
+      }
+      expect(answers).toEqual(expected);
+      expect(await liveSessions(app)).toBe(before);
     }
-    expect(answers).toEqual(expected);
-    expect(await liveSessions(app)).toBe(before);
-  }
 
-  const goodOnes = Object.entries(KINDS).flatMap(([name, kind]) =>
-    kind.goodAt.map((place) => [name, place, kind] as const),
-  );
-  test.each(goodOnes)("%s is taken by %s, after all others have refused it", async (_name, place, kind) => {
-    const token = await kind.issue(app);
-    await showAround(token, kind);
-    expect(await PLACES[place].take(app, token)).toBe("taken");
-  });
+    const accepted = Object.entries(KINDS).flatMap(([name, kind]) =>
+      kind.goodAt.map((place) => [name, place, kind] as const),
+    );
+    test.each(accepted)(
+      "%s is accepted by %s, after all other places refused it",
+      async (_name, place, kind) => {
+        const token = await kind.issue(app);
+        await sendElsewhere(token, kind);
+        expect(await PLACES[place].take(app, token)).toBe("taken");
+      },
+    );
 
-  const useless = Object.entries(KINDS).filter(([, { goodAt }]) => goodAt.length === 0);
-  test.each(useless)("%s is taken nowhere", async (_name, kind) => {
-    await showAround(await kind.issue(app), kind);
-  });
+    const useless = Object.entries(KINDS).filter(([, { goodAt }]) => goodAt.length === 0);
+    test.each(useless)("%s is accepted nowhere", async (_name, kind) => {
+      await sendElsewhere(await kind.issue(app), kind);
+    });
 
-  test.each(["refreshToken", "/token"] as const)("a spent refresh token is refused by %s", async (place) => {
-    const token = await KINDS["a spent refresh token"]!.issue(app);
-    expect(await PLACES[place].take(app, token)).toBe(PLACES[place].refusal(token));
-  });
-});
+    test.each(["refreshToken", "/token"] as const)(
+      "a consumed refresh token is refused by %s",
+      async (place) => {
+        const token = await KINDS["a consumed refresh token"]!.issue(app);
+        expect(await PLACES[place].take(app, token)).toBe(PLACES[place].refusal(token));
+      },
+    );
+  },
+);
 
-test("every argument of the schema that takes a token is among the places", () => {
+test("every argument of the schema that accepts a token is among the places", () => {
   const schema = buildSchema(readFileSync("schema.graphql", "utf8"));
   const fields = [schema.getQueryType()!, schema.getMutationType()!].flatMap((type) =>
     Object.values(type.getFields()),

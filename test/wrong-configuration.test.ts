@@ -9,11 +9,11 @@ import { LISTENING, runCli, startBuilt, startMain, stop, UNCONFIGURED } from "./
 
 const NO_SMTP = "SMTP_URL is not set: no email is sent, so nobody can be invited or reset a password";
 
-test("the server and a command warn of a misspelled variable, without its value", async () => {
+test("the server and a command warn about a misspelled variable, without its value", async () => {
   const cwd = mkdtempSync(join(tmpdir(), "latchkey-"));
   writeFileSync(join(cwd, ".env"), "CORS_ORIGIN=CANARY\n");
   const env = { DATABASE_URL: newSqliteFile().databaseUrl, PORT: "0", ACCESS_TOKEN_EXPIRE_MINUTS: "CANARY" };
-  const doubts = [
+  const warnings = [
     "ACCESS_TOKEN_EXPIRE_MINUTS is set, but Latchkey does not read it: did you mean ACCESS_TOKEN_EXPIRE_MINUTES?",
     "CORS_ORIGIN is set, but Latchkey does not read it: did you mean CORS_ORIGINS?",
   ];
@@ -25,26 +25,26 @@ test("the server and a command warn of a misspelled variable, without its value"
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line));
-  expect(lines.filter(({ level }) => level === 40).map(({ msg }) => msg)).toEqual([...doubts, NO_SMTP]);
+  expect(lines.filter(({ level }) => level === 40).map(({ msg }) => msg)).toEqual([...warnings, NO_SMTP]);
   const { code, stderr } = await runCli(["user", "list"], { cwd, env });
   expect({ code, stderr }).toEqual({
     code: 0,
-    stderr: doubts.map((doubt) => `latchkey: ${doubt}\n`).join(""),
+    stderr: warnings.map((warning) => `latchkey: ${warning}\n`).join(""),
   });
 });
 
-const CUT_SHORT =
+const TRUNCATED =
   /^\S+\/secret\.key must hold 32 bytes or more: restore it, or set SECRET_KEY, or delete the file to have a new key made$/;
 
-/** Settings of development, where the key is kept in a file with this content. */
+/** Development settings, with this content in the file of the key. */
 function withKeyFile(content: string): NodeJS.ProcessEnv {
   const { databaseUrl, file } = newSqliteFile();
   writeFileSync(join(dirname(file), "secret.key"), content);
   return { ...UNCONFIGURED, DATABASE_URL: databaseUrl };
 }
 
-describe("a wrong configuration ends the start with one line that names the variable", () => {
-  // Accepts connections and never answers.
+describe("a wrong configuration stops the start with one line that names the variable", () => {
+  // A server that accepts connections and never answers.
   const silent = createServer().unref();
   let port: string;
   beforeAll(async () => {
@@ -66,9 +66,9 @@ describe("a wrong configuration ends the start with one line that names the vari
       () => ({ PUBLIC_URL: "" }),
       /^PUBLIC_URL must be set in production: the URL/,
     ],
-    ["an empty secret.key", () => withKeyFile(""), CUT_SHORT],
-    ["a secret.key that is cut short", () => withKeyFile(`${"CANARY".repeat(5)}C\n`), CUT_SHORT],
-    ["a secret.key of nothing but space", () => withKeyFile(" ".repeat(64)), CUT_SHORT],
+    ["an empty secret.key", () => withKeyFile(""), TRUNCATED],
+    ["a truncated secret.key", () => withKeyFile(`${"CANARY".repeat(5)}C\n`), TRUNCATED],
+    ["a secret.key of only whitespace", () => withKeyFile(" ".repeat(64)), TRUNCATED],
     ["PORT", () => ({ PORT: "4000x" }), /^PORT must be a whole number from 0 to 65535$/],
     [
       "DATABASE_URL",
@@ -76,7 +76,7 @@ describe("a wrong configuration ends the start with one line that names the vari
       /^DATABASE_URL must be sqlite:PATH or postgres:\/\/USER:PASSWORD@HOST:PORT\/DATABASE$/,
     ],
     [
-      "a PostgreSQL that is not there",
+      "a PostgreSQL that does not run",
       () => ({ DATABASE_URL: "postgres://latchkey:CANARY@127.0.0.1:1/db" }),
       /^DATABASE_URL cannot be used: connect ECONNREFUSED 127\.0\.0\.1:1$/,
     ],
@@ -86,17 +86,17 @@ describe("a wrong configuration ends the start with one line that names the vari
       /^DATABASE_URL cannot be used: .*timeout/,
     ],
     [
-      "a PostgreSQL that has no such database",
+      "a PostgreSQL without this database",
       () => ({ DATABASE_URL: `${process.env["TEST_POSTGRES_URL"]}/nonesuch` }),
       /^DATABASE_URL cannot be used: database "nonesuch" does not exist$/,
     ],
     [
-      "a file that is no database",
+      "a file that is not a database",
       () => ({ DATABASE_URL: `sqlite:${resolve("package.json")}` }),
       /^DATABASE_URL cannot be used: file is not a database$/,
     ],
     [
-      "a manifest that is not there",
+      "a manifest that does not exist",
       () => ({ PERSISTED_DOCUMENTS: "/nonesuch.json" }),
       /^PERSISTED_DOCUMENTS cannot be used: ENOENT: no such file or directory/,
     ],

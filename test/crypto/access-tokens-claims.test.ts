@@ -3,7 +3,7 @@ import { MINUTE } from "../../src/clock.js";
 import { type App, makeApp } from "../support/app.js";
 import {
   encoded,
-  expectLetIn,
+  expectAccepted,
   expectRefused,
   INTROSPECTION_SECRET,
   issue,
@@ -92,7 +92,7 @@ describe.each(TOKEN_SETUPS)("the claims of access tokens with %s on %s", (algori
     const now = Math.floor(app.clock.now() / 1000);
     const changed = { ...claims, ...change({ ...(claims as unknown as Ours), now }) };
     const hostile = await signedLike(app, header, changed);
-    if (expected === "let in") await expectLetIn(app, hostile, "alice");
+    if (expected === "accepted") await expectAccepted(app, hostile, "alice");
     else await expectRefused(app, hostile, expected);
   });
 });
@@ -112,7 +112,7 @@ describe("tokens of another Latchkey", () => {
       await others[2]!.createUser("alice");
       for (const there of others) {
         const { token } = await issue(there, "alice");
-        await expectLetIn(there, token, "alice");
+        await expectAccepted(there, token, "alice");
         await expectRefused(here, token);
       }
       for (const app of [here, ...others]) await app.close();
@@ -133,7 +133,7 @@ describe("tokens of another Latchkey", () => {
     first.clock.advance(MINUTE);
     const eddsa = await issue(second, "alice");
     expect(eddsa.header["alg"]).toBe("EdDSA");
-    for (const { token } of [es256, eddsa]) await expectLetIn(second, token, "alice");
+    for (const { token } of [es256, eddsa]) await expectAccepted(second, token, "alice");
     // Each key has one algorithm: a token cannot combine one key's id with the other's algorithm.
     for (const [mine, other] of [
       [es256, eddsa],
@@ -148,7 +148,7 @@ describe("tokens of another Latchkey", () => {
     const third = await on("HS256");
     const hs256 = await issue(third, "alice");
     expect(hs256.header["alg"]).toBe("HS256");
-    await expectLetIn(third, hs256.token, "alice");
+    await expectAccepted(third, hs256.token, "alice");
     for (const { token } of [es256, eddsa]) await expectRefused(third, token);
     await expectRefused(second, hs256.token);
 

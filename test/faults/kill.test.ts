@@ -21,23 +21,23 @@ import { type Server, startServer } from "../support/server.js";
 import { auditEventsOf } from "../support/tables.js";
 
 const ROUNDS = 6;
-/** How long after something was acknowledged the process is killed, in milliseconds: the same in every run. */
+/** How long after an acknowledged request the process is killed, in milliseconds. The same in every run. */
 const MOMENTS = fc.sample(fc.integer({ min: 0, max: 300 }), { seed: 71, numRuns: ROUNDS });
-/** As makeApp() is called too, so that each takes the other's tokens; open registration; emails stay where they are. */
+/** The same issuer as makeApp(), so that each accepts the other's tokens; open registration; emails stay queued. */
 const ENV = {
   PUBLIC_URL: "http://localhost:4000",
   REGISTRATION: "open",
   SMTP_URL: "smtp://127.0.0.1:1",
 };
 
-/** Something a client asked for, and whether it was told that it is done. */
+/** A request of a client, and whether its success was acknowledged. */
 interface Attempt {
   username: string;
   acknowledged: boolean;
   accessToken?: string | undefined;
 }
 
-describe.each(DATABASES)("a process killed again and again on %s", (database) => {
+describe.each(DATABASES)("a process that is killed repeatedly on %s", (database) => {
   let app: App;
   let server: Server | undefined;
   beforeEach(async () => {
@@ -48,11 +48,11 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
     await app.close();
   });
 
-  test(`${ROUNDS} times during refresh, register, reset and password change: each is done or not, and what was acknowledged is`, async () => {
+  test(`${ROUNDS} times during refresh, register, reset and password change: each is done completely or not at all, and always if it was acknowledged`, async () => {
     const { db } = app.latchkey;
     await app.createUser("root");
     let users = 0;
-    /** A new user who is signed in. */
+    /** Creates a user and signs them in. */
     async function signIn() {
       const username = `user-${users++}`;
       const { id, email } = await app.createUser(username);
@@ -75,7 +75,7 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
           token: (await tokens.issue(db, "PASSWORD_RESET", { userId: id, email })).token,
         })),
       );
-      // The first passwords of a process take a while more than the others.
+      // The first passwords of a process take longer than the others.
       await running.send(LOGIN, { username: "root", password: PASSWORD }, from);
       await running.send(PASSWORD_STRENGTH, { password: PASSWORD }, from);
       const clients = [
@@ -120,7 +120,7 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
         })(),
       ];
       const ended = Promise.allSettled(clients);
-      // Each round another kind is the one that is waited for.
+      // Each round waits for another kind of request.
       const awaited = Object.values(all)[round % 3]!;
       const before = awaited.filter(({ acknowledged }) => acknowledged).length;
       const deadline = performance.now() + 20_000;
@@ -130,7 +130,7 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
       }
       await setTimeout(moment);
       await running.end("SIGKILL");
-      // Each was cut off, none was refused; who was done before is done.
+      // Each client was cut off or had finished. None was refused.
       for (const end of await ended)
         if (end.status === "rejected")
           expect(String(end.reason)).toMatch(/fetch failed|terminated|SyntaxError/);
@@ -148,7 +148,7 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
     expect(refreshes).toBeGreaterThan(0);
     for (const attempts of Object.values(all))
       expect(attempts.some(({ acknowledged }) => acknowledged)).toBe(true);
-    // Else nothing was killed in the middle.
+    // Otherwise no request was interrupted.
     expect(
       Object.values(all)
         .flat()
@@ -157,7 +157,7 @@ describe.each(DATABASES)("a process killed again and again on %s", (database) =>
   }, 120_000);
 });
 
-/** The user with a password, an event and an email to be sent, or none of it. */
+/** Expects the user with a password, an event and a queued email, or nothing at all. */
 async function expectWholeRegistration(app: App, { username, acknowledged }: Attempt): Promise<void> {
   const { db } = app.latchkey;
   const user = await db.selectFrom("users").selectAll().where("username", "=", username).executeTakeFirst();
@@ -179,7 +179,7 @@ async function expectWholeRegistration(app: App, { username, acknowledged }: Att
   expect((await app.login(username)).user.username).toBe(username);
 }
 
-/** The new password with all that goes with it, or the old one and nothing else. */
+/** Expects the new password with all its effects, or the old one without any. */
 async function expectWholeChange(
   app: App,
   { username, acknowledged, accessToken }: Attempt,
@@ -205,7 +205,7 @@ async function expectWholeChange(
     .orderBy("id")
     .execute();
   const ended = sessions.map(({ ended_at }) => ended_at !== null);
-  // Who changes the password goes on in a new session.
+  // A user who changes the password continues in a new session.
   expect(ended).toEqual(changed ? (type === "PASSWORD_CHANGED" ? [true, false] : [true]) : [false]);
   const events = await auditEventsOf(db, user.id);
   expect(events.filter((event) => event.type === type)).toHaveLength(changed ? 1 : 0);
@@ -222,12 +222,12 @@ async function expectWholeChange(
     .where("user_id", "=", user.id)
     .where("purpose", "=", "PASSWORD_RESET")
     .execute();
-  // A new password withdraws every token, the one that set it too.
+  // A new password deletes every token, including the one that set it.
   expect(tokens).toEqual(type === "PASSWORD_RESET" && !changed ? [{ used_at: null }] : []);
   if (accessToken !== undefined) expect((await app.send(ME, {}, { token: accessToken })).status).toBe(200);
 }
 
-/** Every session has its user, and one refresh token that is not spent. */
+/** Expects every session to have a user and one refresh token that is not consumed. */
 async function expectWholeSessions({ latchkey: { db } }: App): Promise<void> {
   const sessions = await db
     .selectFrom("sessions")

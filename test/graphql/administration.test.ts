@@ -264,37 +264,40 @@ describe.each(DATABASES)("two administrators at once on %s (row 71)", (database)
     ["demote", "with a third", "USER_ROLES_SET", "setRoles"],
     ["disable", "alone", "USER_DISABLED", "disable"],
     ["delete", "alone", "ACCOUNT_DELETED", "delete"],
-  ] as const)("%s each other %s, ten times: only one of them succeeds each time", async (_what, company, type, act) => {
-    app = await makeApp({ database });
-    const { administration, db } = app.latchkey;
-    const one = await makeUser(app, "one", ["ADMIN"]);
-    const two = await makeUser(app, "two", ["ADMIN"]);
-    if (company === "with a third") await makeUser(app, "three", ["ADMIN"]);
-    // Opens the connections, so that they start together.
-    await Promise.all(Array.from({ length: 20 }, () => administration.get(one.id)));
-    const attempts = await Promise.all(
-      Array.from({ length: 20 }, async (_, n) => {
-        const [by, whom] = n % 2 ? [one, two] : [two, one];
-        const caller = { ipAddress: null, userAgent: null };
-        const actor = { userId: by.id, sessionId: String(decodeJwt(by.token)["sid"]), caller };
-        const attempt =
-          act === "setRoles"
-            ? administration.setRoles(whom.id, ["USER"], actor)
-            : administration[act](whom.id, actor).then(() => {});
-        return attempt.then(
-          () => ({ winner: by, code: undefined }),
-          ({ code }: { code?: string }) => ({ winner: undefined, code }),
-        );
-      }),
-    );
-    const winners = new Set(attempts.flatMap(({ winner }) => winner ?? []));
-    expect(winners.size).toBe(1);
-    const [winner] = winners;
-    const codes = new Set(attempts.flatMap(({ winner, code }) => (winner ? [] : [code])));
-    // An administrator who was deleted or disabled meanwhile is no longer signed in, and a deleted one is not found.
-    expect(["FORBIDDEN", "NOT_FOUND", "UNAUTHENTICATED"]).toEqual(expect.arrayContaining([...codes]));
-    expect((await app.send(USERS, {}, winner)).errors).toBeUndefined();
-    const events = await Promise.all([one, two].map(({ id }) => auditEventsOf(db, id)));
-    expect(events.flat().filter((event) => event.type === type)).toMatchObject([{ actorId: winner!.id }]);
-  });
+  ] as const)(
+    "%s each other %s, ten times: only one of them succeeds each time",
+    async (_what, company, type, act) => {
+      app = await makeApp({ database });
+      const { administration, db } = app.latchkey;
+      const one = await makeUser(app, "one", ["ADMIN"]);
+      const two = await makeUser(app, "two", ["ADMIN"]);
+      if (company === "with a third") await makeUser(app, "three", ["ADMIN"]);
+      // Opens the connections, so that they start together.
+      await Promise.all(Array.from({ length: 20 }, () => administration.get(one.id)));
+      const attempts = await Promise.all(
+        Array.from({ length: 20 }, async (_, n) => {
+          const [by, whom] = n % 2 ? [one, two] : [two, one];
+          const caller = { ipAddress: null, userAgent: null };
+          const actor = { userId: by.id, sessionId: String(decodeJwt(by.token)["sid"]), caller };
+          const attempt =
+            act === "setRoles"
+              ? administration.setRoles(whom.id, ["USER"], actor)
+              : administration[act](whom.id, actor).then(() => {});
+          return attempt.then(
+            () => ({ winner: by, code: undefined }),
+            ({ code }: { code?: string }) => ({ winner: undefined, code }),
+          );
+        }),
+      );
+      const winners = new Set(attempts.flatMap(({ winner }) => winner ?? []));
+      expect(winners.size).toBe(1);
+      const [winner] = winners;
+      const codes = new Set(attempts.flatMap(({ winner, code }) => (winner ? [] : [code])));
+      // An administrator who was deleted or disabled meanwhile is no longer signed in, and a deleted one is not found.
+      expect(["FORBIDDEN", "NOT_FOUND", "UNAUTHENTICATED"]).toEqual(expect.arrayContaining([...codes]));
+      expect((await app.send(USERS, {}, winner)).errors).toBeUndefined();
+      const events = await Promise.all([one, two].map(({ id }) => auditEventsOf(db, id)));
+      expect(events.flat().filter((event) => event.type === type)).toMatchObject([{ actorId: winner!.id }]);
+    },
+  );
 });

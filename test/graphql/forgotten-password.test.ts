@@ -30,11 +30,11 @@ describe.each(DATABASES)("accounts on %s", (database) => {
     const reset = (token: string, newPassword = NEW_PASSWORD) =>
       app.send(RESET_PASSWORD, { token, newPassword });
 
-    test("is set anew with the link, once, which ends all sessions and does not sign in (rows 41, 42, 44)", async () => {
+    test("is replaced with the link, once, which ends all sessions and does not sign in (rows 41, 42, 44)", async () => {
       const bystander = await signIn();
       const { email, username, accessToken, refreshToken } = await signIn();
       expect((await ask(email.toUpperCase())).text).toBe('{"data":{"requestPasswordReset":true}}\n');
-      // Asking changes nothing.
+      // The request alone changes nothing.
       expect((await app.send(ME, {}, { token: accessToken })).status).toBe(200);
       expect((await app.login(username)).user.username).toBe(username);
       const token = await tokenFrom(email);
@@ -77,7 +77,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect(codeOf(await reset(third))).toBe("INVALID_TOKEN");
     });
 
-    test("a password that is refused does not cost the link (row 44)", async () => {
+    test("a refused password does not consume the link (row 44)", async () => {
       const { email, username } = await signIn();
       await ask(email);
       const token = await tokenFrom(email);
@@ -105,7 +105,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       });
     });
 
-    test("of 20 uses at once one succeeds (rows 42, 71)", async () => {
+    test("of 20 concurrent uses one succeeds (rows 42, 71)", async () => {
       const { email } = await signIn();
       await ask(email);
       const token = await tokenFrom(email);
@@ -116,7 +116,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       ).toEqual([]);
     });
 
-    test("the link starts with APP_URL, whatever Host the request had (row 45)", async () => {
+    test("the link starts with APP_URL, whatever the Host header (row 45)", async () => {
       const { email } = await signIn();
       const headers = [
         "host: evil.example",

@@ -10,7 +10,7 @@ import { deleteUser } from "../support/tables.js";
 interface Parts {
   header?: Record<string, unknown>;
   claims?: Record<string, unknown>;
-  /** Signs with a key of this algorithm that is nobody's. */
+  /** Signs with a new key of this algorithm instead of ours. */
   forge?: "ES256" | "EdDSA" | "HS256";
 }
 
@@ -32,7 +32,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
   });
   afterAll(() => app.close());
 
-  /** A token as ours are, but for the parts given; a part that is undefined is left out. */
+  /** Returns a valid token with these parts changed; a part that is undefined is left out. */
   async function tokenWith({ header, claims, forge }: Parts = {}): Promise<string> {
     const { user, accessToken } = await app.login("alice");
     const { sid } = JSON.parse(atob(accessToken.split(".")[1]!));
@@ -71,7 +71,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     }
   }
 
-  test("lets a good token in, whatever the scheme's case (row 54)", async () => {
+  test("accepts a valid token, whatever the case of the scheme (row 54)", async () => {
     const token = await tokenWith();
     for (const authorization of [`Bearer ${token}`, `bearer ${token}`, `BEARER  ${token}`]) {
       const { status, data } = await app.send(ME, {}, { headers: { authorization } });
@@ -147,14 +147,14 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     await expectRefused(`Bearer ${accessToken}`, "TOKEN_EXPIRED");
   });
 
-  test("feels an ended session on the very next request (row 34)", async () => {
+  test("refuses the next request of an ended session (row 34)", async () => {
     await app.createUser("ended");
     const { accessToken } = await app.login("ended");
     await app.latchkey.operator.setPassword("ended", "another long password");
     await expectRefused(`Bearer ${accessToken}`, "SESSION_REVOKED");
   });
 
-  test("feels a disabled user on the very next request, and lets them in only by a new login (row 34)", async () => {
+  test("refuses the next request of a disabled user, who needs a new login once enabled (row 34)", async () => {
     await app.createUser("bob");
     const { accessToken } = await app.login("bob");
     await app.latchkey.operator.disable("bob");
@@ -165,7 +165,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     expect((await app.send(ME, {}, { token: fresh })).data?.me.username).toBe("bob");
   });
 
-  test("refuses the token of a deleted user, also when the name is taken again (rows 29, 34)", async () => {
+  test("refuses the token of a deleted user, even if the name is taken again (rows 29, 34)", async () => {
     await app.createUser("gone");
     const { accessToken } = await app.login("gone");
     await deleteUser(app.latchkey.db, "gone");
@@ -173,7 +173,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     await expectRefused(`Bearer ${accessToken}`, "INVALID_TOKEN");
   });
 
-  test("never takes a token from the query string or the body (row 53)", async () => {
+  test("never reads a token from the query string or the body (row 53)", async () => {
     const { accessToken } = await app.login("alice");
     const { status, text } = await app.request(`/graphql?access_token=${accessToken}`, {
       method: "POST",
@@ -185,7 +185,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     expect(app.seen.filter((line) => line.includes('"req"')).join()).not.toContain(accessToken);
   });
 
-  test("a wrong role is told that no token of this user will do (row 52)", async () => {
+  test("the answer to a wrong role says that no token of this user will do (row 52)", async () => {
     const { accessToken: token } = await app.login("alice");
     const { status, headers, errors } = await app.send(USERS, {}, { token });
     expect(status).toBe(403);
@@ -202,7 +202,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
     expect(new Set(said.flat()).size).toBe(8);
   });
 
-  test("a request may mix public and guarded fields only signed in", async () => {
+  test("a request may mix public and guarded fields only if it is signed in", async () => {
     const { data, status } = await app.post({ query: "{ __typename me { id } }" });
     expect([data, status]).toEqual([null, 401]);
     expect((await app.send(LOGIN, { username: "alice", password: "wrong" })).status).toBe(401);

@@ -29,7 +29,7 @@ afterAll(() => app.close());
 const newItem = async () =>
   (await app.send(CREATE_ITEM, { input: { title: "one" } }, { token })).data!.createItem.id;
 
-/** By field, what it answers when it is given an id in upper case. */
+/** By field, whether it works with an id in upper case. */
 const FIELDS: Record<string, () => Promise<unknown>> = {
   myItems: async () => {
     const first = await newItem();
@@ -65,7 +65,7 @@ const FIELDS: Record<string, () => Promise<unknown>> = {
   },
 };
 
-/** They take their user as `user` does, by the same class of arguments. */
+/** These take their user with the same class of arguments as `user`. */
 const LIKE_USER = [
   "updateUser",
   "disableUser",
@@ -75,11 +75,11 @@ const LIKE_USER = [
   "revokeUserSessions",
 ];
 
-test.each(Object.entries(FIELDS))("%s takes an id in any case", async (_field, worksInUpperCase) => {
+test.each(Object.entries(FIELDS))("%s accepts an id in any case", async (_field, worksInUpperCase) => {
   expect(await worksInUpperCase()).toBe(true);
 });
 
-test("no field that takes an id is forgotten", () => {
+test("every field that takes an id is listed", () => {
   const { schema } = app.latchkey;
   const fields = [schema.getQueryType(), schema.getMutationType()].flatMap((type) =>
     Object.values(type!.getFields()),

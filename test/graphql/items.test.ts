@@ -29,7 +29,7 @@ describe.each(DATABASES)("items on %s", (database) => {
     return data!.createItem.id;
   }
 
-  test("an item is made, changed and deleted by its owner", async () => {
+  test("an item is created, changed and deleted by its owner", async () => {
     const input = { title: "Blåhaj 🦈", description: "a shark" };
     const created = (await app.send(CREATE_ITEM, { input }, alice)).data!.createItem;
     const madeAt = new Date(app.clock.now()).toISOString();
@@ -59,7 +59,7 @@ describe.each(DATABASES)("items on %s", (database) => {
     expect((await app.send(DELETE_ITEM, { id }, alice)).errors).toEqual(NOT_FOUND);
   });
 
-  test("another's item answers as one that does not exist", async () => {
+  test("another user's item looks like one that does not exist", async () => {
     const id = await create("alice's");
     const answers = await Promise.all([
       app.send(UPDATE_ITEM, { id, input: { title: "bob's" } }, bob),
@@ -75,7 +75,7 @@ describe.each(DATABASES)("items on %s", (database) => {
     await app.send(DELETE_ITEM, { id }, alice);
   });
 
-  test("myItems pages through the owner's items in the order they were made", async () => {
+  test("myItems pages through the owner's items in the order of their creation", async () => {
     const ids: string[] = [];
     for (let n = 0; n < 60; n++) ids.push(await create(`item ${n}`));
     const page = async (variables: { first?: number; after?: string }) =>
@@ -86,7 +86,7 @@ describe.each(DATABASES)("items on %s", (database) => {
     expect(await page({ first: 100 })).toEqual(ids);
   });
 
-  test("a field's aliases get pages of the sizes they ask for", async () => {
+  test("each alias of a field gets a page of the size it asks for", async () => {
     await app.createUser("carol");
     const { accessToken: token, user } = await app.login("carol");
     const ids: string[] = [];
@@ -103,10 +103,10 @@ describe.each(DATABASES)("items on %s", (database) => {
     });
   });
 
-  test("an answer of all there can be of a hundred items is within its limit", async () => {
+  test("an answer with a hundred items of the largest size is within its limit", async () => {
     await app.createUser("grace");
     const { accessToken: token } = await app.login("grace");
-    // JSON writes this character with six bytes.
+    // This character takes six bytes in JSON.
     const input = { title: "\u0001".repeat(100), description: `${"\u0001".repeat(2730)}abcd` };
     for (let n = 0; n < 100; n++) await app.send(CREATE_ITEM, { input }, { token });
     const { data, text } = await app.send(MY_ITEMS, { first: 100 }, { token });
@@ -137,7 +137,7 @@ describe.each(DATABASES)("items on %s", (database) => {
     try {
       for (const query of ["{myItems{id title owner{id}}}", "{me{items{id title owner{items{id}}}}}"])
         expect((await app.post({ query }, { token })).errors).toBeUndefined();
-      // A statement that reads the column fails.
+      // A statement that reads the column now fails.
       expect((await app.post({ query: "{myItems{description}}" }, { token })).status).toBe(500);
     } finally {
       await schema.alterTable("items").renameColumn("moved", "description").execute();
@@ -159,13 +159,13 @@ describe.each(DATABASES)("items on %s", (database) => {
     });
   });
 
-  /** The plan of the statement that reads items of these owners, and what it reads. */
+  /** Returns the items of these owners, and the plan of the one statement that reads them. */
   async function planFor(firsts: ReadonlyMap<string, number>) {
     const { db } = app.latchkey;
     let statement: RootOperationNode | undefined;
     let results = 0;
     const watched = db.withPlugin({
-      // Parts of it come before the whole.
+      // Called for the parts of a statement first, and for the whole last.
       transformQuery: ({ node }) => {
         statement = node;
         return node;
@@ -186,7 +186,7 @@ describe.each(DATABASES)("items on %s", (database) => {
     };
   }
 
-  test("reading a page costs the page, however many items there are", async () => {
+  test("the cost of reading a page does not depend on how many items there are", async () => {
     const owners = new Map<string, number>();
     for (const [name, first] of [
       ["dave", 3],
@@ -274,7 +274,7 @@ describe.each(DATABASES)("the most items of a user on %s", (database) => {
   });
   afterAll(() => app.close());
 
-  test("of many made at once so many stay; one that is deleted makes room", async () => {
+  test("of many created concurrently only as many as the limit stay, and deleting one makes room", async () => {
     for (const name of ["alice", "bob"]) await app.createUser(name);
     const token = (await app.login("alice")).accessToken;
     const create = (as = token) => app.send(CREATE_ITEM, { input: { title: "x" } }, { token: as });

@@ -22,15 +22,15 @@ describe.each(DATABASES)("login on %s", (database) => {
     await app.createUser("alice");
   });
   afterAll(() => app.close());
-  /** Apps of one test, over the same database. */
+  /** More apps of one test, on the same database. */
   const others: App[] = [];
   afterEach(async () => {
     for (const other of others.splice(0)) await other.close();
-    // So that what one test fails at does not count in the next.
+    // So that failed attempts of one test do not count in the next.
     app.clock.advance(DAY);
   });
 
-  test("answers a bearer token for the right password (row 55)", async () => {
+  test("returns a bearer token for the correct password (row 55)", async () => {
     const { status, headers, data } = await app.send(LOGIN, { username: "alice", password: PASSWORD });
     expect(status).toBe(200);
     expect(headers.get("cache-control")).toBe("no-store");
@@ -55,7 +55,7 @@ describe.each(DATABASES)("login on %s", (database) => {
     expect(me.data?.me).toEqual(data!.login.user);
   });
 
-  test("the token is a JWT of RFC 9068's profile", async () => {
+  test("the token is a JWT as profiled by RFC 9068", async () => {
     const { accessToken, user } = await app.login("alice");
     const now = app.clock.now() / 1000;
     const { kid } = await app.latchkey.keys.signingKey();
@@ -74,13 +74,13 @@ describe.each(DATABASES)("login on %s", (database) => {
   });
 
   test.each([["ALICE"], ["alice@example.com"], ["Alice@Example.COM"], [" alice "], ["ａｌｉｃｅ"]])(
-    "takes %j for alice",
+    "signs in alice as %j",
     async (username) => {
       expect((await app.login(username)).user.username).toBe("alice");
     },
   );
 
-  test("answers an unknown user, a wrong password and a user without one with the same bytes (rows 13, 18)", async () => {
+  test("answers an unknown user, a wrong password and a user without a password with the same bytes (rows 13, 18)", async () => {
     const { db } = app.latchkey;
     await app.createUser("passwordless");
     const { id } = (await app.login("passwordless")).user;
@@ -103,7 +103,7 @@ describe.each(DATABASES)("login on %s", (database) => {
     }
   });
 
-  test("compares the whole password, its case and its spaces, as it was sent (rows 3, 5)", async () => {
+  test("compares the whole password exactly as sent, with its case and spaces (rows 3, 5)", async () => {
     const words = "żółwie śpią głęboko pod mostem nad rzeką ";
     const longest = words + "z".repeat(72 - Buffer.byteLength(words));
     expect(Buffer.byteLength(longest)).toBe(72);
@@ -122,7 +122,7 @@ describe.each(DATABASES)("login on %s", (database) => {
       ["alice", ` ${PASSWORD}`],
       ["alice", `${PASSWORD} `],
       ["alice", PASSWORD.toUpperCase()],
-      // The same text in another normal form is another password.
+      // The same text in another Unicode normalization form is a different password.
       ["accented", accented.normalize("NFD")],
       ["decomposed", accented],
     ] as const) {
@@ -130,7 +130,7 @@ describe.each(DATABASES)("login on %s", (database) => {
     }
   });
 
-  test("tells a disabled user so, but only after the right password", async () => {
+  test("reports that the account is disabled, but only after a correct password", async () => {
     await app.createUser("disabled");
     await app.latchkey.operator.disable("disabled");
     const wrong = await app.send(LOGIN, { username: "disabled", password: "wrong" });
@@ -145,7 +145,7 @@ describe.each(DATABASES)("login on %s", (database) => {
     ]);
   });
 
-  test("works however stale the token beside it", async () => {
+  test("works, even if the request has an expired token", async () => {
     const { accessToken } = await app.login("alice");
     app.clock.advance(HOUR);
     for (const token of [accessToken, "garbage", `${accessToken}x`]) {
@@ -154,7 +154,7 @@ describe.each(DATABASES)("login on %s", (database) => {
     }
   });
 
-  test("names the argument that is not valid, without its value", async () => {
+  test("names an invalid argument, without its value", async () => {
     const { status, errors, text } = await app.send(LOGIN, { username: "", password: PASSWORD });
     expect(status).toBe(400);
     expect(errors?.[0]?.extensions).toEqual({
@@ -170,13 +170,13 @@ describe.each(DATABASES)("login on %s", (database) => {
     expect(text).not.toContain(PASSWORD);
   });
 
-  test("takes a password ten years later: none has to be changed (row 10)", async () => {
+  test("accepts a password after ten years: passwords do not expire (row 10)", async () => {
     const { user } = await app.login("alice");
     app.clock.advance(3653 * DAY);
     expect((await app.login("alice")).user).toEqual(user);
   });
 
-  test("stores bcrypt hashes of the cost that is configured, 12 as it comes (row 11)", async () => {
+  test("stores bcrypt hashes with the configured cost, 12 by default (row 11)", async () => {
     const { bcryptCost } = loadConfig({});
     const own = await makeApp({ database, config: { bcryptCost } });
     await own.createUser("alice");
@@ -190,7 +190,7 @@ describe.each(DATABASES)("login on %s", (database) => {
     await own.close();
   });
 
-  test("hashes anew when the stored hash is of another cost, cheaper or costlier, and only then (row 12)", async () => {
+  test("rehashes the password if the stored hash has another cost, lower or higher, and only then (row 12)", async () => {
     await app.createUser("rehashed");
     const { id } = (await app.login("rehashed")).user;
     const hashOf = () => findPasswordHash(app.latchkey.db, id);
@@ -204,13 +204,13 @@ describe.each(DATABASES)("login on %s", (database) => {
     expect(after).toMatch(/^\$2b\$05\$/);
     await costlier.login("rehashed");
     expect(await hashOf()).toBe(after);
-    // Checking it would take longer than for a user who does not exist.
+    // Otherwise a login would take longer than for a user who does not exist.
     await app.login("rehashed");
     expect(await hashOf()).toMatch(/^\$2b\$04\$/);
   });
 
-  test("a password that is replaced while it is checked does not get in, nor come back (row 12)", async () => {
-    // Checking the cheap hash takes no time; then the password is hashed anew, which does.
+  test("a password that is replaced while it is checked neither signs in nor is restored (row 12)", async () => {
+    // Checking the cheap hash takes no time, but rehashing the password afterwards does.
     others.push(
       await makeApp({ databaseUrl: app.databaseUrl, clock: app.clock, config: { bcryptCost: 12 } }),
     );
@@ -234,7 +234,7 @@ describe.each(DATABASES)("login on %s", (database) => {
     expect(await sessions.execute()).toEqual([]);
   });
 
-  test("an import takes no hash of a higher cost, whose check would take longer (rows 12, 18)", async () => {
+  test("an import refuses a hash of a higher cost, which would take longer to check (rows 12, 18)", async () => {
     const lines = async function* () {
       for (const [line, cost] of [4, 5, 6].entries()) {
         const record = { username: `imported-${cost}`, email: `imported-${cost}@example.com` };
@@ -256,7 +256,7 @@ describe.each(DATABASES)("login on %s", (database) => {
     });
   });
 
-  test("salts every hash on its own", async () => {
+  test("salts every hash separately", async () => {
     const hashes = await app.latchkey.db.selectFrom("credentials").select("password_hash").execute();
     const salts = hashes.map(({ password_hash }) => password_hash.slice(7, 29));
     expect(salts.length).toBeGreaterThan(2);

@@ -26,8 +26,8 @@ describe.each(DATABASES)("accounts on %s", (database) => {
 
   const { emailsTo, tokenFrom, signIn, register, login } = accountsOf(() => app);
 
-  describe("one's own account", () => {
-    test("changePassword ends all sessions and gives the token of a new one (rows 34, 35, 41)", async () => {
+  describe("the caller's own account", () => {
+    test("changePassword ends all sessions and returns the token of a new one (rows 34, 35, 41)", async () => {
       const { username, accessToken, email } = await signIn();
       const elsewhere = await app.login(username);
       const passwords = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
@@ -45,7 +45,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect((await emailsTo(email)).at(-1)?.subject).toMatch(/password was changed/i);
     });
 
-    test("changePassword refuses a wrong current password, which counts as a failed login, and the same again (row 9)", async () => {
+    test("changePassword refuses an unchanged password, and a wrong current one, which counts as a failed login (row 9)", async () => {
       const { user, accessToken } = await signIn();
       const change = (currentPassword: string, newPassword: string) =>
         app.send(CHANGE_PASSWORD, { currentPassword, newPassword }, { token: accessToken });
@@ -70,7 +70,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect((await app.send(ME, {}, { token: accessToken })).status).toBe(200);
     });
 
-    test("updateProfile changes what is given and nothing else (row 60)", async () => {
+    test("updateProfile changes only the given fields (row 60)", async () => {
       const { accessToken, username } = await signIn();
       const update = (input: { fullName?: string | null }) =>
         app.send(UPDATE_PROFILE, { input }, { token: accessToken });
@@ -88,7 +88,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect(codeOf(privileged)).toBe("BAD_USER_INPUT");
     });
 
-    test("updateProfile changes a name 20 times an hour at most: each change is an audit event", async () => {
+    test("updateProfile changes a name at most 20 times an hour, because each change is an audit event", async () => {
       const { accessToken: token, user } = await signIn();
       const update = (fullName: string, as = token) =>
         app.send(UPDATE_PROFILE, { input: { fullName } }, { token: as });
@@ -96,7 +96,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       const before = (await events()).length;
       for (let n = 1; n <= 20; n++) {
         expect((await update(`Name ${n}`)).data?.updateProfile.fullName).toBe(`Name ${n}`);
-        // What changes nothing counts nothing.
+        // An update that changes nothing does not count.
         expect((await update(`Name ${n}`)).errors).toBeUndefined();
       }
       const refused = await update("Name 21");
@@ -116,7 +116,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect((await update("Name 21", renewed)).data?.updateProfile.fullName).toBe("Name 21");
     });
 
-    test("an email address is changed by a link sent to the new one, and the old one is told (row 46)", async () => {
+    test("an email address is changed by a link sent to the new address, and the old address is notified (row 46)", async () => {
       const { accessToken, username, email } = await signIn();
       const newEmail = `changed-${email}`;
       const ask = (currentPassword: string) =>
@@ -135,7 +135,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect((await emailsTo(email)).at(-1)?.subject).toMatch(/email address/i);
     });
 
-    test("an address that has an account cannot be taken, and is not told of", async () => {
+    test("an address that has an account cannot be claimed, and receives no email", async () => {
       const [alice, bob] = [await signIn(), await signIn()];
       const ask = { newEmail: bob.email, currentPassword: PASSWORD };
       const { data } = await app.send(REQUEST_EMAIL_CHANGE, ask, { token: alice.accessToken });
@@ -143,7 +143,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       expect(await emailsTo(bob.email)).toEqual([]);
     });
 
-    test("deleteAccount removes the account and all that belongs to it; the audit log keeps who and when", async () => {
+    test("deleteAccount removes the account and everything that belongs to it; the audit log keeps who and when", async () => {
       const { accessToken, refreshToken, user, username, email } = await signIn();
       await app.send(CREATE_ITEM, { input: { title: "mine" } }, { token: accessToken });
       const remove = (password: string) => app.send(DELETE_ACCOUNT, { password }, { token: accessToken });
@@ -171,7 +171,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
         details: { username },
       });
       expect(await emailsTo(email)).toHaveLength(1);
-      // The name and the address are free again.
+      // The username and the address are available again.
       expect((await register(username, email)).data).toBeTruthy();
     });
   });

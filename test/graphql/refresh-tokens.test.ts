@@ -15,7 +15,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
   const { signIn, refresh, expectRefused, reasonFor } = sessionsOn(() => app);
 
   describe("refreshToken", () => {
-    test("gives a new access token and a new refresh token of the same session", async () => {
+    test("returns a new access token and a new refresh token of the same session", async () => {
       const first = await signIn();
       app.clock.advance(20 * 60 * SECOND);
       expect(await reasonFor(first.accessToken)).toBe("TOKEN_EXPIRED");
@@ -33,7 +33,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       expect(await reasonFor(second.accessToken)).toBeUndefined();
     });
 
-    test("the database holds no token that could be used (row 36)", async () => {
+    test("the database contains no usable token (row 36)", async () => {
       const first = await signIn();
       const second = await refresh(first.refreshToken);
       const dump = JSON.stringify(await app.latchkey.db.selectFrom("refresh_tokens").selectAll().execute());
@@ -44,7 +44,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       }
     });
 
-    test("two tabs: within the grace a spent token gives the same successor, afterwards it ends the session (row 37)", async () => {
+    test("two tabs: within the grace period a consumed token returns the same successor, afterwards it ends the session (row 37)", async () => {
       const first = await signIn();
       const second = await refresh(first.refreshToken);
       app.clock.advance(9 * SECOND);
@@ -53,7 +53,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       expect((await refresh(first.refreshToken)).refreshToken).toBe(second.refreshToken);
       app.clock.advance(SECOND);
       await expectRefused(first.refreshToken);
-      // All of the session is over: its access tokens and its newest refresh token too.
+      // The whole session has ended, with its access tokens and its newest refresh token.
       expect(await reasonFor(second.accessToken)).toBe("SESSION_REVOKED");
       await expectRefused(second.refreshToken);
       const sessionId = sidOf(first.accessToken);
@@ -77,7 +77,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       await expectRefused(last);
     });
 
-    test("three tabs: one that is two refreshes late gets the newest token, not a spent one", async () => {
+    test("three tabs: one that is two refreshes late gets the newest token, not a consumed one", async () => {
       const first = await signIn();
       const second = await refresh(first.refreshToken);
       app.clock.advance(3 * SECOND);
@@ -88,7 +88,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       await refresh(third.refreshToken);
     });
 
-    test("past the grace nothing is kept of a consumed token, and its use still ends the session (row 37)", async () => {
+    test("after the grace period a consumed token is removed, and its use still ends the session (row 37)", async () => {
       const own = await makeApp({ database });
       try {
         const first = await signIn(own);
@@ -99,7 +99,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
         own.clock.advance(16 * SECOND);
         await own.latchkey.jobs.runDue();
         expect(await tokens()).toBe(1);
-        // A session that is refreshed all the time keeps no more, whether a job comes or not.
+        // A session that is refreshed all the time does not accumulate tokens, even if no job runs.
         let last = second;
         for (let n = 0; n < 20; n++) {
           own.clock.advance(8 * SECOND);
@@ -116,7 +116,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       }
     });
 
-    test("a token that shares nothing with those of a session ends none", async () => {
+    test("a token that shares nothing with those of any session ends none", async () => {
       const { refreshToken } = await signIn();
       const stranger = Buffer.from(refreshToken, "base64url");
       stranger[0]! ^= 1;
@@ -124,7 +124,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       await refresh(refreshToken);
     });
 
-    test("a token that is more than ten refreshes late is reused, even within the grace", async () => {
+    test("a token that is more than ten refreshes late counts as reused, even within the grace period", async () => {
       const { refreshToken } = await signIn();
       let last = refreshToken;
       for (let n = 0; n < 10; n++) last = (await refresh(last)).refreshToken;
@@ -134,7 +134,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       await expectRefused(eleventh.refreshToken);
     });
 
-    test("a refresh is no event of its own: the session says when the last one was", async () => {
+    test("a refresh is not an audit event: the session records the time of the last one", async () => {
       const { refreshToken, user } = await signIn();
       app.clock.advance(60 * SECOND);
       const { accessToken } = await refresh(refreshToken);
@@ -144,7 +144,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       expect(types).toEqual(["USER_CREATED", "LOGIN_SUCCEEDED"]);
     });
 
-    test("SESSION_EXPIRE_DAYS holds from the start when it is the shorter (row 39)", async () => {
+    test("SESSION_EXPIRE_DAYS applies from the start if it is the shorter one (row 39)", async () => {
       const short = await makeApp({
         database,
         env: { REFRESH_TOKEN_EXPIRE_DAYS: "14", SESSION_EXPIRE_DAYS: "1" },
@@ -161,7 +161,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       }
     });
 
-    test("REFRESH_GRACE_SECONDS=0 turns the grace off (row 37)", async () => {
+    test("REFRESH_GRACE_SECONDS=0 turns the grace period off (row 37)", async () => {
       const strict = await makeApp({ database, env: { REFRESH_GRACE_SECONDS: "0" } });
       const first = await signIn(strict);
       const second = await refresh(first.refreshToken, strict);
@@ -170,7 +170,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       await strict.close();
     });
 
-    test("a session that is not used ends after REFRESH_TOKEN_EXPIRE_DAYS, to the second (row 39)", async () => {
+    test("an unused session ends after REFRESH_TOKEN_EXPIRE_DAYS, to the second (row 39)", async () => {
       const [idle, used] = [await signIn(), await signIn()];
       app.clock.advance(14 * DAY - SECOND);
       const next = await refresh(used.refreshToken);
@@ -179,7 +179,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       await refresh(next.refreshToken);
     });
 
-    test("a session ends after SESSION_EXPIRE_DAYS however often it is used, its access tokens with it (row 39)", async () => {
+    test("a session ends after SESSION_EXPIRE_DAYS however often it is used, as do its access tokens (row 39)", async () => {
       const started = app.clock.now();
       let { refreshToken } = await signIn();
       for (let n = 0; n < 8; n++) {
@@ -204,7 +204,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       for (const { refreshToken } of [ended, disabled, deleted]) await expectRefused(refreshToken);
     });
 
-    test("an access token does not refresh, a refresh token is no bearer", async () => {
+    test("an access token does not refresh, and a refresh token does not authenticate", async () => {
       const { accessToken, refreshToken } = await signIn();
       const tooLong = await app.send(REFRESH, { refreshToken: accessToken });
       expect(tooLong.errors?.[0]?.extensions?.["code"]).toBe("BAD_USER_INPUT");

@@ -17,7 +17,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
   const { emailsTo, tokenFrom, signIn, register, login } = accountsOf(() => app);
 
   describe("register", () => {
-    test("signs up, sends a link, and lets in once the link was opened", async () => {
+    test("signs up, sends a link, and allows a login once the link was opened", async () => {
       const input = {
         username: "Newcomer",
         email: "New@Example.com",
@@ -51,7 +51,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       );
     });
 
-    test("tells that a username is taken, whatever its case", async () => {
+    test("says that a username is taken, whatever its case", async () => {
       await register("taken");
       const { status, errors } = await register("TAKEN", "other@example.com");
       expect(status).toBe(200);
@@ -61,9 +61,9 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       });
     });
 
-    // One such account would make every list of users that shows addresses an error.
+    // One such account would turn every list of users with addresses into an error.
     test.each(["straße@example.com", '"a b"@example.com', "a@bücher.example"])(
-      "refuses the address %s, which could not be answered as an EmailAddress",
+      "refuses the address %s, which EmailAddress cannot represent",
       async (email) => {
         const answer = await register("foreign", email);
         expect(codeOf(answer)).toBe("BAD_USER_INPUT");
@@ -73,14 +73,14 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       },
     );
 
-    test("takes plus addresses and international domains in their ASCII form", async () => {
+    test("accepts plus addresses and international domains in their ASCII form", async () => {
       for (const email of ["o'neil+latchkey@example.com", "a@xn--bcher-kva.example"]) {
         const username = `plain${email.length}`;
         expect((await register(username, email)).data).toEqual({ register: { username, email } });
       }
     });
 
-    test("never tells that an address has an account, but to its owner (row 19)", async () => {
+    test("says that an address has an account only to its owner (row 19)", async () => {
       const owner = await signIn();
       const [taken, free] = [
         await register("second", owner.email),
@@ -93,16 +93,16 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       const message = (await emailsTo(owner.email)).at(-1);
       expect(message?.subject).toBe("You already have an account");
       expect(message?.text).not.toMatch(/token=/);
-      // Neither does what can be tried with the new account.
+      // Nothing that can be tried with the new account reveals it either.
       expect(codeOf(await login("second"))).toBe("EMAIL_NOT_VERIFIED");
       expect(codeOf(await login("first"))).toBe("EMAIL_NOT_VERIFIED");
       expect(codeOf(await register("second", "third@example.com"))).toBe("CONFLICT");
       expect(codeOf(await login("free@example.com"))).toBe("INVALID_CREDENTIALS");
-      // And the owner's account is the owner's.
+      // The owner's account is unaffected.
       expect((await app.login(owner.email)).user.username).toBe(owner.username);
     });
 
-    test("whoever verifies an address first has it", async () => {
+    test("an address belongs to the account that verifies it first", async () => {
       const email = "contested@example.com";
       await register("squatter", email);
       await register("rightful", email);
@@ -149,7 +149,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       if ("password" in change) expect(answer.text).not.toContain(change.password);
     });
 
-    test("takes a passphrase of plain words, without digits or signs (row 4)", async () => {
+    test("accepts a passphrase of plain words, without digits or symbols (row 4)", async () => {
       expect((await register("plain", undefined, "seven brown kettles sleeping")).data).toBeTruthy();
     });
 
@@ -165,7 +165,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       await closed.close();
     });
 
-    test("of 20 at once one gets the username (row 71)", async () => {
+    test("of 20 concurrent sign-ups one gets the username (row 71)", async () => {
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, n) => register("popular", `p${n}@example.com`)),
       );
@@ -177,7 +177,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
     });
   });
 
-  test("a sign-up that was never verified is gone after a week, and its username free", async () => {
+  test("a sign-up that was never verified is removed after a week, and its username available", async () => {
     await register("abandoned");
     app.clock.advance(7 * 24 * HOUR + 1000);
     await app.latchkey.jobs.runDue();

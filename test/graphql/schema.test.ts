@@ -28,7 +28,7 @@ function authOf(field: GraphQLField<unknown, unknown>): { role: string } | undef
   return (field.extensions["directives"] as { auth?: { role: string } } | undefined)?.auth;
 }
 
-/** The names of arguments, and of what is in them. */
+/** The names of arguments, and of the fields in them. */
 function names(args: readonly (GraphQLArgument | GraphQLInputField)[]): string[] {
   return args.flatMap(({ name, type }) => {
     const named = getNamedType(type);
@@ -46,11 +46,11 @@ describe("the schema", () => {
   const ownTypes = () =>
     Object.values(app.latchkey.schema.getTypeMap()).filter(({ name }) => !name.startsWith("__"));
 
-  test("schema.graphql is what the code says (else run `npm run schema`)", () => {
+  test("schema.graphql matches the code (else run `npm run schema`)", () => {
     expect(readFileSync("schema.graphql", "utf8")).toBe(printSdl(app.latchkey.schema));
   });
 
-  test("everything in it is described", () => {
+  test("everything in it has a description", () => {
     const undescribed: string[] = [];
     const check = (name: string, element: { description?: string | null | undefined }) => {
       if (!element.description) undescribed.push(name);
@@ -82,7 +82,7 @@ describe("the schema", () => {
     }
   });
 
-  test("every list has a page or a bound, and every text has one (row 61)", () => {
+  test("every list has a page or a limit, and every text has a limit (row 61)", () => {
     const fields = ownTypes()
       .filter(isObjectType)
       .flatMap((type) => Object.values(type.getFields()).map((field) => ({ type, field })));
@@ -91,7 +91,7 @@ describe("the schema", () => {
     const isList = ({ type }: GraphQLField<unknown, unknown>) =>
       isListType(isNonNullType(type) ? type.ofType : type);
     const lists = fields.filter(({ field }) => isList(field) && !hasPage(field));
-    // What counts on the page that the field above asks for stands below no field without one.
+    // A list limited by the page of the field above it occurs only below fields with a page.
     const onPages = lists.filter(({ field }) => field.extensions["maxItems"] === "page");
     for (const { type } of onPages) {
       const above = fields.filter(({ field }) => getNamedType(field.type) === type);
@@ -117,7 +117,7 @@ describe("the schema", () => {
     ]);
   });
 
-  // An administrator may name many addresses in one request, and invite their owners.
+  // Addresses do not count for administrators, who may invite many users in one request.
   test("a root field that takes a credential or an address is declared @oncePerRequest (row 17)", () => {
     const { schema } = app.latchkey;
     const undeclared: string[] = [];
@@ -151,7 +151,7 @@ describe("the schema", () => {
     ]);
   });
 
-  test("asks for no hint, no question and no answer, and tells of no password's age (row 10)", () => {
+  test("has no password hint, no secret question, and no password age (row 10)", () => {
     const all = ownTypes().flatMap((type) =>
       isObjectType(type) || isInputObjectType(type)
         ? Object.values<GraphQLField<unknown, unknown> | GraphQLInputField>(type.getFields()).flatMap(
@@ -165,7 +165,7 @@ describe("the schema", () => {
     ).toEqual([]);
   });
 
-  test("an administrator can start a reset, and neither sets nor sees a password or a token (row 47)", () => {
+  test("an administrator can start a reset, but neither set nor see a password or a token (row 47)", () => {
     const { schema } = app.latchkey;
     const told = new Set<string>();
     const tell = (type: GraphQLType) => {
@@ -189,8 +189,8 @@ describe("the schema", () => {
     expect(authOf(schema.getMutationType()!.getFields()["requestPasswordReset"]!)).toBeUndefined();
   });
 
-  // type-graphql never validates a scalar @Arg, and @Authorized on an input field lets everyone in.
-  test("every argument comes through a class, every text in it has a rule", () => {
+  // type-graphql never validates a scalar @Arg, and @Authorized on an input field lets everyone use it.
+  test("every argument is part of a class, and every text in it has a rule", () => {
     const metadata = getTypeGraphQLMetadata();
     const kinds = new Set(
       [...metadata.queries, ...metadata.mutations].flatMap(({ params }) => params!.map(({ kind }) => kind)),
@@ -208,7 +208,7 @@ describe("the schema", () => {
         if (!ruled.has(name)) unruled.push(`${target.name}.${name}`);
       }
     }
-    // A password that cannot be right is a failed login, not bad input.
+    // A password that cannot be correct is a failed login, not bad input.
     expect(unruled.sort()).toEqual([
       "ChangePasswordArgs.currentPassword",
       "DeleteAccountArgs.password",

@@ -25,7 +25,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
   const { signIn, refresh, expectRefused, reasonFor } = sessionsOn(() => app);
 
   describe("ending", () => {
-    test("logout ends the token's own session (row 34)", async () => {
+    test("logout ends the session of the token (row 34)", async () => {
       const [here, other] = [await signIn(), await signIn()];
       const elsewhere = await app.login(here.username);
       const { data } = await app.send(LOGOUT, {}, { token: here.accessToken });
@@ -42,7 +42,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       });
     });
 
-    test("mySessions shows the live ones, newest first (row 40)", async () => {
+    test("mySessions lists the live ones, newest first (row 40)", async () => {
       const first = await signIn();
       app.clock.advance(SECOND);
       const headers = { "user-agent": `Firefox/1 ${"x".repeat(400)}` };
@@ -104,7 +104,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
         }
     });
 
-    test("revokeSession ends one of one's own; another's answers as one that does not exist (row 40)", async () => {
+    test("revokeSession ends a session of the caller; another user's looks like one that does not exist (row 40)", async () => {
       const [alice, bob] = [await signIn(), await signIn()];
       const phone = await app.login(alice.username);
       const id = sidOf(phone.accessToken);
@@ -134,14 +134,14 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       });
     });
 
-    test("revokeOtherSessions ends all but this one, and says how many (row 40)", async () => {
+    test("revokeOtherSessions ends all but this one, and returns how many (row 40)", async () => {
       const here = await signIn();
       const others = [await app.login(here.username), await app.login(here.username)];
       const stranger = await signIn();
       const end = () => app.send(REVOKE_OTHER_SESSIONS, {}, { token: here.accessToken });
       expect((await end()).data).toEqual({ revokeOtherSessions: 2 });
       expect((await end()).data).toEqual({ revokeOtherSessions: 0 });
-      // One event for each session that was ended, and none for nothing.
+      // One event for each session that ended, and none if there was none.
       const events = await auditEventsOf(app.latchkey.db, here.user.id);
       const revoked = events.filter(({ type }) => type === "SESSION_REVOKED");
       expect(revoked.map(({ sessionId }) => sessionId).sort()).toEqual(
@@ -153,7 +153,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
     });
   });
 
-  test("logins are audited: who succeeded, which account one failed for, never what was typed (rows 68, 69)", async () => {
+  test("logins are audited: who succeeded, which account a failure was for, and never what was typed (rows 68, 69)", async () => {
     const { username, user } = await signIn();
     await app.send(LOGIN, { username, password: "wrong" });
     await app.latchkey.operator.disable(username);
@@ -172,7 +172,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
     expect(all).not.toMatch(/CANARY|wrong field/);
   });
 
-  test("what ended is removed after a week, in one process at a time", async () => {
+  test("ended sessions are removed after a week, by one process at a time", async () => {
     const own = await makeApp({ database });
     const other = await makeApp({ databaseUrl: own.databaseUrl, clock: own.clock });
     const [ended, idle, live] = [await signIn(own), await signIn(own), await signIn(own)];
@@ -185,7 +185,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
     expect(await sessionIds()).toHaveLength(3);
     own.clock.advance(SECOND);
     await other.latchkey.jobs.runDue();
-    // Within the hour another process has done it.
+    // Another process has done it within the hour.
     expect(await sessionIds()).toHaveLength(3);
     own.clock.advance(HOUR);
     const { refreshToken } = await refresh(live.refreshToken, own);
@@ -216,7 +216,7 @@ describe.each(DATABASES)("the most sessions of a user on %s", (database) => {
     return data?.mySessions.map(({ id }) => id);
   };
 
-  test("one more ends the one that was used least recently, and says so in the audit log", async () => {
+  test("a sign-in beyond the limit ends the least recently used one, with an audit event", async () => {
     const { id } = await app.createUser("alice");
     const logins = [];
     for (let n = 0; n < 3; n++) {
@@ -239,7 +239,7 @@ describe.each(DATABASES)("the most sessions of a user on %s", (database) => {
     expect(events).toEqual([{ ...SESSION_REVOKED, actorId: id, sessionId: sidOf(second!.accessToken) }]);
   });
 
-  test("those that ended or expired, and another user's, do not count", async () => {
+  test("ended and expired sessions, and another user's, do not count", async () => {
     await app.createUser("bob");
     await app.createUser("carol");
     await app.login("bob");
@@ -254,7 +254,7 @@ describe.each(DATABASES)("the most sessions of a user on %s", (database) => {
     expect(await live(carol.accessToken)).toEqual([sidOf(carol.accessToken)]);
   });
 
-  test("of many logins at once so many stay signed in", async () => {
+  test("of many concurrent logins only as many as the limit stay signed in", async () => {
     await app.createUser("dave");
     const logins = await Promise.all(Array.from({ length: 2 }, () => app.login("dave")));
     logins.push(...(await Promise.all(Array.from({ length: 4 }, () => app.login("dave")))));
@@ -262,7 +262,7 @@ describe.each(DATABASES)("the most sessions of a user on %s", (database) => {
     expect(alive.filter((sessions) => sessions !== undefined)).toHaveLength(3);
   });
 
-  test("when the limit was lowered, a sign-in ends only so many", async () => {
+  test("after the limit was lowered, a sign-in ends a bounded number of sessions", async () => {
     const { id } = await app.createUser("erin");
     const { accessToken } = await app.login("erin");
     const { db } = app.latchkey;
@@ -280,8 +280,8 @@ describe.each(DATABASES)("the most sessions of a user on %s", (database) => {
   });
 });
 
-/** PostgreSQL lets those that wait for a row have it in the order they came. */
-describe("a login whose password was right before the account changed, on postgres (row 71)", () => {
+/** PostgreSQL grants the lock on a row in the order in which connections asked for it. */
+describe("a login whose password was correct before the account changed, on postgres (row 71)", () => {
   let app: App;
   let held: Held | undefined;
   beforeEach(async () => {
@@ -304,7 +304,7 @@ describe("a login whose password was right before the account changed, on postgr
     ],
     ["who was disabled", () => app.latchkey.operator.disable("alice"), "ACCOUNT_DISABLED"],
   ];
-  /** Runs both, so that the first has the account's row before the second. */
+  /** Runs both, so that the first locks the account's row before the second. */
   async function inOrder<A, B>(first: () => Promise<A>, second: () => Promise<B>): Promise<[A, B]> {
     const firstEnded = first();
     await held!.waited();
@@ -318,13 +318,13 @@ describe("a login whose password was right before the account changed, on postgr
       ended_at === null ? "live" : "ended",
     );
 
-  test.each(CHANGES)("of somebody %s meanwhile starts no session", async (_act, change, code) => {
+  test.each(CHANGES)("of a user %s meanwhile starts no session", async (_act, change, code) => {
     const [, answer] = await inOrder(change, login);
     expect(answer.errors?.[0]?.extensions?.["code"]).toBe(code);
     expect(await sessions()).toEqual([]);
   });
 
-  test.each(CHANGES)("of somebody %s after it has its session ended", async (_act, change) => {
+  test.each(CHANGES)("of a user %s afterwards loses its session", async (_act, change) => {
     const [answer] = await inOrder(login, change);
     const { accessToken: token, user } = answer.data!.login;
     expect(await sessions()).toEqual(["ended"]);

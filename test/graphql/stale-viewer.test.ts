@@ -7,13 +7,13 @@ import { makeUser } from "../support/users.js";
 
 interface Case {
   caller: { id: string; sessionId: string; token: string };
-  /** Another user, a session and an item of the caller, to act upon. */
+  /** What the mutations act on: another user, and a session and an item of the caller. */
   other: string;
   session: string;
   item: string;
 }
 
-/** Every mutation for signed-in users, as text; all but `logout`, which a session that has ended cannot hurt. */
+/** Every mutation for signed-in users, as text, except `logout`, for which an ended session makes no difference. */
 const MUTATIONS: Record<string, (of: Case) => string> = {
   revokeSession: ({ session }) => `revokeSession(id: "${session}")`,
   revokeOtherSessions: () => "revokeOtherSessions",
@@ -45,7 +45,7 @@ const unauthenticated = (reason: string, message: string) => ({
 });
 const SESSION_REVOKED = unauthenticated("SESSION_REVOKED", "This session has ended. Log in again.");
 
-/** What happens to the caller while the request runs, and how it is refused then. */
+/** What happens to the caller while the request runs, and the error that refuses the request. */
 const CHANGES: Record<string, { sql: (of: Case["caller"]) => string; error: object }> = {
   demoted: {
     sql: ({ id }) => `update users set roles = '["USER"]' where id = '${id}'`,
@@ -68,11 +68,11 @@ const CHANGES: Record<string, { sql: (of: Case["caller"]) => string; error: obje
   },
 };
 
-describe.each(DATABASES)("a mutation of somebody who may no longer do it, on %s", (database) => {
+describe.each(DATABASES)("a mutation whose caller loses permission while it runs, on %s", (database) => {
   let app: App;
   beforeAll(async () => {
     app = await makeApp({ database });
-    // So that no administrator of a test is the last.
+    // So that no test acts on the last administrator.
     await makeUser(app, "root", ["ADMIN"]);
   });
   afterAll(() => app.close());
@@ -89,7 +89,7 @@ describe.each(DATABASES)("a mutation of somebody who may no longer do it, on %s"
       item: items[0]!.id,
     };
   }
-  /** All that a mutation could have written, but what holds off a guesser. */
+  /** Everything that a mutation could have written, except counted attempts. */
   async function stored() {
     const { db } = app.latchkey;
     return {
@@ -104,7 +104,7 @@ describe.each(DATABASES)("a mutation of somebody who may no longer do it, on %s"
   const errorsOf = ({ errors }: Answer<unknown>) =>
     errors?.map(({ message, path, extensions }) => ({ message, path, extensions }));
 
-  test("every mutation that asks for a signed-in user is in the table", () => {
+  test("every mutation that requires a signed-in user is in the table", () => {
     const fields = app.latchkey.schema.getMutationType()!.getFields();
     const guarded = Object.values(fields).filter(({ extensions }) => "directives" in extensions);
     expect(["logout", ...NAMES].sort()).toEqual(guarded.map(({ name }) => name).sort());
@@ -124,16 +124,16 @@ describe.each(DATABASES)("a mutation of somebody who may no longer do it, on %s"
     expect({ ...after, sessions: null, events: null }).toEqual({ ...before, sessions: null, events: null });
   });
 
-  // That each checks session and role is shown by `logout` and by a demotion; what else they check is one function.
+  // `logout` and a demotion show that each mutation checks session and role. One function checks the rest.
   const cases = Object.keys(CHANGES).flatMap((change) =>
     (change === "demoted" ? FOR_ADMINISTRATORS : ["createItem", "changePassword", "createUser"]).map(
       (name) => [name, change] as const,
     ),
   );
-  test.each(cases)("%s by one who is %s meanwhile", async (name, change) => {
+  test.each(cases)("%s by a caller who is %s meanwhile", async (name, change) => {
     const of = await makeCase();
     const { sql, error } = CHANGES[change]!;
-    // The row of the user is what the request waits for; the change itself may be of another.
+    // The request waits for the row of the user; the change may be to another row.
     const lock = `update users set updated_at = updated_at where id = '${of.caller.id}'`;
     const answer = await meanwhile(app, [lock, sql(of.caller)], async () => {
       const query = `mutation { ${MUTATIONS[name]!(of)} }`;
@@ -151,7 +151,7 @@ describe.each(DATABASES)("a mutation of somebody who may no longer do it, on %s"
     expect(credentials.filter(({ user_id }) => user_id === of.caller.id)).toHaveLength(1);
   });
 
-  test("what follows the deletion of one's own account is refused as that, not as a failure", async () => {
+  test("fields after the deletion of the caller's account are refused as unauthenticated, not as an internal error", async () => {
     const { caller } = await makeCase();
     const query = `mutation { deleteAccount(password: "${PASSWORD}") updateProfile(input: {}) { id } createItem(input: { title: "x" }) { id } }`;
     const answer = await app.post({ query }, { token: caller.token });

@@ -26,7 +26,7 @@ describe.each(DATABASES)("User.items on %s", (database) => {
   });
   afterAll(() => app.close());
 
-  /** The statements sent to the database meanwhile, transactions apart. */
+  /** Returns the statements that the work sends to the database, except those that begin or end a transaction. */
   async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
     const spy = jest.spyOn(app.latchkey.db.getExecutor(), "executeQuery");
     try {
@@ -37,7 +37,7 @@ describe.each(DATABASES)("User.items on %s", (database) => {
     }
   }
 
-  test("a page of users with their items is three queries, however long the page", async () => {
+  test("a page of users with their items takes three queries, however long the page", async () => {
     for (const first of [1, 5, 13]) {
       const statements = await statementsOf(async () => {
         const { data } = await app.send(USERS_WITH_ITEMS, { first, items: 2 }, admin);
@@ -50,7 +50,7 @@ describe.each(DATABASES)("User.items on %s", (database) => {
     }
   });
 
-  test("are each user's oldest, with their owner", async () => {
+  test("are each user's oldest items, with their owner", async () => {
     const { data } = await app.send(USERS_WITH_ITEMS, { first: 5, items: 2 }, admin);
     expect(data!.users.nodes[4]).toMatchObject({
       username: "user3",
@@ -61,21 +61,21 @@ describe.each(DATABASES)("User.items on %s", (database) => {
     });
   });
 
-  test("are given to their owner, as myItems gives them", async () => {
+  test("are visible to their owner, as in myItems", async () => {
     const own = (await app.send(MY_ITEMS_AS_USER, {}, users[3])).data!.me.items;
     const mine = (await app.send(MY_ITEMS, {}, users[3])).data!.myItems;
     expect(own.map(({ id }) => id)).toEqual(mine.map(({ id }) => id));
     expect(own).toHaveLength(3);
   });
 
-  test("are refused to another, and to who is only just signing in (row 59)", async () => {
+  test("are refused to another user, and to a user who is only just signing in (row 59)", async () => {
     const query =
       "mutation ($input: CreateItemInput!) { createItem(input: $input) { owner { items { id } } } }";
     const own = await app.post({ query, variables: { input: { title: "x" } } }, users[0]);
     expect(own.data).toMatchObject({ createItem: { owner: { items: [{}] } } });
     const { errors } = await app.send(LOGIN_WITH_ITEMS, { username: "user1", password: PASSWORD });
     expect(errors![0]!.extensions).toEqual({ code: "UNAUTHENTICATED", reason: "MISSING_TOKEN" });
-    // Signed in as one, and signing in as another.
+    // Signed in as one user, and signing in as another.
     const other = await app.send(LOGIN_WITH_ITEMS, { username: "user1", password: PASSWORD }, users[2]);
     expect(other.status).toBe(403);
     expect(other.errors).toEqual(

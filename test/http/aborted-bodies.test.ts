@@ -14,7 +14,7 @@ describe("a body that its sender aborts", () => {
     ["/revoke", "application/x-www-form-urlencoded"],
     ["/introspect", "application/x-www-form-urlencoded"],
     ["/nothing", "application/json"],
-  ])("is the client's error at %s, and says nothing of the database", async (path, type) => {
+  ])("is a client error at %s, and does not mention the database", async (path, type) => {
     const app = await start({ env: { INTROSPECTION_SECRET } });
     const socket = connect(Number(new URL(app.address).port), "127.0.0.1");
     await once(socket, "connect");

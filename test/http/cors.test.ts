@@ -31,7 +31,7 @@ describe("CORS", () => {
     );
     const answer = await app.post({ query: "{ __typename }" }, { headers: { origin } });
     expect(answer.headers.get("access-control-allow-origin")).toBe(origin);
-    // A page can tell when to try again, and never sends cookies.
+    // A page can read when to try again, and never sends cookies.
     expect(answer.headers.get("access-control-expose-headers")).toBe(
       "WWW-Authenticate, Retry-After, X-Request-Id",
     );
@@ -53,7 +53,7 @@ describe("CORS", () => {
   );
 
   test.each(["/introspect", "/forward-auth", "/healthz", "/readyz", "/metrics", "/emails"])(
-    "is not for %s, which machines and operators use",
+    "does not apply to %s, which machines and operators use",
     async (path) => {
       const asked = await app.request(path, preflight(APP_ORIGIN));
       expect(asked.status).toBe(path === "/forward-auth" ? 401 : 405);

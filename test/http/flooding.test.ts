@@ -13,7 +13,7 @@ const HOST = "host: localhost";
 const JSON_TYPE = "content-type: application/json";
 
 let app: App;
-/** The app of one test. */
+/** The app of a single test. */
 let small: App | undefined;
 beforeAll(async () => {
   app = await makeApp({ env: { INTROSPECTION_SECRET: "a secret of the tests, 32 bytes or more" } });
@@ -24,7 +24,7 @@ afterEach(async () => {
   small = undefined;
 });
 
-test("1,000 sockets that send a byte a second, of headers or of a body, are closed after 10 seconds and stop nobody (row 64)", async () => {
+test("1,000 sockets that send a byte a second, of headers or of a body, are closed after 10 seconds and block nobody (row 64)", async () => {
   const head = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: ";
   const bodyHead = ["POST /graphql HTTP/1.1", HOST, JSON_TYPE, "content-length: 1000", "", ""].join("\r\n");
   const started = performance.now();
@@ -43,9 +43,9 @@ test("1,000 sockets that send a byte a second, of headers or of a body, are clos
     await sleep(25);
   }
   const answers = await ended;
-  // 10 seconds, and what a busy machine adds.
+  // 10 seconds, plus a margin for a busy machine.
   expect(performance.now() - started).toBeLessThan(14_000);
-  // Each was told why, and none was answered.
+  // Each received the reason, and none a result.
   expect(new Set(answers.map((answer) => answer.split("\r\n", 1)[0]))).toEqual(
     new Set(["HTTP/1.1 408 Request Timeout"]),
   );
@@ -55,7 +55,7 @@ test("1,000 sockets that send a byte a second, of headers or of a body, are clos
   expect(times[Math.floor(times.length * 0.95)]).toBeLessThan(500);
 });
 
-/** Sends the beginning, then a byte a second; gives what it was answered when it is closed. */
+/** Sends the beginning, then a byte a second. Resolves to what it received, once it is closed. */
 function slowSocket({ address }: App, begin: string): Promise<string> {
   return new Promise((resolve) => {
     const { port, hostname } = new URL(address);
@@ -66,7 +66,7 @@ function slowSocket({ address }: App, begin: string): Promise<string> {
     socket.on("data", (chunk) => {
       text += chunk;
     });
-    // It writes on while the other side closes.
+    // It may still write while the server closes the connection.
     socket.on("error", () => {});
     socket.on("close", () => {
       clearInterval(timer);
@@ -75,7 +75,7 @@ function slowSocket({ address }: App, begin: string): Promise<string> {
   });
 }
 
-test("connections past the cap are closed at once, and counted, until there is room again", async () => {
+test("connections past the limit are closed immediately, and counted, until there is room again", async () => {
   expect(app.server.server.maxConnections).toBe(10_000);
   small = await makeApp();
   small.server.server.maxConnections = 2;
@@ -85,7 +85,7 @@ test("connections past the cap are closed at once, and counted, until there is r
     expect(await probe(socket)).toMatch(/^HTTP\/1\.1 200 /);
     await closed(socket.destroy());
   }
-  // The server hears of it a moment later.
+  // The server notices a moment later.
   const deadline = Date.now() + 5000;
   while ((await connectionsOf(small)) > 0) {
     if (Date.now() > deadline) throw new Error("the server still holds connections");
@@ -124,12 +124,12 @@ describe("sizes", () => {
     expect(await raw(app.address, fine)).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  // With its length declared: server.test.ts and oauth.test.ts.
+  // For a declared length, see server.test.ts and routes/oauth.test.ts.
   test.each([
     ["/graphql", JSON_TYPE, '{"errors":[{"message":"Request body is too large","extensions":'],
     ["/token", "content-type: application/x-www-form-urlencoded", '{"error":"invalid_request",'],
   ])(
-    "a body of more than 64 KB whose length is not declared is refused with 413 at %s",
+    "a body of more than 64 KB without a declared length is refused with 413 at %s",
     async (path, type, form) => {
       const chunk = `2000\r\n${"a".repeat(0x2000)}\r\n`;
       const lines = rawPost(path, [HOST, type, "transfer-encoding: chunked"], chunk.repeat(9));
@@ -159,7 +159,7 @@ describe("a compressed body", () => {
       { error: "invalid_request", error_description: "Send the body without a Content-Encoding." },
     ],
     ["/nothing", { error: "Send the body without a Content-Encoding." }],
-  ])("is refused with 415 in the form of %s", async (path, expected) => {
+  ])("is refused with 415 in the error format of %s", async (path, expected) => {
     for (const encoding of ["gzip", "BR", "deflate", "zstd", "identity, gzip", "gzip, identity", "x"]) {
       const headers = { "content-encoding": encoding, "content-type": "application/json" };
       const {
@@ -173,13 +173,13 @@ describe("a compressed body", () => {
     }
   });
 
-  test("that is none is read", async () => {
+  test("with the encoding `identity` is read", async () => {
     const { status } = await app.post(QUERY, { headers: { "content-encoding": "Identity" } });
     expect(status).toBe(200);
   });
 });
 
-describe("a request of which two readers could make two", () => {
+describe("a request that two parsers could read differently", () => {
   const length = `content-length: ${QUERY.length}`;
   const chunked = `${QUERY.length.toString(16)}\r\n${QUERY}\r\n0\r\n\r\n`;
 
@@ -192,19 +192,19 @@ describe("a request of which two readers could make two", () => {
     ["an endless chunk extension", ["transfer-encoding: chunked"], `1;${"a".repeat(40_000)}`],
     ["a folded header", [length, "x: a\r\n b"], QUERY],
     ["a space before the colon", [length, "x : a"], QUERY],
-  ])("is refused for %s, and its connection closed", async (_what, headers, body) => {
+  ])("is refused for %s, and its connection is closed", async (_what, headers, body) => {
     const answer = await raw(app.address, rawPost("/graphql", [HOST, JSON_TYPE, ...headers], body));
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
     expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1);
   });
 
-  test("is answered once when it is sound", async () => {
+  test("is answered once if it is well-formed", async () => {
     const answer = await raw(app.address, rawGraphQL({ query: "{ __typename }" }, [HOST]));
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
   });
 });
 
-test("a body that stops half way is refused", async () => {
+test("a body that ends early is refused", async () => {
   const lines = rawPost("/graphql", [HOST, JSON_TYPE, "content-length: 100"], '{"query"');
   const answer = await raw(app.address, lines, async (socket) => void socket.end());
   expect(answer).toMatch(/^HTTP\/1\.1 400 /);
@@ -212,13 +212,13 @@ test("a body that stops half way is refused", async () => {
 });
 
 test.each([1, 3, 20])(
-  "a body of %d MB is refused, up to 4 MB with an answer and not with a broken connection",
+  "a body of %d MB is refused, up to 4 MB with an answer instead of a broken connection",
   async (size) => {
     const body = JSON.stringify({ query: "#".repeat(size * 2 ** 20) });
     const headers = { "content-type": "application/json" };
     for (let n = 0; n < 10; n++) {
       const answer = app.request("/graphql", { method: "POST", headers, body });
-      // Of what is far too large nobody reads the end.
+      // The server closes the connection of a much larger body before its end.
       if (size > 4) await answer.catch(() => {});
       else expect((await answer).status).toBe(413);
     }
@@ -226,8 +226,8 @@ test.each([1, 3, 20])(
   },
 );
 
-test("refusals leave at a steady rate, and nothing else waits for them, nor do probes that fail", async () => {
-  // Routes that cost nothing: what is slower than the rate by itself would show nothing of it.
+test("refusals are sent at a steady rate, and neither other answers nor failed probes wait for them", async () => {
+  // Routes that cost nothing: a route slower than the rate would hide it.
   const server = fastify();
   paceRefusals(server);
   server.get("/refused", (_request, reply) => reply.code(429).send());

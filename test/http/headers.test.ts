@@ -25,7 +25,7 @@ const PATHS = [
 ];
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 
-/** Names and versions of what it is made of. */
+/** Names and versions of the software that the server is made of. */
 const MADE_OF = new RegExp(
   [
     "fastify",
@@ -39,7 +39,7 @@ const MADE_OF = new RegExp(
   ].join("|"),
   "i",
 );
-/** What is no word of ours: HTTP's own version, addresses. */
+/** What looks like a version but is not: the version of HTTP, addresses. */
 const NOT_OURS = /HTTP\/1\.1|127\.0\.0\.1|0\.0\.4/g;
 
 describe.each([
@@ -53,7 +53,7 @@ describe.each([
   afterAll(() => app.close());
 
   const cases = PATHS.flatMap((path) => METHODS.map((method) => [method, path] as const));
-  test.each(cases)("to %s %s has security headers and tells no version (row 62)", async (method, path) => {
+  test.each(cases)("to %s %s has security headers and reveals no version (row 62)", async (method, path) => {
     const answer = await raw(app.address, [
       `${method} ${path} HTTP/1.1`,
       "host: localhost",
@@ -83,7 +83,7 @@ describe.each([
       "cache-control": expect.stringMatching(/^no-store$|^public, max-age=\d+$/),
       "x-request-id": expect.stringMatching(/^[0-9a-f-]{36}$/),
     });
-    // PUBLIC_URL is plain HTTP's.
+    // PUBLIC_URL is plain HTTP.
     expect(headers.has("strict-transport-security")).toBe(false);
     expect(headers.has("server") || headers.has("x-powered-by")).toBe(false);
     expect(head.replace(NOT_OURS, "")).not.toMatch(/apollo-(?!require)|fastify|node/i);
@@ -92,7 +92,7 @@ describe.each([
     }
   });
 
-  test("that refuses a malformed path has those that matter", async () => {
+  test("to a malformed path has the headers that matter", async () => {
     const { status, headers } = await app.request("/%zz");
     expect(status).toBe(400);
     expect(Object.fromEntries(headers)).toMatchObject({
@@ -103,13 +103,13 @@ describe.each([
     });
   });
 
-  // Written to the socket before there is a request.
+  // Node writes these to the socket before there is a request.
   test.each([
     ["400", "NONSENSE\r\n\r\n"],
     ["400", "GET /healthz HTTP/1.1\r\n\r\n"],
     ["417", "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nexpect: nonsense\r\n\r\n"],
     ["431", `GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: ${"a".repeat(17_000)}\r\n\r\n`],
-  ])("that is the parser's own %s tells no version", async (status, request) => {
+  ])("with status %s from the HTTP parser reveals no version", async (status, request) => {
     const answer = await raw(app.address, [request]);
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(answer.replace(NOT_OURS, "")).not.toMatch(MADE_OF);
@@ -123,7 +123,7 @@ test.each([
   ["https://auth.example.com", { HSTS_INCLUDE_SUBDOMAINS: "true" }, "max-age=31536000; includeSubDomains"],
   ["https://auth.example.com", { HSTS_MAX_AGE: "0", HSTS_INCLUDE_SUBDOMAINS: "true" }, null],
   ["http://auth.example.com", { HSTS_MAX_AGE: "300" }, null],
-])("at %s with %j browsers are told of HTTPS: %s", async (PUBLIC_URL, env, expected) => {
+])("answers at %s with %j have Strict-Transport-Security: %s", async (PUBLIC_URL, env, expected) => {
   const app = await start({ env: { PUBLIC_URL, ...env } });
   for (const path of ["/graphql", "/healthz", "/nothing"]) {
     const { headers } = await app.request(path);
@@ -138,7 +138,7 @@ describe("the pages of development", () => {
   });
   afterAll(() => app.close());
 
-  test("the landing page runs the scripts that bear its nonce and Apollo's alone, a nonce for each load", async () => {
+  test("the landing page runs only scripts with its nonce and Apollo's, and has a new nonce on each load", async () => {
     const nonces = new Set<string>();
     for (let n = 0; n < 3; n++) {
       const { headers, text } = await app.request("/graphql", { headers: { accept: "text/html" } });
@@ -158,7 +158,7 @@ describe("the pages of development", () => {
         "form-action 'none'",
         "frame-ancestors 'none'",
       ]);
-      // All that the page has of scripts and styles is let in by it.
+      // The policy allows every script and style of the page.
       const tags = [...text.matchAll(/<(?:script|style)\b[^>]*>/g)].map(([tag]) => tag);
       expect(tags.length).toBeGreaterThanOrEqual(4);
       for (const tag of tags) expect(tag).toMatch(new RegExp(`nonce="?${nonce}"?[ >]`));
@@ -170,7 +170,7 @@ describe("the pages of development", () => {
     expect(nonces.size).toBe(3);
   });
 
-  test("no page but the landing page lets a script run", async () => {
+  test("only the landing page allows scripts", async () => {
     const { headers } = await app.request("/emails");
     expect(headers.get("content-security-policy")).toBe(
       "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

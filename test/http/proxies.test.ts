@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { type App, makeApp } from "../support/app.js";
 
-/** Where a program is installed: nobody needs any of these to test Latchkey. */
+/** Where a proxy is installed, if it is: the tests of Latchkey do not require one. */
 function isInstalled(program: string): boolean {
   try {
     execFileSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" });
@@ -19,7 +19,7 @@ function isInstalled(program: string): boolean {
   }
 }
 
-/** The recipe as the README or a guide has it. */
+/** The recipe from the README or a guide. */
 function recipe(language: string): string {
   const guides = readdirSync("docs").filter((file) => file.endsWith(".md"));
   for (const file of ["README.md", ...guides.map((guide) => join("docs", guide))]) {
@@ -55,7 +55,7 @@ const ORIGIN = "https://app.example.com";
 
 describe.each(Object.entries(PROXIES))("the recipe for %s", (name, argumentsFor) => {
   const installed = isInstalled(name);
-  // Skipped, by name, where it is not installed.
+  // Reported as skipped if the proxy is not installed.
   const run = installed ? test : test.skip;
   let app: App;
   let userId: string;
@@ -104,7 +104,7 @@ describe.each(Object.entries(PROXIES))("the recipe for %s", (name, argumentsFor)
 
   const ask = (init: RequestInit = {}) => fetch(`http://127.0.0.1:${port}/some/path?x=y`, init);
 
-  /** With headers that fetch does not send. @returns the status */
+  /** Sends headers that fetch does not allow. @returns the status */
   async function askRaw(method: string, headers: Record<string, string>): Promise<number> {
     const asked = request({
       host: "127.0.0.1",
@@ -119,7 +119,7 @@ describe.each(Object.entries(PROXIES))("the recipe for %s", (name, argumentsFor)
     return answer.statusCode!;
   }
 
-  /** What the application gets that it could take for Latchkey's: many fold `-`, `_` and `.` to one. */
+  /** The headers that the application could mistake for Latchkey's: many treat `-`, `_` and `.` alike. */
   const latchkeyHeaders = () =>
     received.map((headers) =>
       Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith("latchkey"))),
@@ -146,7 +146,7 @@ describe.each(Object.entries(PROXIES))("the recipe for %s", (name, argumentsFor)
     ["a GET", {}],
     ["a large body", { method: "POST", body: "x".repeat(100_000) }],
     ["a compressed body", { method: "POST", body: "{}", headers: { "content-encoding": "gzip" } }],
-  ])("passes on %s of a signed-in user, and says who it is", async (_what, init) => {
+  ])("passes on %s of a signed-in user, with the user's id and roles", async (_what, init) => {
     const answer = await ask({ ...init, headers: { ...init.headers, ...FORGED, authorization } });
     expect([answer.status, await answer.text()]).toEqual([200, "behind"]);
     expect(latchkeyHeaders()).toEqual([{ "latchkey-user-id": userId, "latchkey-roles": "USER" }]);

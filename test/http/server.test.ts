@@ -35,7 +35,7 @@ describe("in development", () => {
     ),
   )("graphql-http audit %s: %s", async (_id, _name, audit) => {
     const result = await audit.fn();
-    // "warn" is a SHOULD: statuses of errors are the design's, and GET needs a header against CSRF.
+    // A SHOULD may "warn": error statuses follow our own rules, and GET requires a header against CSRF.
     expect({ status: result.status, reason: "reason" in result && result.reason }).not.toMatchObject({
       status: "error",
     });
@@ -49,14 +49,14 @@ describe("in development", () => {
     expect(data).toEqual({ __schema: { queryType: { name: "Query" } } });
   });
 
-  test("answers in the media type asked for", async () => {
+  test("answers in the requested media type", async () => {
     const asked = "application/graphql-response+json";
     const answer = await app.post({ query: "{ __typename }" }, { headers: { accept: asked } });
     expect(answer.headers.get("content-type")).toBe(`${asked}; charset=utf-8`);
     expect((await app.send(ME, {}, { headers: { accept: asked } })).status).toBe(401);
   });
 
-  // Which of two counts, readers differ on; also when both are the same.
+  // Parsers disagree about which of two headers counts. Refused even if both are the same.
   const TWO = "Send one Authorization header.";
   test.each([
     [
@@ -68,34 +68,37 @@ describe("in development", () => {
     ["/token", FORM, JSON.stringify({ error: "invalid_request", error_description: TWO })],
     ["/revoke", FORM, JSON.stringify({ error: "invalid_request", error_description: TWO })],
     ["/nothing", FORM, JSON.stringify({ error: TWO })],
-  ])("refuses two Authorization headers at %s, in its own form (row 52)", async (path, type, expected) => {
-    const { accessToken } = await app.login("alice");
-    const body = path === "/graphql" ? '{"query":"{ me { id } }"}' : `token=${accessToken}`;
-    const good = path === "/introspect" ? INTROSPECTION_SECRET : accessToken;
-    for (const second of [good, "other"]) {
-      const answer = await raw(app.address, [
-        `POST ${path} HTTP/1.1`,
-        "host: localhost",
-        `content-type: ${type}`,
-        `content-length: ${body.length}`,
-        "connection: close",
-        `authorization: Bearer ${good}`,
-        `Authorization: Bearer ${second}`,
-        "",
-        body,
-      ]);
-      expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-      expect(answer).toContain('www-authenticate: Bearer error="invalid_request"');
-      expect(answer.split("\r\n\r\n")[1]).toBe(expected);
-    }
-    expect((await app.send(ME, {}, { token: accessToken })).status).toBe(200);
-  });
+  ])(
+    "refuses two Authorization headers at %s, in the error format of the path (row 52)",
+    async (path, type, expected) => {
+      const { accessToken } = await app.login("alice");
+      const body = path === "/graphql" ? '{"query":"{ me { id } }"}' : `token=${accessToken}`;
+      const good = path === "/introspect" ? INTROSPECTION_SECRET : accessToken;
+      for (const second of [good, "other"]) {
+        const answer = await raw(app.address, [
+          `POST ${path} HTTP/1.1`,
+          "host: localhost",
+          `content-type: ${type}`,
+          `content-length: ${body.length}`,
+          "connection: close",
+          `authorization: Bearer ${good}`,
+          `Authorization: Bearer ${second}`,
+          "",
+          body,
+        ]);
+        expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+        expect(answer).toContain('www-authenticate: Bearer error="invalid_request"');
+        expect(answer.split("\r\n\r\n")[1]).toBe(expected);
+      }
+      expect((await app.send(ME, {}, { token: accessToken })).status).toBe(200);
+    },
+  );
 
   test.each([
     ["host: localhost", "Host: localhost", "Host"],
     ["host: localhost", "host: other.example", "Host"],
     ["content-type: application/json", "Content-Type: text/plain", "Content-Type"],
-  ])("refuses %j beside %j", async (first, second, name) => {
+  ])("refuses %j together with %j", async (first, second, name) => {
     const message = `Send one ${name} header.`;
     const others = name === "Host" ? ["content-type: application/json"] : ["host: localhost"];
     for (const [path, expected] of [
@@ -119,7 +122,7 @@ describe("in development", () => {
     }
   });
 
-  test.each(["%%%", "a b", "[::1", ""])("refuses the Host %j as the client's error", async (host) => {
+  test.each(["%%%", "a b", "[::1", ""])("refuses the Host %j as a client error", async (host) => {
     const answer = await raw(app.address, rawGraphQL({ query: "{ __typename }" }, [`host: ${host}`]));
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
     expect(answer).toContain(
@@ -128,7 +131,7 @@ describe("in development", () => {
   });
 
   test.each(["a b", ":", "https, a b"])(
-    "refuses the X-Forwarded-Proto %j of a trusted proxy as the client's error",
+    "refuses the X-Forwarded-Proto %j of a trusted proxy as a client error",
     async (proto) => {
       const headers = ["host: localhost", `x-forwarded-proto: ${proto}`];
       const answer = await raw(app.address, rawGraphQL({ query: "{ __typename }" }, headers));
@@ -137,7 +140,7 @@ describe("in development", () => {
     },
   );
 
-  test.each(["https", "http, https", "HTTPS", ""])("takes the X-Forwarded-Proto %j", async (proto) => {
+  test.each(["https", "http, https", "HTTPS", ""])("accepts the X-Forwarded-Proto %j", async (proto) => {
     const headers = ["host: localhost", `x-forwarded-proto: ${proto}`];
     const answer = await raw(app.address, rawGraphQL({ query: "{ __typename }" }, headers));
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
@@ -148,13 +151,13 @@ describe("in development", () => {
     ["a batch", JSON.stringify([{ query: "{ __typename }" }]), { "content-type": "application/json" }, 400],
     ["no query", "{}", { "content-type": "application/json" }, 400],
     [
-      "an operation it does not have",
+      "the name of an operation that is not in the document",
       JSON.stringify({ query: "{ __typename }", operationName: PASSWORD }),
       { "content-type": "application/json" },
       400,
     ],
     [
-      "several operations and none named",
+      "several operations without a name to run",
       JSON.stringify({ query: "query A { __typename } query B { __typename }" }),
       { "content-type": "application/json" },
       400,
@@ -167,7 +170,7 @@ describe("in development", () => {
       { "content-type": "application/json" },
       413,
     ],
-  ])("refuses %s in GraphQL's form", async (_what, body, headers, expected) => {
+  ])("refuses %s with a GraphQL error", async (_what, body, headers, expected) => {
     const { status, text } = await app.request("/graphql", { method: "POST", body, headers });
     expect(status).toBe(expected);
     expect(JSON.parse(text).errors).toEqual([
@@ -175,7 +178,7 @@ describe("in development", () => {
     ]);
   });
 
-  test("refuses a subscription, and a Host that is none", async () => {
+  test("refuses a subscription, and an invalid Host", async () => {
     const { status, errors } = await app.post({ query: "subscription { me { id } }" });
     expect([status, errors]).toEqual([
       400,
@@ -200,12 +203,12 @@ describe("in development", () => {
     ["/healthz", "GET, HEAD", { error: "Send GET or HEAD." }],
     ["/emails", "GET, HEAD", { error: "Send GET or HEAD." }],
     ["/.well-known/jwks.json", "GET, HEAD", { error: "Send GET or HEAD." }],
-  ])("%s allows %s alone", async (path, allow, expected) => {
+  ])("%s allows only %s", async (path, allow, expected) => {
     const { status, headers, text } = await app.request(path, { method: "PUT", body: "x" });
     expect([status, headers.get("allow"), JSON.parse(text)]).toEqual([405, allow, expected]);
   });
 
-  test("automatic persisted queries are off, in Apollo's words, so that its client sends the document", async () => {
+  test("automatic persisted queries are off, with the error that makes Apollo Client send the document", async () => {
     const persistedQuery = { version: 1, sha256Hash: "0".repeat(64) };
     for (const query of [undefined, "{ __typename }"]) {
       const { status, data, errors } = await app.post({ query, extensions: { persistedQuery } });
@@ -216,7 +219,7 @@ describe("in development", () => {
     }
   });
 
-  // Each would come back quoted by graphql-js.
+  // graphql-js would quote each of these.
   test.each([
     [
       "a variable",
@@ -251,13 +254,13 @@ describe("in development", () => {
     ["query ($u: String!) { me { id } }", 'Variable "$u" is never used.'],
     ["{ me }", 'Field "me" of type "User!" must have a selection of subfields. Did you mean "me { ... }"?'],
     ["{", "The document is not valid GraphQL at this location."],
-  ])("still helps with %s", async (query, message) => {
+  ])("explains the error in %s", async (query, message) => {
     const { status, errors } = await app.post({ query });
     expect(status).toBe(400);
     expect(errors?.[0]?.message).toBe(message);
   });
 
-  test("masks what fails inside, and logs it under the id it shows", async () => {
+  test("masks an internal error, and logs it with the id in the answer", async () => {
     const { accessToken } = await app.login("alice");
     const broken = await start({ databaseUrl: app.databaseUrl });
     await broken.latchkey.db.destroy();
@@ -274,7 +277,7 @@ describe("in development", () => {
     );
   });
 
-  test("gives each request an id, which the log has too", async () => {
+  test("gives each request an id, which is in the log too", async () => {
     const { headers } = await app.post({ query: "{ __typename }" });
     const id = headers.get("x-request-id");
     expect(id).toMatch(/^[0-9a-f-]{36}$/);
@@ -343,7 +346,7 @@ describe("in production", () => {
     }
   });
 
-  test("has all three when APOLLO_SANDBOX is on", async () => {
+  test("has landing page, introspection and CORS if APOLLO_SANDBOX is on", async () => {
     const open = await start({ env: { ...PRODUCTION, APOLLO_SANDBOX: "true" } });
     expect((await open.request("/graphql", { headers: { accept: "text/html" } })).text).toContain("<html");
     expect((await open.post({ query: "{ __schema { queryType { name } } }" })).status).toBe(200);

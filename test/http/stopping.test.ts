@@ -27,7 +27,7 @@ async function startProcess(seconds: number): Promise<Server> {
   return server;
 }
 
-/** Connections that are kept open. */
+/** Returns an agent that keeps its connections open. */
 function keepAlive(): Agent {
   const agent = new Agent({ keepAlive: true });
   cleanups.push(() => agent.destroy());
@@ -49,25 +49,25 @@ async function refused(url: string): Promise<void> {
       ({ code }: NodeJS.ErrnoException) => code,
     );
     if (error === "ECONNREFUSED") return;
-    // One that was opened in the moment in which the port closed: nobody can accept it any more.
+    // ECONNRESET: the connection was opened just as the port closed, and could not be accepted.
     const expected = [undefined, "ECONNRESET"];
     expect([expected.includes(error), performance.now() < deadline]).toEqual([true, true]);
     await sleep(10);
   }
 }
 
-test("without a delay a stop waits for no connection that is idle or was only opened, and finishes what is in flight", async () => {
+test("without a delay a stop finishes requests in flight, and waits for no idle or unused connection", async () => {
   const app = await start(0);
   await app.createUser("alice");
   const { port } = new URL(app.address);
 
-  // One that was answered and is kept, and one that has asked nothing yet, as browsers open them in advance.
+  // An idle connection, and one without a request yet, as browsers open them in advance.
   expect((await ask(`${app.address}/healthz`, keepAlive())).connection).toBe("keep-alive");
   const opened = connect(Number(port), "127.0.0.1");
   await once(opened, "connect");
   const openedEnds = once(opened.resume(), "close");
 
-  // And one that waits for its answer, over which the client would like to ask again.
+  // And a keep-alive connection whose request is in flight.
   const held = await hold(app, ["update users set updated_at = updated_at"]);
   cleanups.push(() => held.commit());
   const headers = { "content-type": "application/x-www-form-urlencoded" };
@@ -83,11 +83,11 @@ test("without a delay a stop waits for no connection that is idle or was only op
   expect([response.statusCode, response.headers.connection]).toEqual([200, "close"]);
   response.resume();
   await closed;
-  // Node keeps an answered connection for 5 seconds more.
+  // Node would keep an idle connection for 5 seconds.
   expect(performance.now() - began).toBeLessThan(4_000);
 });
 
-test("while it stops it is not ready, still answers what comes, and ends connections with their answers", async () => {
+test("while it stops it is not ready, still answers requests, and closes each connection with its answer", async () => {
   const app = await start(1);
   expect(await ask(`${app.address}/readyz`)).toMatchObject({ status: 200, text: '{"status":"ok"}' });
   const agent = keepAlive();
@@ -108,7 +108,7 @@ test("while it stops it is not ready, still answers what comes, and ends connect
   }
   expect(await ask(`${app.address}/healthz`)).toMatchObject({ status: 200, connection: "close" });
   await refused(`${app.address}/healthz`);
-  // A request that was on its way over a connection that is open.
+  // A request on a connection that was already open.
   expect(await ask(`${app.address}/healthz`, idle)).toMatchObject({ status: 200, connection: "close" });
   await closed;
 });
@@ -123,7 +123,7 @@ test("is not ready without its database", async () => {
   expect(await app.request("/healthz")).toMatchObject({ status: 200 });
 });
 
-test("a stop under load resets no request, over new connections and kept ones", async () => {
+test("a stop under load resets no request, on new and on keep-alive connections", async () => {
   const server = await startProcess(2);
   const url = `${server.address}/.well-known/jwks.json`;
   const idle = Array.from({ length: 4 }, keepAlive);
@@ -143,12 +143,12 @@ test("a stop under load resets no request, over new connections and kept ones", 
   await sleep(300);
   await Promise.all(idle.map(count));
   server.program.child.kill("SIGTERM");
-  // A proxy notices after a while, and opens no more connections then.
+  // A proxy notices after a while, and then opens no more connections.
   await sleep(1_000);
   noticed = true;
   await Promise.all(clients);
   await refused(url);
-  // What was idle all the time is still open.
+  // Connections that were idle all the time are still open.
   await Promise.all(idle.map(count));
   expect((await server.program.ended).code).toBe(0);
   expect(outcomes).toEqual({
@@ -158,12 +158,12 @@ test("a stop under load resets no request, over new connections and kept ones", 
   });
 });
 
-test.each(["SIGTERM", "SIGINT"] as const)("a second %s stops at once", async (signal) => {
+test.each(["SIGTERM", "SIGINT"] as const)("a second %s stops immediately", async (signal) => {
   const server = await startProcess(60);
   const { child, printed, ended } = server.program;
   child.kill(signal);
   await printed(/"msg":"stopping"/);
-  // A terminal and npm both send one: together they are the first.
+  // A terminal and npm each send a signal at the same time: both count as the first.
   child.kill(signal);
   await sleep(500);
   expect((await ask(`${server.address}/healthz`)).status).toBe(200);

@@ -4,7 +4,7 @@ import { type App, FrozenClock, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { CHANGE_PASSWORD, ME, MY_SESSIONS, REFRESH, REVOKE_OTHER_SESSIONS } from "../support/operations.js";
 
-/** As far apart as is promised to hold. */
+/** The largest difference that is supported: CLOCK_TOLERANCE. */
 describe.each(DATABASES)("two processes whose clocks are 5 seconds apart, on %s", (database) => {
   let behind: App;
   let ahead: App;
@@ -28,10 +28,10 @@ describe.each(DATABASES)("two processes whose clocks are 5 seconds apart, on %s"
   const me = async (app: App, token: string) => (await app.send(ME, {}, { token })).status;
 
   test.each([
-    ["behind first", () => [behind, ahead]],
-    ["ahead first", () => [ahead, behind]],
+    ["the process behind first", () => [behind, ahead]],
+    ["the process ahead first", () => [ahead, behind]],
   ] as const)(
-    "two tabs that refresh at once, the one %s, both stay signed in, and so they do 5 seconds later",
+    "two tabs that refresh concurrently, %s, both stay signed in, immediately and 5 seconds later",
     async (_which, inOrder) => {
       const [first, second] = inOrder() as [App, App];
       const { refreshToken } = await behind.login("alice");
@@ -45,7 +45,7 @@ describe.each(DATABASES)("two processes whose clocks are 5 seconds apart, on %s"
     },
   );
 
-  test("the grace ends, whichever clock it is measured by", async () => {
+  test("the grace period ends by either clock", async () => {
     for (const [first, second] of [
       [behind, ahead],
       [ahead, behind],
@@ -59,11 +59,11 @@ describe.each(DATABASES)("two processes whose clocks are 5 seconds apart, on %s"
   });
 
   test.each(["changePassword", "revokeOtherSessions"] as const)(
-    "%s also ends a session that has expired by its own clock, and not yet by another's",
+    "%s also ends a session that has expired by its own clock, but not yet by the other",
     async (mutation) => {
       const old = await behind.login("alice");
       advance(14 * DAY - 3 * SECOND);
-      // By the clock that is ahead it expired 2 seconds ago, by the other it has 3 seconds left.
+      // By the clock ahead it expired 2 seconds ago, by the other it has 3 seconds left.
       const { accessToken: token } = await ahead.login("alice");
       const { data } = await behind.send(MY_SESSIONS, {}, { token });
       expect(data!.mySessions).toHaveLength(2);

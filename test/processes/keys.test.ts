@@ -4,7 +4,7 @@ import { type App, makeApp, SECRET_KEY } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { runCli } from "../support/program.js";
 
-describe.each(DATABASES)("the operator's commands for keys on %s (row 33)", (database) => {
+describe.each(DATABASES)("the commands for keys on %s (row 33)", (database) => {
   let app: App;
   beforeEach(async () => {
     app = await makeApp({ database, clock: systemClock, env: { ACCESS_TOKEN_EXPIRE_MINUTES: "60" } });
@@ -16,7 +16,7 @@ describe.each(DATABASES)("the operator's commands for keys on %s (row 33)", (dat
   const cli = (args: string[], env: NodeJS.ProcessEnv) =>
     runCli(["keys", ...args], { env: { DATABASE_URL: app.databaseUrl, SECRET_KEY, ...env } });
 
-  test("rotate takes algorithm and lifetime from the database, not from its own environment", async () => {
+  test("rotate uses the algorithm and the lifetime in the database, not those in its environment", async () => {
     const env = { ALGORITHM: "EdDSA", ACCESS_TOKEN_EXPIRE_MINUTES: "15" };
     const { code, stdout } = await cli(["rotate"], env);
     expect([code, stdout]).toEqual([
@@ -34,7 +34,7 @@ describe.each(DATABASES)("the operator's commands for keys on %s (row 33)", (dat
     );
   });
 
-  test("rotate with another SECRET_KEY fails, and leaves the keys as they are", async () => {
+  test("rotate with another SECRET_KEY fails and does not change the keys", async () => {
     const before = await rows();
     const { code, stdout, stderr } = await cli(["rotate"], {
       SECRET_KEY: "another secret key, of more than 32 bytes",

@@ -53,7 +53,7 @@ const signIn = async (username: string, password = PASSWORD) =>
 const as = async (username: string) => ({ token: (await signIn(username)).accessToken });
 const passwords = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
 
-/** What leaves each event. In this order: carol signs up and is there until an administrator deletes her. */
+/** An action for each event, in order: carol signs up, and an administrator deletes her in the end. */
 const ACTIONS: Record<AuditEventType, () => Promise<unknown>> = {
   USER_CREATED: async () => {
     const input = { username: "ida", email: "ida@example.com" };
@@ -114,12 +114,12 @@ interface Party {
 }
 
 const byAdminTo = (subject: string): Party => ({ actor: adminId, subject, ip: from });
-/** Whoever only tries is nobody known. */
+/** Whoever makes a failed attempt is unknown. */
 const byNobodyKnown = (): Party => ({ actor: null, subject: carolId, ip: from });
-/** On the machine itself, and to nobody. */
+/** On the machine itself, without a subject. */
 const byOperator = (): Party => ({ actor: null, subject: null, ip: null });
 
-/** Who did it, to whom, and from where, where it is not carol herself. */
+/** Actor, subject and IP address of each event, unless carol is both actor and subject. */
 const PARTIES: Partial<Record<AuditEventType, () => Party>> = {
   USER_CREATED: () => byAdminTo(idaId),
   INVITATION_ACCEPTED: () => ({ actor: idaId, subject: idaId, ip: from }),
@@ -139,9 +139,9 @@ test("there is an action for every type of event", () => {
 });
 
 test.each(Object.entries(ACTIONS) as [AuditEventType, () => Promise<unknown>][])(
-  "%s is written down, with when, who, to whom and from where (row 68)",
+  "%s is recorded with its time, actor, subject and IP address (row 68)",
   async (type, act) => {
-    // So that no attempt is counted against the next.
+    // So that no attempt counts against the next.
     app.clock.advance(60 * MINUTE);
     const { db } = app.latchkey;
     const all = () => db.selectFrom("audit_events").selectAll().where("type", "=", type).execute();
@@ -154,12 +154,12 @@ test.each(Object.entries(ACTIONS) as [AuditEventType, () => Promise<unknown>][])
       events.map(({ actor_id: actor, subject_id: subject, ip_address: ip }) => ({ actor, subject, ip })),
     ).toEqual([PARTIES[type]?.() ?? itself]);
     const { at } = events[0]!;
-    // Where the action takes a minute, the event is of its end or of its beginning.
+    // If the action takes a minute, the event is from its beginning or its end.
     expect([before, app.clock.now()]).toContain(at);
   },
 );
 
-test("details of more than 1,024 bytes, which answers have no room for, are not written", async () => {
+test("details over 1,024 bytes, the limit that answers allow for, are not recorded", async () => {
   const { db } = app.latchkey;
   const audit = new Audit({ clock: app.clock, newId: idsFrom(app.clock) });
   const record = (bytes: number) =>
@@ -171,7 +171,7 @@ test("details of more than 1,024 bytes, which answers have no room for, are not 
   expect((await events()).length).toBe(before + 1);
 });
 
-test("the most that a user can bring into the details fits", async () => {
+test("the longest details that a user can cause fit", async () => {
   const username = "a".repeat(32);
   const account = { username, email: "longest@example.com", fullName: null, roles: [...ROLES] };
   const { id } = await app.latchkey.operator.create(account, PASSWORD);
@@ -190,7 +190,7 @@ test("the most that a user can bring into the details fits", async () => {
   }
 });
 
-test("the times are UTC where they are read", async () => {
+test("times are returned in UTC", async () => {
   app.clock.advance(60 * MINUTE);
   const { data } = await send(AUDIT_EVENTS, { userId: bobId }, await as("admin"));
   expect(data!.auditEvents.nodes.map(({ type, at }) => [type, at])).toEqual([

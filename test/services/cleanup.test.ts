@@ -39,7 +39,7 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
   };
   const refresh = (refreshToken: string, on = app) => on.send(REFRESH, { refreshToken });
 
-  test("removes more than one batch of each in one run, and leaves what is not over", async () => {
+  test("removes more than one batch of each in one run, and leaves rows that have not expired", async () => {
     const { db, jobs } = app.latchkey;
     const { id } = await app.createUser("alice");
     const { refreshToken } = await app.login("alice");
@@ -64,7 +64,7 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
     expect((await refresh(refreshToken)).status).toBe(200);
   });
 
-  test("within the grace it leaves the successor to whoever comes late, by a clock that is ahead too", async () => {
+  test("it keeps a successor for the grace period, even by a clock that is ahead", async () => {
     const ahead = await makeApp({
       databaseUrl: app.databaseUrl,
       clock: clockAt(app.clock.now() + 5 * SECOND),
@@ -84,7 +84,7 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
     }
   });
 
-  test("an account stays while its invitation is valid, and a day longer", async () => {
+  test("an account is kept while its invitation is valid, and a day longer", async () => {
     const { db, operator, jobs, outbox } = app.latchkey;
     const admin = { username: "admin", email: "admin@example.com", fullName: null };
     await operator.create({ ...admin, roles: ["ADMIN"] }, PASSWORD);
@@ -93,7 +93,7 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
       await app.send(CREATE_USER, { input: { username, email: `${username}@example.com` } }, { token });
     };
     await invite("ida");
-    // The mail server was away for a while.
+    // The mail server was unavailable for a while.
     app.clock.advance(2 * HOUR);
     await outbox.deliverDue();
     const token = await emailedToken(app, "ida@example.com");
@@ -116,14 +116,14 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
     expect(await names()).toEqual(["admin", "ida"]);
   });
 
-  test("an account stays while a link to verify its address is valid, and a day longer", async () => {
+  test("an account is kept while a link to verify its address is valid, and a day longer", async () => {
     const { db, jobs } = app.latchkey;
     for (const username of ["late", "never"]) {
       const email = `${username}@example.com`;
       await app.send(REGISTER, { input: { username, email, password: PASSWORD } });
       await app.latchkey.outbox.deliverDue();
     }
-    // All but the last hour of the week that an unverified account is kept.
+    // An hour less than the week for which an unverified account is kept.
     app.clock.advance(7 * DAY - HOUR);
     await jobs.runDue();
     const tokens = [];
@@ -145,7 +145,7 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
     expect(await names()).toEqual(["late"]);
   });
 
-  test("audit events go after AUDIT_RETENTION_DAYS, the day they are past it", async () => {
+  test("audit events are removed within a day after AUDIT_RETENTION_DAYS", async () => {
     const short = await makeApp({
       databaseUrl: app.databaseUrl,
       clock: app.clock,
@@ -170,7 +170,7 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
     }
   });
 
-  test("finds what is over by an index, however much there is besides", async () => {
+  test("finds expired rows by an index, however many other rows there are", async () => {
     await fill(app, 5000);
     const { db } = app.latchkey;
     if (database === "postgres") await sql`analyze`.execute(db);
@@ -180,7 +180,7 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
     expect(recorder.nodes.length).toBeGreaterThanOrEqual(8);
     for (const node of recorder.nodes) {
       const statement = db.getExecutor().compileQuery(node, createQueryId());
-      // As many keys as were rotated within the lifetime of a token.
+      // Only as many keys as were rotated within the lifetime of a token.
       if (statement.sql.startsWith('delete from "signing_keys"')) continue;
       const explain = database === "postgres" ? "explain" : "explain query plan";
       const { rows } = await db.executeQuery<Record<string, unknown>>(
@@ -193,7 +193,7 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
   });
 });
 
-describe("while another transaction changes what is over, on postgres (row 71)", () => {
+describe("while another transaction changes an expired row, on postgres (row 71)", () => {
   let app: App;
   let held: Held | undefined;
   beforeEach(async () => {
@@ -209,21 +209,17 @@ describe("while another transaction changes what is over, on postgres (row 71)",
   const CHANGES: [what: string, table: keyof Tables, change: string][] = [
     ["an account that is verified", "users", `email_verified_at = ${far} where username = 'old1'`],
     ["a session that is refreshed", "sessions", `expires_at = ${far} where id = 'old1'`],
-    [
-      "a refresh token that is not consumed before",
-      "refresh_tokens",
-      `used_at = ${far} where token_hash = 'old1'`,
-    ],
+    ["a refresh token whose use is newer", "refresh_tokens", `used_at = ${far} where token_hash = 'old1'`],
     [
       "a one-time token that is valid again",
       "one_time_tokens",
       `expires_at = ${far} where token_hash = 'old1'`,
     ],
     ["an attempt that is counted", "attempts", `expires_at = ${far} where account = 'old1'`],
-    ["a network that is signed in from", "known_networks", `expires_at = ${far} where network = 'old1'`],
+    ["a network with a new sign-in", "known_networks", `expires_at = ${far} where network = 'old1'`],
   ];
 
-  test.each(CHANGES)("%s stays", async (_what, table, change) => {
+  test.each(CHANGES)("%s is kept", async (_what, table, change) => {
     const { db, jobs } = app.latchkey;
     await fill(app, 3);
     await fill(app, 3, { prefix: "old", at: app.clock.now() - 500 * DAY });
@@ -237,7 +233,7 @@ describe("while another transaction changes what is over, on postgres (row 71)",
   });
 });
 
-/** Rows that nothing is over of; or, called again for "old", such that all is, and that belong to those of before. */
+/** Inserts rows that have not expired; or, called again for "old", expired rows that belong to the first ones. */
 async function fill(
   app: App,
   n: number,
@@ -275,7 +271,7 @@ function clockAt(time: number): FrozenClock {
   return clock;
 }
 
-/** Keeps the statements that are run. */
+/** Records the statements that run. */
 class Recorder implements KyselyPlugin {
   readonly nodes: PluginTransformQueryArgs["node"][] = [];
 

@@ -16,7 +16,7 @@ describe.each(DATABASES)("jobs on %s", (database) => {
     return new Jobs({ db, clock: app.clock, jobs });
   };
 
-  /** A job that writes down each run and does `work`. */
+  /** A job that records each run and does `work`. */
   function job(name: string, work: () => Promise<void> = async () => {}) {
     const runs: string[] = [];
     const run = async () => {
@@ -26,7 +26,7 @@ describe.each(DATABASES)("jobs on %s", (database) => {
     return { runs, name, interval: HOUR, run };
   }
 
-  test("a job that was done is due again after its interval, to the millisecond", async () => {
+  test("a completed job is due again after its interval, to the millisecond", async () => {
     const done = job("done");
     const jobs = processWith(done);
     await jobs.runDue();
@@ -38,7 +38,7 @@ describe.each(DATABASES)("jobs on %s", (database) => {
     expect(done.runs).toHaveLength(2);
   });
 
-  test("a job that fails is due again at once, in any process, and does not keep the others from running", async () => {
+  test("a failed job is due again immediately, in any process, and does not stop the others", async () => {
     let broken = true;
     const failing = job("failing", async () => {
       if (broken) throw new Error("the job failed");
@@ -49,12 +49,12 @@ describe.each(DATABASES)("jobs on %s", (database) => {
     broken = false;
     await processWith(failing, other).runDue();
     expect(failing.runs).toHaveLength(2);
-    // And now that it was done, after its interval.
+    // Once completed, it is due after its interval.
     await processWith(failing, other).runDue();
     expect([failing.runs.length, other.runs.length]).toEqual([2, 1]);
   });
 
-  test("when several fail, each is told of", async () => {
+  test("if several fail, each is reported", async () => {
     const fail = (name: string) =>
       job(name, async () => {
         throw new Error(`${name} failed`);
@@ -69,7 +69,7 @@ describe.each(DATABASES)("jobs on %s", (database) => {
     ]);
   });
 
-  test("one process has a job until five minutes after it took it; what it says of the job later is not heard", async () => {
+  test("a process holds a job for five minutes after it claimed it; a later result is ignored", async () => {
     const slow = held("slow");
     const first = processWith(slow).runDue();
     await slow.running;
@@ -84,7 +84,7 @@ describe.each(DATABASES)("jobs on %s", (database) => {
     await takenOver.running;
     slow.end(new Error("too late"));
     await expect(first).rejects.toThrow("too late");
-    // Still the second's: the first gave back what it had not any more.
+    // The second process still holds it: the first released a claim that had expired.
     const third = job("slow");
     await processWith(third).runDue();
     expect(third.runs).toEqual([]);

@@ -5,7 +5,7 @@ import { makeApp } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 
 describe.each(DATABASES)("the database on %s", (database) => {
-  test("is migrated once, whoever comes second", async () => {
+  test("is migrated once, and a second migration does nothing", async () => {
     const app = await makeApp({ database });
     expect(await migrate(app.config.database)).toEqual({ applied: [] });
     await app.close();
@@ -52,8 +52,8 @@ describe.each(DATABASES)("the database on %s", (database) => {
   });
 });
 
-// Those of the server or the network that the tests of faults cannot bring about; the codes are PostgreSQL's appendix A's.
-describe("what is thrown when the database is away", () => {
+// Errors of the server or the network that the tests of faults cannot cause. The codes are from appendix A of PostgreSQL's manual.
+describe("an error that means that the database is unavailable", () => {
   const withCode = (code: string) => Object.assign(new Error("secret detail"), { code });
 
   test.each([
@@ -61,7 +61,7 @@ describe("what is thrown when the database is away", () => {
     ...["08006", "28P01", "3D000", "53100", "53300", "57014", "57P01", "57P02", "57P03", "58030", "25006"],
     ...["SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_CANTOPEN", "SQLITE_IOERR_WRITE", "SQLITE_FULL"],
     ...["SQLITE_READONLY_DBMOVED", "SQLITE_READONLY"],
-  ])("%s is known", (code) => {
+  ])("code %s is recognized", (code) => {
     expect(isUnavailable(withCode(code))).toBe(true);
   });
 
@@ -71,7 +71,7 @@ describe("what is thrown when the database is away", () => {
     "timeout exceeded when trying to connect",
     "Query read timeout",
     "Client has encountered a connection error and is not queryable",
-  ])("pg's %j is known", (message) => {
+  ])("the message %j of pg is recognized", (message) => {
     expect(isUnavailable(new Error(message))).toBe(true);
   });
 
@@ -90,7 +90,7 @@ describe("what is thrown when the database is away", () => {
     "ECONNREFUSED",
     undefined,
     null,
-  ])("%p is none of it", (error) => {
+  ])("%p is another error", (error) => {
     expect(isUnavailable(error)).toBe(false);
   });
 });

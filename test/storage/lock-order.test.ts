@@ -15,8 +15,8 @@ import { sidOf } from "../support/sessions.js";
 import { makeUser, type SignedIn } from "../support/users.js";
 
 /**
- * PostgreSQL locks rows: two transactions that take the same ones in another order wait for each other for ever. Every
- * transaction about a user takes the user's row first, so while another holds that, it holds nothing.
+ * PostgreSQL locks rows: two transactions that lock the same rows in a different order deadlock. Every transaction about
+ * a user locks the user's row first, so while another transaction holds that row, it holds no lock.
  */
 let app: App;
 let admin: SignedIn;
@@ -40,7 +40,7 @@ const byUser = (text: (of: Person) => string) => async (of: Person) => () =>
 const byAdministrator = (text: (of: Person) => string) => async (of: Person) => () =>
   app.post({ query: `mutation { ${text(of)} }` }, { token: admin.token });
 
-/** What writes about a user: what has to be there before, then the request that waits for the user. */
+/** Everything that writes about a user: prepares a request, and returns what sends it. */
 const WRITES: Record<string, (of: Person) => Promise<() => Promise<{ errors?: unknown }>>> = {
   login:
     async ({ username }) =>
@@ -99,7 +99,7 @@ const WRITES: Record<string, (of: Person) => Promise<() => Promise<{ errors?: un
     return () => app.send(ACCEPT_INVITATION, { token, password: NEW_PASSWORD });
   },
   async "the sending of a token"({ id, email }) {
-    // Once the row is held: the timer of an earlier request could otherwise send it first.
+    // Enqueued once the row is locked: otherwise the timer of an earlier request could send it first.
     const { db, outbox } = app.latchkey;
     return async () => {
       await outbox.enqueue(db, { kind: "PASSWORD_RESET", email, userId: id });
@@ -109,7 +109,7 @@ const WRITES: Record<string, (of: Person) => Promise<() => Promise<{ errors?: un
   },
 };
 
-test.each(Object.entries(WRITES))("%s locks the user before anything of theirs", async (_name, prepare) => {
+test.each(Object.entries(WRITES))("%s locks the user before any of their rows", async (_name, prepare) => {
   const person = await makePerson();
   const send = await prepare(person);
   const held = await hold(app, [`update users set updated_at = updated_at where id = '${person.id}'`]);
@@ -125,11 +125,11 @@ test.each(Object.entries(WRITES))("%s locks the user before anything of theirs",
   }
 });
 
-test("administrators who change each other lock both in one order", async () => {
+test("administrators who change each other lock both rows in the same order", async () => {
   const [one, two] = [await makeUser(app, "one", ["ADMIN"]), await makeUser(app, "two", ["ADMIN"])];
   const change = (by: SignedIn, { id }: SignedIn) =>
     app.post({ query: `mutation { updateUser(id: "${id}", input: { fullName: "Changed" }) { id } }` }, by);
-  // The first of the two in the order: whoever has the second already would wait for it, and be waited for.
+  // Hold the first of the two: a transaction that had locked the second before would deadlock.
   const [first] = [one.id, two.id].sort();
   const held = await hold(app, [`update users set updated_at = updated_at where id = '${first}'`]);
   const answers = [change(one, two), change(two, one)];

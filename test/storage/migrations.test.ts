@@ -11,7 +11,7 @@ describe.each(DATABASES)("migrations on %s", (database) => {
   });
   afterAll(() => app.close());
 
-  test("a database that a newer version has migrated is refused, and left as it is", async () => {
+  test("a database that a newer version has migrated is refused and not changed", async () => {
     const { config, latchkey } = app;
     expect(await migrate(config.database)).toEqual({ applied: [] });
     const applied = latchkey.db.withTables<{ kysely_migration: { name: string; timestamp: string } }>();

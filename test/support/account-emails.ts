@@ -12,7 +12,7 @@ import {
   VERIFY_EMAIL,
 } from "./operations.js";
 
-/** A text as a reader sees it. */
+/** A text as a reader sees it, without invisible characters. */
 export const visible = (text: string) => text.replace(/\p{Default_Ignorable_Code_Point}/gu, "");
 export const tokensIn = (text: string) =>
   [...text.matchAll(/token=([\w-]{43})$/gm)].map(([, token]) => token!);
@@ -43,7 +43,7 @@ export function accountEmails(database: DatabaseKind, onStart: (app: App) => voi
     await server.close();
   });
 
-  /** What has arrived at an address, oldest first, with everything that is due sent. */
+  /** Sends what is due, and returns the emails that have arrived at an address, oldest first. */
   async function emailsTo(address: string) {
     await app.latchkey.outbox.deliverDue();
     return server.received.filter(({ envelope }) => envelope.to[0] === address);
@@ -65,7 +65,7 @@ export function accountEmails(database: DatabaseKind, onStart: (app: App) => voi
     expect(data).toEqual({ requestEmailVerification: true });
   }
   const askForReset = (email: string) => app.send(REQUEST_PASSWORD_RESET, { email });
-  /** The mail server takes an email, and the connection is lost before it says so. */
+  /** From now on the mail server accepts each email, but its confirmation is lost. @returns the texts it accepted */
   const takeWithoutAnswer = () => {
     const taken: string[] = [];
     server.behaviour.data = ({ text }) => {
@@ -83,9 +83,9 @@ export function accountEmails(database: DatabaseKind, onStart: (app: App) => voi
     delete server.behaviour.data;
     delete server.behaviour.recipient;
   };
-  /** The mail server works again, and what it refused is due. */
+  /** The mail server works again, and the emails that it refused are due. */
   const acceptAll = async () => {
-    // What is being refused at this moment would be due later.
+    // An email that is being refused at this moment would be due later.
     await app.latchkey.outbox.deliverDue();
     behaveAgain();
     app.clock.advance(30 * SECOND);

@@ -4,11 +4,11 @@ import { LOGIN, REGISTER } from "./operations.js";
 import { makeUser } from "./users.js";
 
 /**
- * What the tests of users' own accounts do with an app.
- * @param currentApp the app, asked for at each use: `beforeAll` makes it
+ * The actions of the tests of users' own accounts on an app.
+ * @param currentApp returns the app; called at each use, because `beforeAll` creates the app
  */
 export function accountsOf(currentApp: () => App) {
-  /** The emails that went to an address since the last call, oldest first. */
+  /** Sends what is due, and returns the emails to an address, oldest first. */
   async function emailsTo(email: string) {
     await currentApp().latchkey.outbox.deliverDue();
     const { emails } = currentApp().latchkey.mailer as PrintedMailer;

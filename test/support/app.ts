@@ -43,13 +43,13 @@ export interface Answer<Data> {
 
 export type App = Awaited<ReturnType<typeof makeApp>>;
 
-/** Shared by the apps of a test file: each thread takes a second of CPU time to load what rates passwords. */
+/** Shared by the apps of a test file, because each thread needs a second of CPU time to load the password rating. */
 const passwordThreads = new PasswordThreads();
 closeWithFile(() => passwordThreads.close());
 
 /**
- * The real app, listening on a free port, with time frozen, over an empty database or the one given.
- * It is closed when the test file ends, if the test has not done so.
+ * Starts the real app on a free port, with frozen time, on an empty database or the one given. The app is closed when
+ * the test file ends, unless the test has closed it.
  */
 export async function makeApp(
   options: {
@@ -59,7 +59,7 @@ export async function makeApp(
     config?: Partial<Config>;
     clock?: Clock;
     port?: number;
-    /** For an app whose passwords must not wait behind another's. */
+    /** For an app whose passwords must not wait behind those of another app. */
     ownPasswordThreads?: boolean;
   } = {},
 ) {
@@ -148,7 +148,7 @@ export async function makeApp(
     request,
     post,
     send,
-    /** A user with the tests' password. */
+    /** Creates a user with the password of the tests. */
     async createUser(username: string, password = PASSWORD) {
       const account = { username, email: `${username}@example.com`, fullName: null };
       return latchkey.operator.create(account, password);
@@ -158,7 +158,7 @@ export async function makeApp(
       if (!data) throw new Error(`login failed: ${JSON.stringify(errors)}`);
       return data.login;
     },
-    /** Fails when a secret was seen. Calling it again does nothing. */
+    /** Closes the app. Fails if a secret was seen. A second call does nothing. */
     close: closeOnce,
   };
 }

@@ -4,10 +4,10 @@ import { LOGIN } from "./operations.js";
 
 export const WRONG = "CANARY-wrong";
 
-/** A network of its own for each number. */
+/** Returns an address in a different network for each number. */
 export const network = (n: number) => `198.51.${Math.floor(n / 250)}.${(n % 250) + 1}`;
 
-/** Logins at an app, which need not be there yet, from a network. */
+/** Logins from a network. `appOf` is called at each use, because `beforeAll` creates the app. */
 export function attemptsOn(appOf: () => App) {
   async function login(username: string, password: string, from: string) {
     const { status, headers, data, errors } = await appOf().send(LOGIN, { username, password }, { from });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { App } from "./app.ts";
 import { runCli } from "./program.ts";
 
-/** Where `file` writes. */
+/** The directory that `file` writes to. */
 export const directory = mkdtempSync(join(tmpdir(), "latchkey-"));
 
 /** Writes a file for a command to read. @returns its path */

@@ -1,7 +1,7 @@
 import { afterEach } from "@jest/globals";
 import { type App, makeApp } from "./app.js";
 
-/** A `makeApp()` whose apps are closed after the test that opened them, however it ends. */
+/** Returns a `makeApp()` whose apps are closed after the test that opened them, even if it fails. */
 export function closingAfterEach(): typeof makeApp {
   const apps: App[] = [];
   afterEach(async () => {

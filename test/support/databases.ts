@@ -5,27 +5,27 @@ import { join } from "node:path";
 import pg from "pg";
 import { migrate } from "../../src/storage/database.js";
 
-/** Both databases Latchkey runs on: `describe.each(DATABASES)`. */
+/** The databases that Latchkey supports: `describe.each(DATABASES)`. */
 export const DATABASES = ["sqlite", "postgres"] as const;
 export type DatabaseKind = (typeof DATABASES)[number];
 
-/** A DATABASE_URL of an empty database that nothing else uses. */
+/** Creates an empty database that nothing else uses. @returns its DATABASE_URL */
 export async function emptyDatabaseUrl(kind: DatabaseKind): Promise<string> {
   return kind === "sqlite" ? newSqliteFile().databaseUrl : withPostgres((client) => createDatabase(client));
 }
 
-/** A DATABASE_URL of a database that nothing else uses, with the current schema and no rows. */
+/** Creates a database that nothing else uses, with the current schema and no rows. @returns its DATABASE_URL */
 export async function migratedDatabaseUrl(kind: DatabaseKind): Promise<string> {
   return kind === "sqlite" ? copyOfSqliteTemplate() : withPostgres(copyOfPostgresTemplate);
 }
 
-/** The path of a SQLite file that does not exist yet, in a directory of its own, and its DATABASE_URL. */
+/** Returns the path and the DATABASE_URL of a SQLite file that does not exist yet, in a new directory. */
 export function newSqliteFile(): { file: string; databaseUrl: string } {
   const file = join(mkdtempSync(join(tmpdir(), "sqlite-")), "latchkey.db");
   return { file, databaseUrl: `sqlite:${file}` };
 }
 
-/** Migrated once per run; workers that need it at the same time each make one, and the last one stays. */
+/** Migrated once per run. Workers that need it at the same time each create one, and the last one is kept. */
 async function copyOfSqliteTemplate(): Promise<string> {
   const template = join(tmpdir(), "template.db");
   if (!existsSync(template)) {
@@ -40,7 +40,7 @@ async function copyOfSqliteTemplate(): Promise<string> {
 
 const TEMPLATE = "template_latchkey";
 
-/** Migrated once per run, under a lock that the other workers wait for. */
+/** Migrated once per run, under a lock for which other workers wait. */
 async function copyOfPostgresTemplate(client: pg.Client): Promise<string> {
   const existing = () => client.query("select from pg_database where datname = $1", [TEMPLATE]);
   if ((await existing()).rowCount === 0) {
@@ -57,7 +57,7 @@ async function copyOfPostgresTemplate(client: pg.Client): Promise<string> {
 
 async function createDatabase(client: pg.Client, template = "template1"): Promise<string> {
   const name = `test_${randomUUID().replaceAll("-", "")}`;
-  // Copying files takes half the time of writing the same pages to the log.
+  // Copying files takes half as long as writing the same pages to the log.
   await client.query(`create database ${name} template ${template} strategy file_copy`);
   return `${server()}/${name}`;
 }

@@ -8,12 +8,12 @@ import {
   visitWithTypeInfo,
 } from "graphql";
 
-/** Any field can fail so. */
+/** Codes that any field can return, so that descriptions need not name them. */
 const ANYWHERE = ["INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE"];
 
 /**
- * Of these errors those that the descriptions of the fields they came from do not name, as `Type.field: CODE`. A
- * field's guard is named where the field is, or where the one above it is.
+ * Returns the errors that the description of their field does not name, as `Type.field: CODE`.
+ * @param errors the errors in the answer to the query
  */
 export function undescribedErrors(
   schema: GraphQLSchema,
@@ -29,7 +29,7 @@ export function undescribedErrors(
   });
 }
 
-/** The field of the schema that a path in an answer leads to, through aliases and fragments. */
+/** Finds the field of the schema that a path in an answer leads to, through aliases and fragments. */
 function fieldAt(schema: GraphQLSchema, query: string, path: readonly string[]) {
   let found: { name: string; description: string } | undefined;
   const typeInfo = new TypeInfo(schema);
@@ -41,7 +41,7 @@ function fieldAt(schema: GraphQLSchema, query: string, path: readonly string[]) 
         if (node.kind !== Kind.FIELD) return;
         keys.push((node.alias ?? node.name).value);
         const field = typeInfo.getFieldDef();
-        // What stands in a fragment is below somewhere else.
+        // The keys within a fragment are only the end of the path.
         if (field && path.join().endsWith(keys.join()) && keys.at(-1) === path.at(-1))
           found ??= {
             name: `${typeInfo.getParentType()}.${field.name}`,

@@ -1,7 +1,7 @@
 import type { PrintedMailer } from "../../src/email/printed.js";
 import type { App } from "./app.js";
 
-/** The token in the last email that was sent to an address. */
+/** Sends what is due, and returns the token in the latest email to an address. */
 export async function emailedToken(app: App, email: string): Promise<string> {
   await app.latchkey.outbox.deliverDue();
   const { emails } = app.latchkey.mailer as PrintedMailer;

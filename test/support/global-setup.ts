@@ -1,10 +1,10 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-// Jest loads this file as Node does, which needs the file's real name.
+// Node loads this file, and does not resolve .js to .ts.
 import { startPostgres } from "./postgres.ts";
 
-/** What the run must undo when it ends. */
+/** What the run undoes when it ends. */
 export interface Run {
   stopPostgres(): Promise<void>;
   removeDirectory(): void;
@@ -27,7 +27,7 @@ export default async function globalSetup(): Promise<void> {
   };
   // Jest does not call the teardown when the setup fails or the run is interrupted.
   process.once("exit", removeDirectory);
-  // PostgreSQL does not run as root: its own user must reach its data.
+  // PostgreSQL refuses to run as root, and its own user needs access to its data.
   chmodSync(directory, 0o711);
   process.env["TMPDIR"] = directory;
   // Node strips the types of the password worker once, not for every thread.

@@ -13,18 +13,18 @@ export interface ReceivedEmail {
 
 export type MailServer = Awaited<ReturnType<typeof startMailServer>>;
 
-/** What the server does at each step; it answers with what a step throws. */
+/** What the server does at each step. It answers with the error that a step throws. */
 export interface Behaviour {
   recipient?: (address: string) => Promise<void> | void;
   data?: (message: ReceivedEmail) => Promise<void> | void;
 }
 
-/** An SMTP error, such as `throw refusal(550)`. It repeats the address, as real servers do. */
+/** Returns an SMTP error, for `throw refusal(550)`. It repeats the address, like real servers. */
 export function refusal(responseCode: number, text = "No, not <alice@example.com>"): Error {
   return Object.assign(new Error(text), { responseCode });
 }
 
-/** A real SMTP server on a free port, or the one given. */
+/** Starts a real SMTP server on the port, by default a free one. */
 export async function startMailServer(
   behaviour: Behaviour = {},
   { port = 0, ...options }: SMTPServerOptions & { port?: number } = {},

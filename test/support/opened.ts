@@ -1,11 +1,11 @@
 type Close = () => unknown;
 
-/** What is open, in the order it was opened. */
+/** What is open, in the order of opening. */
 const opened = new Set<Close>();
 
 /**
- * Closes something when the test file ends, so that a test that fails before it could do so does not keep Jest running.
- * @returns to be called once it is closed
+ * Closes something when the test file ends, so that a test that fails before it closes it does not keep Jest running.
+ * @returns a function to call once it is closed
  */
 export function closeWithFile(close: Close): () => void {
   opened.add(close);

@@ -9,7 +9,7 @@ import { closeWithFile } from "./opened.ts";
 
 export type Postgres = Awaited<ReturnType<typeof startPostgres>>;
 
-/** Starts a real, empty PostgreSQL on a free port, for the caller alone. */
+/** Starts a real, empty PostgreSQL on a free port, for the caller only. */
 export async function startPostgres() {
   const port = await freePort();
   const databaseDir = mkdtempSync(join(tmpdir(), "postgres-"));
@@ -41,7 +41,7 @@ export async function startPostgres() {
       await postgres.start();
       running = true;
     },
-    /** Ends it immediately, in the middle of its work. */
+    /** Kills it immediately, in the middle of its work. */
     async kill(): Promise<void> {
       const server = pid();
       running = false;

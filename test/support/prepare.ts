@@ -2,8 +2,8 @@ import { execSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { globSync, readFileSync, statSync, writeFileSync } from "node:fs";
 
-// Makes what a single test file needs, where it is missing or out of date: dist/ for tests that start the program,
-// and the typed documents in test/gql/.
+// Builds what a single test file needs, if it is missing or out of date: dist/ for tests that start the program, and
+// the typed documents in test/gql/.
 
 const BUILD_INFO = "dist/.tsbuildinfo";
 const DOCUMENTS_HASH = "test/gql/.documents-hash";
@@ -19,7 +19,7 @@ if (hash !== storedHash()) {
   writeFileSync(DOCUMENTS_HASH, hash);
 }
 
-/** Changes with the documents of the tests and with every file that the schema is built from. */
+/** A hash that changes with the documents of the tests and with every file that the schema is built from. */
 function hashOfDocuments(): string {
   const documents = globSync(["test/**/*.ts", "bench/**/*.ts"], { exclude: ["test/gql/**"] })
     .flatMap((file) => readFileSync(file, "utf8").match(/graphql\(\s*`[^`]*`/g) ?? [])

@@ -30,11 +30,11 @@ export async function startProxy(port: number) {
   const forget = closeWithFile(close);
   return {
     port: (server.address() as AddressInfo).port,
-    /** From now on nothing arrives, and no connection ends. */
+    /** From now on no packet arrives, and no connection ends. */
     lose(): void {
       lost = true;
     },
-    /** Restores the network; every client must reconnect. */
+    /** Restores the network. Every client has to reconnect. */
     restore(): void {
       lost = false;
       for (const socket of sockets) socket.destroy();

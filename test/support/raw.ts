@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { keepSeen } from "./seen.js";
 
-/** Sends these lines as they are, and gives all that comes back until the connection ends. */
+/** Sends these lines unchanged, and returns everything received until the connection ends. */
 export function raw(
   address: string,
   lines: string[],
@@ -26,12 +26,12 @@ export function raw(
   });
 }
 
-/** The lines of a POST with exactly these headers. */
+/** Returns the lines of a POST with exactly these headers. */
 export function rawPost(path: string, headers: string[], body: string): string[] {
   return [`POST ${path} HTTP/1.1`, ...headers, "", body];
 }
 
-/** The lines of a POST of JSON to `/graphql` that ends its connection, with these headers besides. */
+/** Returns the lines of a POST of JSON to `/graphql` that closes its connection, with these additional headers. */
 export function rawGraphQL(body: object, headers: string[]): string[] {
   const json = JSON.stringify(body);
   const length = `content-length: ${Buffer.byteLength(json)}`;

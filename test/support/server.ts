@@ -5,7 +5,7 @@ import { type ProgramOptions, startBuilt } from "./program.js";
 
 export type Server = Awaited<ReturnType<typeof startServer>>;
 
-/** The built server as a process of its own, on a free port, under the same secret as makeApp()'s. */
+/** Starts the built server as a process, on a free port, with the same secret as makeApp(). */
 export async function startServer(databaseUrl: string, env: ProgramOptions["env"] = {}) {
   const program = startBuilt("main", [], {
     env: {

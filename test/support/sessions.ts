@@ -4,10 +4,10 @@ import type { App } from "./app.js";
 import { ME, REFRESH } from "./operations.js";
 import { makeUser } from "./users.js";
 
-/** The id of an access token's session. */
+/** Returns the id of the session of an access token. */
 export const sidOf = (accessToken: string) => decodeJwt(accessToken)["sid"] as string;
 
-/** What is done with sessions, on the app of a describe unless another is named. */
+/** Actions on sessions, of the app that `appOf` returns unless another is given. */
 export function sessionsOn(appOf: () => App) {
   const signIn = (on = appOf()) => makeUser(on);
 

@@ -5,7 +5,7 @@ export async function deleteUser(db: Database, username: string): Promise<void> 
   await db.deleteFrom("users").where("username", "=", username).execute();
 }
 
-/** What the audit log says of a user, oldest first. */
+/** Returns the audit events about a user, oldest first. */
 export async function auditEventsOf(db: Database, userId: string) {
   const rows = await db
     .selectFrom("audit_events")

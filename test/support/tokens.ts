@@ -4,10 +4,10 @@ import { type App, makeApp } from "./app.js";
 import type { DatabaseKind } from "./databases.js";
 import { ME } from "./operations.js";
 
-/** One that can be sent as a bearer too. */
+/** A secret that can also be sent as a bearer token. */
 export const INTROSPECTION_SECRET = "an-introspection-secret-of-the-tests";
 
-/** Every algorithm, and both databases: `describe.each(TOKEN_SETUPS)`. */
+/** Every algorithm and both databases, without every combination: `describe.each(TOKEN_SETUPS)`. */
 export const TOKEN_SETUPS = [
   ["ES256", "postgres"],
   ["EdDSA", "sqlite"],
@@ -15,7 +15,7 @@ export const TOKEN_SETUPS = [
 ] as const;
 
 export type Json = Record<string, unknown>;
-/** What is not text is written as JSON; a member that is undefined is left out. */
+/** A part of a token. Anything but a string is encoded as JSON, without members that are undefined. */
 export type Part = string | Json | unknown[] | null;
 
 const SIGNING = {
@@ -29,7 +29,7 @@ export const encoded = (part: Part | Buffer): string =>
     Buffer.isBuffer(part) || typeof part === "string" ? (part as string) : JSON.stringify(part),
   ).toString("base64url");
 
-/** Header and payload exactly as given, signed as the app signs, with its key. */
+/** Signs header and payload, exactly as given, with the key of the app. */
 export async function signedLike(app: App, header: Part, payload: Part | Buffer): Promise<string> {
   const { algorithm, sign } = await app.latchkey.keys.signingKey();
   const input = `${encoded(header)}.${encoded(payload)}`;
@@ -37,14 +37,14 @@ export async function signedLike(app: App, header: Part, payload: Part | Buffer)
   return `${input}.${Buffer.from(signature).toString("base64url")}`;
 }
 
-/** An app that signs with the algorithm, and an access token of its user alice. */
+/** Starts an app that signs with the algorithm, and returns it with an access token of its user alice. */
 export async function makeTokenApp(ALGORITHM: string, database: DatabaseKind) {
   const app = await makeApp({ database, env: { ALGORITHM, INTROSPECTION_SECRET } });
   await app.createUser("alice");
   return { app, ...(await issue(app, "alice")) };
 }
 
-/** A fresh access token of a user, and what it says. */
+/** Signs a user in. Returns the access token, with its decoded header and claims. */
 export async function issue(app: App, username: string) {
   const { accessToken: token } = await app.login(username);
   return {
@@ -67,7 +67,7 @@ export async function postForm(
   return { ...answer, json: answer.text === "" ? undefined : JSON.parse(answer.text) };
 }
 
-/** What the app says of an access token to a resource server. */
+/** Introspects an access token, as a resource server does. */
 export async function introspect(app: App, token: string) {
   const { status, text, json } = await postForm(
     app,
@@ -78,10 +78,10 @@ export async function introspect(app: App, token: string) {
   return { status, text, json };
 }
 
-/** Whether a header can carry it as it is: space around a value is not a part of it (RFC 9110, 5.5). */
+/** Whether a header can carry a token unchanged: whitespace around a value is not part of it (RFC 9110, 5.5). */
 const fitsHeader = (token: string) => /^[\t\x20-\x7e\x80-\xff]*$/.test(token) && token.trim() === token;
 
-/** Refused as a bearer, wherever a header can carry it, and inactive where it is introspected. */
+/** Expects a token to be refused as a bearer token, if a header can carry it, and to be inactive if introspected. */
 export async function expectRefused(
   app: App,
   token: string,
@@ -98,8 +98,8 @@ export async function expectRefused(
   expect(headers.get("www-authenticate")).toBe('Bearer error="invalid_token"');
 }
 
-/** Let in as a bearer, and active where it is introspected. */
-export async function expectLetIn(app: App, token: string, username: string): Promise<void> {
+/** Expects a token to be accepted as a bearer token, and to be active if introspected. */
+export async function expectAccepted(app: App, token: string, username: string): Promise<void> {
   expect((await app.send(ME, {}, { token })).data?.me.username).toBe(username);
   expect((await introspect(app, token)).json).toMatchObject({ active: true, username });
 }

@@ -14,7 +14,7 @@ export async function makeUser(app: App, username = `user-${users++}`, roles: Ro
 
 export type SignedIn = Awaited<ReturnType<typeof makeUser>>;
 
-/** Users with the tests' password whose hash has this cost: one hash for all, however many there are. */
+/** Imports users with the password of the tests, hashed once for all of them with this cost. */
 export async function importUsers(app: App, usernames: readonly string[], cost: number): Promise<void> {
   const password_hash = await bcrypt.hash(PASSWORD, cost);
   async function* lines() {

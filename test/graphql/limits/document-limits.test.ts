@@ -5,7 +5,7 @@ import { type App, makeApp } from "../../support/app.js";
 import { many, REFUSED } from "../../support/documents.js";
 import * as OPERATIONS from "../../support/operations.js";
 
-/** Well over what a bad moment of a busy machine costs; without limits each of the attacks takes longer. */
+/** In milliseconds: far more than a busy machine needs. Without limits each of the attacks takes longer. */
 const GENEROUS = 500;
 
 let app: App;
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** The answer, and the median of how long it took in milliseconds. */
+/** Sends a document repeatedly. Returns the last answer, and the median time in milliseconds. */
 async function timed(query: string) {
   const times: number[] = [];
   let answer = await app.post({ query });
@@ -27,7 +27,7 @@ async function timed(query: string) {
   return { answer, took: times.sort((a, b) => a - b)[2]! };
 }
 
-describe("the issue's attacks (row 61)", () => {
+describe("expensive documents are refused quickly (row 61)", () => {
   test.each([
     ["100,000 aliases", `{${many(100_000, (n) => `a${n}:me{id}`)}}`, 413],
     ["as many aliases as fit", `{${many(4_500, (n) => `a${n}:me{id}`)}}`, 400],
@@ -58,7 +58,7 @@ describe("the issue's attacks (row 61)", () => {
   });
 });
 
-describe("a document is refused with one error that names the limit: (row 61)", () => {
+describe("a document over a limit is refused with one error that names the limit (row 61)", () => {
   test.each([
     ["tokens", `{me{${many(999, () => "id")}}}`, "1000 tokens", "GRAPHQL_PARSE_FAILED"],
     ["aliases", `{me{${many(51, (n) => `a${n}:id`)}}}`, "50 aliases"],
@@ -81,12 +81,12 @@ describe("a document is refused with one error that names the limit: (row 61)", 
     ],
     ["fields", `{me{${many(300, () => "id")}}}`, "300 fields, with those that fragments bring"],
     [
-      "fields of fragments that double seventy times",
+      "fields of fragments that double 70 times",
       `{me{...f0}}${many(70, (n) => `fragment f${n} on User{...f${n + 1} ...f${n + 1}}`)}fragment f70 on User{id}`,
       "300 fields, with those that fragments bring",
     ],
     [
-      "fields of a fragment that is nowhere spread",
+      "fields of a fragment that is never spread",
       `{me{id}}fragment f on User{${many(301, () => "id")}}`,
       "300 fields, with those that fragments bring",
     ],
@@ -148,7 +148,7 @@ describe("a document is refused with one error that names the limit: (row 61)", 
     );
   });
 
-  test("bytes of an answer, as many as are set", async () => {
+  test("bytes of an answer, with MAX_ANSWER_BYTES set", async () => {
     const small = await makeApp({ env: { MAX_ANSWER_BYTES: "65536" } });
     try {
       const query = (first: number) => `{myItems(first:${first}){description}}`;
@@ -180,9 +180,9 @@ describe("a document is refused with one error that names the limit: (row 61)", 
     );
   });
 
-  // JavaScript finds something by these names in any object.
+  // Every JavaScript object inherits properties with these names.
   test.each(["constructor", "toString", "__proto__"])(
-    "pages within pages by a variable $%s that is not given",
+    "pages within pages by a variable $%s without a value",
     async (name) => {
       const page = "{nodes{items(first:100){id title createdAt updatedAt}}}";
       for (const declared of ["Int", "Int=100"]) {
@@ -197,7 +197,7 @@ describe("a document is refused with one error that names the limit: (row 61)", 
     },
   );
 
-  test("by GET too", async () => {
+  test("a GET request too", async () => {
     const query = encodeURIComponent(`{${many(21, () => "me{id}")}}`);
     const { status, text } = await app.request(`/graphql?query=${query}`, {
       headers: { "apollo-require-preflight": "1" },
@@ -207,11 +207,11 @@ describe("a document is refused with one error that names the limit: (row 61)", 
   });
 });
 
-describe("what is within the limits passes:", () => {
+describe("a document within the limits passes", () => {
   test.each([
     ["the introspection query", getIntrospectionQuery()],
     [
-      "with all that can be asked",
+      "the introspection query with every option",
       getIntrospectionQuery({
         descriptions: true,
         specifiedByUrl: true,
@@ -227,8 +227,8 @@ describe("what is within the limits passes:", () => {
     expect(data).toMatchObject({ __schema: { queryType: { name: "Query" } } });
   });
 
-  // Without aliases and with graphql-js's limit of its depth an answer about the schema has a bound.
-  test("as much as can be asked about the schema", async () => {
+  // Introspection has no aliases, and graphql-js limits its depth, so its answer is bounded.
+  test("the largest query about the schema", async () => {
     const query = `{__schema{types{name description fields{...f type{...b} args{...i type{...b}}} inputFields{...i}}}}
       fragment b on __Type{...n ofType{...n ofType{...n ofType{...n}}}}
       fragment n on __Type{name fields{name description type{name} args{name description}}}
@@ -246,7 +246,7 @@ describe("what is within the limits passes:", () => {
     ),
   )("%s", async (_name, document) => {
     const { errors } = await app.post({ query: print(document as never) });
-    // Variables are missing, or the token is: the document itself is fine.
+    // Variables or the token are missing, but the document itself is valid.
     expect(errors?.[0]?.extensions?.["code"]).not.toMatch(/^GRAPHQL_/);
   });
 
@@ -255,23 +255,23 @@ describe("what is within the limits passes:", () => {
     ["20 root fields", `{${many(20, () => "me{id}")}}`],
     ["50 aliases", `{me{${many(50, (n) => `a${n}:id`)}}}`],
     ["users with their items", "{users{nodes{id username email items{id title createdAt}}}}"],
-    ["as many values as fit", "{users(first:100){nodes{items(first:98){id createdAt}}}}"],
+    ["as many values as are allowed", "{users(first:100){nodes{items(first:98){id createdAt}}}}"],
     [
-      "pages as large as a variable says",
+      "pages of the size in a variable",
       "query($n:Int=100){users(first:$n){nodes{items(first:$n){id title}}}}",
     ],
     [
-      "a page of items with all of each",
+      "a page of items with all fields",
       "{myItems(first:100){__typename id title description owner{id username} createdAt updatedAt}}",
     ],
     [
-      "a page of users with all of each",
+      "a page of users with all fields",
       `{users(first:100){
         nodes{__typename id username email emailVerified fullName disabled roles createdAt}
         edges{cursor} pageInfo{hasNextPage hasPreviousPage startCursor endCursor}}}`,
     ],
     [
-      "a page of events with all of each, twice",
+      "a page of events with all fields, twice",
       `{auditEvents(first:100){nodes{...e} edges{cursor node{...e}}}}
       fragment e on AuditEvent{id at type actorId subjectId sessionId ipAddress details}`,
     ],
@@ -281,10 +281,10 @@ describe("what is within the limits passes:", () => {
   });
 });
 
-describe("a fragment within itself is refused,", () => {
+describe("a fragment that contains itself is refused", () => {
   test.each([
     ["directly", "{me{...f}}fragment f on User{...f id}"],
-    ["by way of others", "{me{...f}}fragment f on User{...g ...g}fragment g on User{...f ...f}"],
+    ["through other fragments", "{me{...f}}fragment f on User{...g ...g}fragment g on User{...f ...f}"],
     ["below a field", "{me{...f}}fragment f on User{items{owner{...f ...f}}}"],
   ])("%s", async (_what, query) => {
     const { status, errors } = await app.post({ query });
@@ -293,7 +293,7 @@ describe("a fragment within itself is refused,", () => {
   });
 });
 
-describe("of many errors only some are told: (row 61)", () => {
+describe("only the first errors of a request are reported (row 61)", () => {
   test.each([
     ["unknown fields", { query: `{me{${many(280, (n) => `x${n}`)}}}` }, "GRAPHQL_VALIDATION_FAILED"],
     [
@@ -318,7 +318,7 @@ describe("of many errors only some are told: (row 61)", () => {
     expect(text.length).toBeLessThan(2_000);
   });
 
-  test("a name too long to be one of ours is not quoted", async () => {
+  test("a name longer than any in the schema is not quoted", async () => {
     const { text } = await app.post({ query: `{${"a".repeat(60_000)}}` });
     expect(text.length).toBeLessThan(300);
   });

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-describe("a request runs one field with @oncePerRequest at most: (row 17)", () => {
+describe("a request runs at most one field with @oncePerRequest (row 17)", () => {
   const fields = (count: number) =>
     many(count, (n) => `a${n}:login(username:"alice",password:$p){tokenType}`);
   const ONCE = REFUSED(
@@ -30,27 +30,27 @@ describe("a request runs one field with @oncePerRequest at most: (row 17)", () =
 
   test.each([
     ["two aliases", `mutation($p:String!){${fields(2)}}`],
-    ["twenty", `mutation($p:String!){${fields(20)}}`],
-    ["without an alias, merged", `mutation($p:String!){${fields(1)} ${fields(1)}}`],
+    ["twenty aliases", `mutation($p:String!){${fields(20)}}`],
+    ["two fields without an alias, which would merge", `mutation($p:String!){${fields(1)} ${fields(1)}}`],
     [
-      "in inline fragments",
+      "two in inline fragments",
       `mutation($p:String!){...{...{${fields(1)}}}...on Mutation{b:${fields(1).slice(3)}}}`,
     ],
     [
-      "in fragments",
+      "two in fragments",
       `mutation($p:String!){...f ...g}fragment f on Mutation{${fields(1)}}fragment g on Mutation{b:${fields(1).slice(3)}}`,
     ],
     [
-      "one of them skipped",
+      "two, one of them skipped,",
       `mutation($p:String!,$s:Boolean=true){${fields(1)} b:login(username:"alice",password:$p)@skip(if:$s){tokenType}}`,
     ],
-    ["of two kinds", `mutation($p:String!){${fields(1)} refreshToken(refreshToken:$p){tokenType}}`],
+    ["two different ones", `mutation($p:String!){${fields(1)} refreshToken(refreshToken:$p){tokenType}}`],
     [
-      "of two that send emails",
+      "two that send emails",
       `mutation{requestPasswordReset(email:"a@b.cd") requestEmailVerification(email:"a@b.cd")}`,
     ],
     [
-      "queries",
+      "two queries",
       "query($p:String!){a:passwordStrength(password:$p){score} b:passwordStrength(password:$p){score}}",
     ],
   ])("%s are refused before any password is checked", async (_what, query) => {
@@ -58,7 +58,7 @@ describe("a request runs one field with @oncePerRequest at most: (row 17)", () =
     expect(await attempts()).toBe(0);
   });
 
-  test("a hundred are refused before any password is checked", async () => {
+  test("a hundred aliases are refused before any password is checked", async () => {
     const answer = await guess(`mutation($p:String!){${fields(100)}}`);
     expect(answer).toMatchObject({
       status: 400,
@@ -78,7 +78,7 @@ describe("a request runs one field with @oncePerRequest at most: (row 17)", () =
   test.each([
     ["an array of requests", [{ query: `mutation($p:String!){${fields(1)}}`, variables: { p: PASSWORD } }]],
     [
-      "two of them",
+      "an array of two",
       Array(2).fill({ query: `mutation($p:String!){${fields(1)}}`, variables: { p: PASSWORD } }),
     ],
     ["an empty array", []],
@@ -90,7 +90,7 @@ describe("a request runs one field with @oncePerRequest at most: (row 17)", () =
     expect(await attempts()).toBe(0);
   });
 
-  test("one may stand in each of several operations, and beside other fields", async () => {
+  test("each of several operations may have one, beside other fields", async () => {
     const answer = await app.post({
       query: `mutation a($p:String!){__typename ${fields(1)}}mutation b($p:String!){${fields(1)}}`,
       operationName: "a",

@@ -7,14 +7,14 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-describe("variables are limited: (row 61)", () => {
+describe("variables over a limit are refused (row 61)", () => {
   const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
 
   test.each([
     ["ten levels", nested(10)],
     ["ten levels of objects", `${'{"a":'.repeat(9)}{}${"}".repeat(9)}`],
     ["a hundred items", JSON.stringify(Array(100).fill(1))],
-  ])("%s pass, and are of the wrong type", async (_what, value) => {
+  ])("%s are within the limits, though of the wrong type", async (_what, value) => {
     const document = "query($a:Int){users(first:$a){nodes{id}}}";
     const { errors } = await app.post(`{"query":"${document}","variables":{"a":${value}}}`);
     expect(errors).toMatchObject([
@@ -25,12 +25,12 @@ describe("variables are limited: (row 61)", () => {
   test.each([
     ["a long list", JSON.stringify(Array(101).fill(1)), "a list or an object with more than 100 items"],
     [
-      "one as long as fits",
+      "the longest list that fits",
       JSON.stringify(Array(30_000).fill(1)),
       "a list or an object with more than 100 items",
     ],
     ["deep lists", nested(11), "more than 10 levels"],
-    ["as deep as fits", nested(31_000), "more than 10 levels"],
+    ["the deepest lists that fit", nested(31_000), "more than 10 levels"],
     ["deep objects", `${'{"a":'.repeat(9_000)}1${"}".repeat(9_000)}`, "more than 10 levels"],
   ])("%s", async (_what, value, message) => {
     const document = "query($a:Int){users(first:$a){nodes{id}}}";
@@ -50,13 +50,13 @@ describe("variables are limited: (row 61)", () => {
   });
 });
 
-describe("a page's size comes by a variable (row 67)", () => {
+describe("the size of a page in a variable (row 67)", () => {
   const query = "query($n:Int!){myItems(first:$n){id}}";
   const TYPE = {
     status: 400,
     errors: [{ extensions: { code: "BAD_USER_INPUT", violations: [{ field: "n", rule: "type" }] } }],
   };
-  /** By POST and by GET, for which Fastify does not look into JSON. */
+  /** Sends it by POST and by GET. Fastify inspects the JSON of a POST only. */
   async function answers(n: string, document = query) {
     const search = new URLSearchParams({ query: document, variables: `{"n":${n}}` });
     const byGet = await app.request(`/graphql?${search}`, { headers: { "apollo-require-preflight": "1" } });
@@ -85,13 +85,13 @@ describe("a page's size comes by a variable (row 67)", () => {
     },
   );
 
-  test("1.0 and 1e2 are whole numbers in JSON", async () => {
+  test("1.0 and 1e2 are accepted, because they are whole numbers", async () => {
     for (const n of ["1.0", "1e2"])
       for (const answer of await answers(n))
         expect(answer).toMatchObject({ status: 401, errors: [{ extensions: { reason: "MISSING_TOKEN" } }] });
   });
 
-  test("null is no size, also where it may be left out", async () => {
+  test("null is refused, even where the variable may be omitted", async () => {
     const nullable = "query($n:Int=5){myItems(first:$n){id}}";
     await app.createUser("bob");
     const token = (await app.login("bob")).accessToken;

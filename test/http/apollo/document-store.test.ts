@@ -6,8 +6,8 @@ import { type Program, startBuilt } from "../../support/program.js";
 
 const fields = (count: number, n: number) => `query q${n}{me{${"id ".repeat(count)}}}`;
 
-describe("what is kept of documents (row 61)", () => {
-  test("is bounded by what it takes, the last used first", async () => {
+describe("the store of parsed documents (row 61)", () => {
+  test("is bounded by its memory, and evicts the least recently used", async () => {
     const one = new DocumentStore(1_000_000);
     await one.set("0", parse(fields(100, 0)));
     // Measured: 54,000 bytes. As JSON it has 15,000.
@@ -29,7 +29,7 @@ describe("what is kept of documents (row 61)", () => {
     expect(store.bytes).toBe(2 * one.bytes);
   });
 
-  // Measured: 90 bytes a comment, 34 an escape, none of which is in the document as JSON or counts as a token.
+  // Measured: a comment takes 90 bytes and an escape 34. Neither is in the document as JSON, or counts as a token.
   test.each([
     ["comments", `{me{id}}${"#\n".repeat(30_000)}`, 2_700_000],
     ["one comment", `{me{id}}#${"é→".repeat(10_000)}`, 40_000],
@@ -49,7 +49,7 @@ describe("what is kept of documents (row 61)", () => {
     program?.child.kill("SIGKILL");
   });
 
-  test("lets a process with 64 MB of heap live", async () => {
+  test("does not exhaust a heap of 64 MB", async () => {
     const env = { DATABASE_URL: await emptyDatabaseUrl("sqlite"), HOST: "127.0.0.1", PORT: "0" };
     program = startBuilt("main", [], { env: { ...env, NODE_OPTIONS: "--max-old-space-size=64" } });
     const address = (await program.printed(/Server listening at (http:[^"]+)"/))[1]!;

@@ -10,7 +10,7 @@ import { type App, makeApp, PASSWORD } from "../../support/app.js";
 import { closingAfterEach } from "../../support/closing.js";
 import { LOGIN, ME } from "../../support/operations.js";
 
-/** As GraphQL Code Generator wrote it for the tests' own operations: see codegen.ts. */
+/** The manifest that GraphQL Code Generator writes for the operations of the tests: see codegen.ts. */
 const MANIFEST = "test/gql/persisted-documents.json";
 const documents: Record<string, string> = JSON.parse(readFileSync(MANIFEST, "utf8"));
 
@@ -78,7 +78,7 @@ describe("with PERSISTED_DOCUMENTS", () => {
     expect([got.status, JSON.parse(got.text).data]).toMatchObject([200, { me: { username: "alice" } }]);
   });
 
-  test("takes variables by GET", async () => {
+  test("accepts variables by GET", async () => {
     const id = Object.keys(documents).find((each) => documents[each]!.startsWith("query MyItems("))!;
     const { status, text } = await get({ documentId: id, variables: '{"first":1}' });
     expect([status, JSON.parse(text)]).toEqual([200, { data: { myItems: [] } }]);
@@ -148,7 +148,7 @@ describe("with PERSISTED_DOCUMENTS", () => {
     expect([status, data]).toEqual([400, undefined]);
   });
 
-  test("a mutation is not run by GET, nor anything without the header against CSRF", async () => {
+  test("GET runs no mutation, and nothing without the header against CSRF", async () => {
     const mutation = await get({ documentId: idOf(LOGIN), variables: JSON.stringify(credentials) });
     expect(mutation.status).toBe(405);
     const simple = await get({ documentId: idOf(ME) }, { "apollo-require-preflight": "" });
@@ -156,7 +156,7 @@ describe("with PERSISTED_DOCUMENTS", () => {
   });
 });
 
-test("a persisted document keeps the limits", async () => {
+test("a persisted document is subject to the limits", async () => {
   const login = 'login(username: "alice", password: "x") { tokenType }';
   const file = manifestOf({ two: `mutation { a: ${login} b: ${login} }`, no: "{" });
   const app = await start({ env: { PERSISTED_DOCUMENTS: file } });
@@ -169,14 +169,14 @@ test("a persisted document keeps the limits", async () => {
   });
 });
 
-test("without PERSISTED_DOCUMENTS an id alone is no request", async () => {
+test("without PERSISTED_DOCUMENTS an id alone is not a valid request", async () => {
   const app = await start();
   const { status, errors } = await app.post({ documentId: idOf(ME) });
   expect([status, errors?.[0]?.extensions?.["code"]]).toEqual([400, "BAD_REQUEST"]);
 });
 
-// One that cannot be read: test/end-to-end.test.ts.
-describe("a manifest stops the start when it is", () => {
+// For a manifest that does not exist, see test/wrong-configuration.test.ts.
+describe("the server does not start with a manifest that is", () => {
   const EXPECTED =
     "PERSISTED_DOCUMENTS cannot be used: it must be a JSON object of documents by their ids, as GraphQL Code Generator writes it";
 

@@ -10,24 +10,24 @@ import { LOGIN } from "../../support/operations.js";
 import { type Program, startBuilt } from "../../support/program.js";
 import { raw, rawGraphQL } from "../../support/raw.js";
 
-/** Ends a line and begins one of the log's own form, then steers the terminal, in C0's way and C1's. */
+/** Ends the line and starts a forged one, then controls the terminal with C0 and C1 characters. */
 const INJECTION = 'x\r\n{"level":30,"msg":"forged"}\u001b[31m\u009b31m\u0007\u2028';
 
-/** Control characters: those that end a line, ring, or steer a terminal. */
+/** Control characters that end a line, ring the bell or control a terminal. */
 const CONTROL = /(?!\n)\p{Cc}/u;
 
 const start = closingAfterEach();
 const MADE_ID = /^[0-9a-f-]{36}$/;
 
-/** The lines of requests. */
-// biome-ignore lint/suspicious/noExplicitAny: they are read field by field
+/** The log lines about requests. */
+// biome-ignore lint/suspicious/noExplicitAny: tests read single fields
 function linesOf({ seen }: App): Record<string, any>[] {
   return seen.filter((line) => line.includes('"msg":"request"')).map((line) => JSON.parse(line));
 }
 
-/** Everything a client says of itself without being asked. */
+/** Headers in which clients describe themselves. */
 async function attack(address: string): Promise<void> {
-  // A header may hold none of C0's but the tab.
+  // Of the C0 characters, a header may contain only the tab.
   const header = INJECTION.replace(/[^\x20-\uffff]/g, "\t");
   const headers = [
     "host: localhost",
@@ -52,7 +52,7 @@ describe("the log", () => {
   });
   afterAll(() => app.close());
 
-  test("is JSON line by line, and has nothing that steers a terminal, whatever clients send (row 70)", async () => {
+  test("is one JSON object per line, without control characters, whatever clients send (row 70)", async () => {
     app.seen.length = 0;
     await attack(app.address);
     expect(app.seen).toHaveLength(9);
@@ -81,20 +81,20 @@ describe("the log", () => {
     };
 
     test.each(["0af7651916cd43dd8448eb211c80319c", "Root-1.67891233_abc", "x", "y".repeat(128)])(
-      "is a trusted proxy's: %s",
+      "comes from a trusted proxy: %s",
       async (id) => {
         expect(await idOf(app, id)).toBe(id);
       },
     );
 
     test.each(["two words", 'x","msg":"forged', "z".repeat(129), "%1b[31m", "é", "one, two", "<script>", ""])(
-      "is made anew where a proxy's is not well formed: %j",
+      "is generated if the one from a proxy is malformed: %j",
       async (id) => {
         expect(await idOf(app, id)).toMatch(MADE_ID);
       },
     );
 
-    test("is never the client's own (row 70)", async () => {
+    test("never comes from the client itself (row 70)", async () => {
       for (const TRUST_PROXY of ["", "192.0.2.1,10.0.0.0/8"]) {
         const direct = await start({ env: { TRUST_PROXY } });
         expect(await idOf(direct, "chosen-by-the-client")).toMatch(MADE_ID);
@@ -103,7 +103,7 @@ describe("the log", () => {
     });
   });
 
-  test("has one complete line of each request", async () => {
+  test("has one complete line for each request", async () => {
     const { id: userId } = await app.createUser("carol");
     const { accessToken: token } = await app.login("carol");
     const { sid: sessionId } = decodeJwt(token);
@@ -135,7 +135,7 @@ describe("the log", () => {
       status: 200,
     });
     expect(await query("{ me { id } item(id: 1) { id } }", {})).toMatchObject({ status: 400 });
-    // Its answer has data too, so the status does not tell.
+    // Its answer has data too, so the status does not show the error.
     expect(
       await query('{ __typename other: passwordStrength(password: "x") { score } }', { token }),
     ).toMatchObject({ operation: "__typename passwordStrength", status: 200 });
@@ -168,7 +168,7 @@ describe("the log", () => {
     const form = { "content-type": "application/x-www-form-urlencoded" };
     const http = { msg: "request", ip: from, method: "GET" };
     expect(await at("/nothing?chosen")).toEqual({ ...http, path: "(unknown)", status: 404 });
-    // Rejected before it is known who the proxies are.
+    // Rejected before the proxy is known to be trusted.
     expect(await at("/%zz")).toEqual({ ...http, ip: "127.0.0.1", path: "(unknown)", status: 400 });
     expect(await at("/.well-known/jwks.json")).toEqual({
       ...http,
@@ -201,7 +201,7 @@ describe("the log", () => {
     expect(await at("/forward-auth")).toMatchObject({ status: 401, code: "UNAUTHENTICATED" });
   });
 
-  test("has a line of a request whose client did not wait", async () => {
+  test("has a line for a request whose client did not wait", async () => {
     await app.createUser("dave");
     app.seen.length = 0;
     const held = await hold(app, ["update users set updated_at = updated_at"]);
@@ -252,7 +252,7 @@ describe("the log", () => {
     for (const secret of secrets) expect(app.seen.filter((line) => line.includes(secret))).toEqual([]);
   });
 
-  test("tells who was refused what, from where and why (row 68)", async () => {
+  test("records who was refused what, from where and why (row 68)", async () => {
     const { id: userId } = await app.createUser("bob");
     const { accessToken: token } = await app.login("bob");
     const { sid: sessionId } = decodeJwt(token);
@@ -290,7 +290,7 @@ describe("the log", () => {
     expect(await refusalOf("{ me { id } }", { token })).not.toHaveProperty("code");
   });
 
-  test("has no line of what probes ask, below debug", async () => {
+  test("logs the requests of probes only at level debug", async () => {
     app.seen.length = 0;
     for (const path of ["/healthz", "/readyz?x", "/metrics"]) await app.request(path);
     expect(linesOf(app).map(({ level, path }) => [level, path])).toEqual([
@@ -302,7 +302,7 @@ describe("the log", () => {
   });
 });
 
-describe("the lines for people, in development", () => {
+describe("the human-readable lines in development", () => {
   let program: Program;
   let address: string;
   beforeAll(async () => {
@@ -320,7 +320,7 @@ describe("the lines for people, in development", () => {
     expect((await program.ended).code).toBe(0);
   });
 
-  test("have nothing that steers a terminal (row 70)", async () => {
+  test("have no control characters (row 70)", async () => {
     const before = program.stdout().length;
     await attack(address);
     const last = await raw(address, ["GET /emails HTTP/1.1", "host: localhost", "connection: close", "", ""]);
@@ -329,7 +329,7 @@ describe("the lines for people, in development", () => {
     const lines = program.stdout().slice(before);
     expect(lines).not.toMatch(CONTROL);
     expect(lines).not.toMatch(/forged|chosen-by-the-client/);
-    // Short: one line a request, with what it asked for and what came of it.
+    // One short line for each request, with its operation and its result.
     expect(lines).toMatch(
       /^\[\d\d:\d\d:\d\d\] INFO: POST \/graphql login 401 INVALID_CREDENTIALS [\d.]+ ms$/m,
     );

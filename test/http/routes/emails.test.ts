@@ -27,7 +27,7 @@ describe("emails in development", () => {
     return { body: text, headers: Object.fromEntries(headers) };
   }
 
-  test("are printed, link and all", async () => {
+  test("are printed in full, with their links", async () => {
     let printed = "";
     const printing = new PrintedMailer({
       clock: app.clock,
@@ -57,7 +57,7 @@ describe("emails in development", () => {
     expect(body).toContain('<time datetime="2026-01-01T00:00:50.000Z">');
   });
 
-  test("links can be followed; nothing in an email is more than text, and no script could run", async () => {
+  test("links can be followed, everything else in an email is text, and no script can run", async () => {
     await mailer.send({
       to: '"><script>alert(1)</script>@example.com',
       subject: "<script>alert(2)</script>",
@@ -79,7 +79,7 @@ describe("emails in development", () => {
     ["development", {}, 200],
     ["development, with a mail server", { SMTP_URL: "smtp://127.0.0.1:1" }, 404],
     ["production", { NODE_ENV: "production" }, 404],
-  ])("in %s the page answers as it should", async (_where, env, status) => {
+  ])("the page exists only in development without a mail server: %s", async (_where, env, status) => {
     const other = await start({ env });
     expect((await other.request("/emails")).status).toBe(status);
   });
@@ -98,7 +98,7 @@ describe("who may read the page of emails", () => {
   });
   afterAll(() => app.close());
 
-  // A page whose name was pointed at this machine could read it else (DNS rebinding).
+  // Otherwise a website whose name resolves to this machine could read it (DNS rebinding).
   test.each([
     ["localhost:4000", 200],
     ["LOCALHOST", 200],
@@ -114,11 +114,11 @@ describe("who may read the page of emails", () => {
     ["10.0.0.1", 421],
     ["0.0.0.0", 421],
     ["%", 421],
-  ])("are shown under the Host %s: %i", async (host, status) => {
+  ])("the Host %s is answered with %i", async (host, status) => {
     const answer = await raw(app.address, [
       "GET /emails HTTP/1.1",
       `host: ${host}`,
-      // A trusted proxy's, or a script's of that page.
+      // From a trusted proxy, or from a script of that page.
       "x-forwarded-host: localhost",
       "connection: close",
       "",
@@ -130,12 +130,15 @@ describe("who may read the page of emails", () => {
       expect(answer.split("\r\n\r\n")[1]).toBe('{"error":"Open this page at localhost, or at PUBLIC_URL."}');
   });
 
-  test.each(["GET", "OPTIONS"])("no other origin's page reads them, nor may ask by %s", async (method) => {
-    for (const origin of ["https://studio.apollographql.com", "https://sandbox.embed.apollographql.com"]) {
-      const headers = { origin, "access-control-request-method": "GET" };
-      const answer = await app.request("/emails", { method, headers });
-      expect(answer.status).toBe(method === "GET" ? 200 : 405);
-      expect([...answer.headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
-    }
-  });
+  test.each(["GET", "OPTIONS"])(
+    "a page of another origin cannot read them, and its %s is refused",
+    async (method) => {
+      for (const origin of ["https://studio.apollographql.com", "https://sandbox.embed.apollographql.com"]) {
+        const headers = { origin, "access-control-request-method": "GET" };
+        const answer = await app.request("/emails", { method, headers });
+        expect(answer.status).toBe(method === "GET" ? 200 : 405);
+        expect([...answer.headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
+      }
+    },
+  );
 });

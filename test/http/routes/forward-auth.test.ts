@@ -3,7 +3,7 @@ import { type App, makeApp } from "../../support/app.js";
 import { LOGOUT } from "../../support/operations.js";
 import { raw } from "../../support/raw.js";
 
-/** What proxies send besides GET, and the client's headers that go along, though its body does not. */
+/** Methods that proxies send; the request has the client's headers, but not its body. */
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const CLIENT_HEADERS = [
   {},
@@ -29,7 +29,7 @@ describe("/forward-auth", () => {
       headers: { ...init.headers, ...(token && { authorization: `Bearer ${token}` }) },
     });
 
-  test.each(METHODS)("answers %s with who sends the token, and no body", async (method) => {
+  test.each(METHODS)("answers %s with the user of the token, without a body", async (method) => {
     const { accessToken } = await app.login("alice");
     for (const headers of CLIENT_HEADERS) {
       const answer = await ask(accessToken, { method, headers });
@@ -42,7 +42,7 @@ describe("/forward-auth", () => {
     }
   });
 
-  test("has all roles, as they are now", async () => {
+  test("returns all current roles", async () => {
     const { accessToken } = await app.login("root");
     const roles = async () => {
       const { headers } = await ask(accessToken);
@@ -54,7 +54,7 @@ describe("/forward-auth", () => {
     expect(await roles()).toEqual([adminId, "USER"]);
   });
 
-  test.each(METHODS)("refuses %s without a good token, as GraphQL does", async (method) => {
+  test.each(METHODS)("refuses %s without a valid token, like GraphQL", async (method) => {
     const ended = (await app.login("alice")).accessToken;
     await app.send(LOGOUT, {}, { token: ended });
     for (const [token, challenge, message] of [
@@ -88,7 +88,7 @@ describe("/forward-auth", () => {
     }
   });
 
-  test("takes no token from elsewhere, nor two", async () => {
+  test("accepts only one token, from the Authorization header", async () => {
     const { accessToken } = await app.login("alice");
     expect((await app.request(`/forward-auth?access_token=${accessToken}`)).status).toBe(401);
     const headers = { cookie: `access_token=${accessToken}`, "x-forwarded-uri": `/?token=${accessToken}` };

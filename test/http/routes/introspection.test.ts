@@ -21,7 +21,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
   const BEARER_SECRET = "introspection-secret-without-a-space";
   const asResourceServer = { authorization: `Bearer ${BEARER_SECRET}` };
 
-  test("POST /introspect tells a resource server what a live token says, and of others nothing (row 57)", async () => {
+  test("POST /introspect describes a live token to a resource server, and says nothing about others (row 57)", async () => {
     const own = await start({
       databaseUrl: app.databaseUrl,
       clock: app.clock,
@@ -47,7 +47,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       roles: ["USER"],
       username: "alice",
     });
-    // The roles of the user now, as everywhere here, not those of the token.
+    // The current roles of the user, as everywhere, not those in the token.
     await own.latchkey.db
       .updateTable("users")
       .set({ roles: '["USER","ADMIN"]' })
@@ -85,7 +85,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     ["another case", `Basic ${Buffer.from(`app:${INTROSPECTION_SECRET.toUpperCase()}`).toString("base64")}`],
     ["another scheme", `Digest ${Buffer.from(`app:${INTROSPECTION_SECRET}`).toString("base64")}`],
   ])(
-    "POST /introspect refuses who shows %s before it looks at the token (row 57)",
+    "POST /introspect refuses a caller with %s before it looks at the token (row 57)",
     async (_what, authorization) => {
       const { accessToken } = await app.login("alice");
       for (const form of [{ token: accessToken }, { token: "garbage" }, {}]) {
@@ -102,7 +102,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     },
   );
 
-  test("the introspection secret may be sent as HTTP Basic has it, or as OAuth encodes it", async () => {
+  test("the introspection secret may be sent as HTTP Basic defines it, or as OAuth encodes it", async () => {
     for (const password of [
       INTROSPECTION_SECRET,
       encodeURIComponent(INTROSPECTION_SECRET).replaceAll("%20", "+"),

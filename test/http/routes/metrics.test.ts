@@ -8,7 +8,7 @@ import { LOGIN, ME, REGISTER } from "../../support/operations.js";
 
 const TOKEN = "a token of the tests, 32 bytes or more, in words";
 
-/** The samples by name and labels. Throws on what is no Prometheus text format, version 0.0.4. */
+/** Returns the samples by name and labels. @throws if the text is not Prometheus text format 0.0.4 */
 async function samplesOf(app: App): Promise<Map<string, number>> {
   const { status, headers, text } = await app.request("/metrics");
   expect([status, headers.get("content-type")]).toEqual([200, "text/plain; version=0.0.4; charset=utf-8"]);
@@ -38,7 +38,7 @@ async function samplesOf(app: App): Promise<Map<string, number>> {
 
 const start = closingAfterEach();
 
-test("a login while the database is away counts as SERVICE_UNAVAILABLE", async () => {
+test("a login while the database is unavailable counts as SERVICE_UNAVAILABLE", async () => {
   const app = await start({ database: "postgres" });
   await app.createUser("alice");
   const operator = new pg.Client({ connectionString: `${process.env["TEST_POSTGRES_URL"]}/postgres` });
@@ -63,7 +63,7 @@ describe.each(DATABASES)("the metrics on %s", (database) => {
     await app.send(ME, {}, { token: accessToken });
     await app.send(ME, {}, { token: accessToken });
     await app.send(ME, {});
-    // Names and aliases are the client's to choose, and never become a label.
+    // The client chooses names and aliases, so they never become a label.
     await app.post({ query: "query Chosen { chosen: __typename }" });
     await app.post({
       query: "query { a: __typename ...F } fragment F on Query { b: __typename ... { __typename } }",
@@ -114,7 +114,7 @@ describe.each(DATABASES)("the metrics on %s", (database) => {
       '{route="/token",code="400"}': 1,
       '{route="none",code="404"}': 1,
     });
-    // Each has its time in the histogram of its route and of its field.
+    // The duration of each is in the histogram of its route and of its field.
     const total = (name: string, label: string) =>
       [...samples]
         .filter(([key]) => key.startsWith(`latchkey_${name}_total{${label},`))
@@ -138,7 +138,7 @@ describe.each(DATABASES)("the metrics on %s", (database) => {
     expect([...samples.keys()].join()).not.toMatch(/chosen/i);
   });
 
-  test("show how many emails wait, and how long the oldest has", async () => {
+  test("show how many emails are queued, and the age of the oldest", async () => {
     const app = await start({ database, env: { SMTP_URL: "smtp://127.0.0.1:1", REGISTRATION: "open" } });
     const backlog = async () => {
       const samples = await samplesOf(app);
@@ -153,7 +153,7 @@ describe.each(DATABASES)("the metrics on %s", (database) => {
     expect(await backlog()).toEqual([2, 90]);
     app.clock.advance(10_000);
     expect(await backlog()).toEqual([2, 100]);
-    // The others are read without the database.
+    // The other metrics do not need the database.
     await app.latchkey.db.deleteFrom("outbox").execute();
     expect(await backlog()).toEqual([0, 0]);
     await sql`alter table outbox rename to gone`.execute(app.latchkey.db);
@@ -173,7 +173,7 @@ describe.each(DATABASES)("the metrics on %s", (database) => {
     };
     if (database === "sqlite") expect(await pool()).toEqual([undefined, undefined, undefined]);
     else {
-      // More than it has connections, while nobody gives one back.
+      // More than there are connections, none of which is released.
       const release = Promise.withResolvers<void>();
       const { db } = app.latchkey;
       const holders = Array.from({ length: 12 }, () => db.connection().execute(() => release.promise));
@@ -187,7 +187,7 @@ describe.each(DATABASES)("the metrics on %s", (database) => {
   });
 });
 
-test("count the attempts that are refused, by what was tried", async () => {
+test("count refused attempts by their kind", async () => {
   const app = await start();
   await app.createUser("alice");
   for (let n = 0; n < 7; n++) await app.send(LOGIN, { username: "alice", password: "wrong" });
@@ -197,7 +197,7 @@ test("count the attempts that are refused, by what was tried", async () => {
   expect(samples.get('latchkey_logins_total{outcome="RATE_LIMITED"}')).toBe(2);
 });
 
-test("show the password queue's length and how long was waited in it (row 20)", async () => {
+test("show the length of the password queue and the time spent waiting in it (row 20)", async () => {
   const app = await start({ config: { bcryptCost: 10 } });
   await app.createUser("alice");
   const before = await samplesOf(app);
@@ -224,12 +224,12 @@ test("show the password queue's length and how long was waited in it (row 20)", 
   expect(after.get("latchkey_password_queue_length")).toBe(0);
   expect(grown("count")).toBe(8);
   expect(grown('bucket{le="+Inf"}')).toBe(8);
-  // Most waited for others, each of which takes 25 ms or more.
+  // Most waited for other passwords, each of which takes 25 ms or more.
   expect(grown("sum")).toBeGreaterThan(0.1);
   expect(grown('bucket{le="0.025"}')).toBeLessThan(8);
 });
 
-test("show how late the event loop was, anew at each reading", async () => {
+test("show the delay of the event loop since the last reading", async () => {
   const app = await start();
   const late = async (stat: string) =>
     (await samplesOf(app)).get(`latchkey_event_loop_delay_${stat}_seconds`)!;
@@ -270,7 +270,7 @@ test("show the process: its CPU time, memory, files, start and garbage collectio
   expect(after.get("process_cpu_seconds_total")).toBeGreaterThan(before.get("process_cpu_seconds_total")!);
 });
 
-test("an app that is closed observes nothing any more", async () => {
+test("a closed app records nothing more", async () => {
   const app = await makeApp();
   await app.close();
   const { metrics } = app.latchkey;
@@ -279,7 +279,7 @@ test("an app that is closed observes nothing any more", async () => {
       .split("\n")
       .filter((line) => /^(nodejs_gc|latchkey_event_loop)/.test(line))
       .join("\n");
-  // What was measured last.
+  // The last measurements.
   await text();
   const before = await text();
   for (let n = 0; n < 50; n++) {
@@ -289,7 +289,7 @@ test("an app that is closed observes nothing any more", async () => {
   expect(await text()).toBe(before);
 });
 
-test("two apps in one process count for themselves", async () => {
+test("two apps in one process count separately", async () => {
   const [one, other] = [await start(), await start()];
   await one.send(ME, {});
   const key = 'latchkey_graphql_requests_total{operation="me",code="UNAUTHENTICATED"}';
@@ -315,7 +315,7 @@ describe("who may read them", () => {
     }
   });
 
-  test.each(["development", "production"])("who has METRICS_TOKEN, in %s", async (NODE_ENV) => {
+  test.each(["development", "production"])("only callers with METRICS_TOKEN, in %s", async (NODE_ENV) => {
     const METRICS_TOKEN = TOKEN.replaceAll(/[ ,]/g, "-");
     const app = await start({ env: { NODE_ENV, METRICS_TOKEN } });
     for (const request of [{}, bearer(`${METRICS_TOKEN}x`), bearer(METRICS_TOKEN.slice(0, -1)), bearer("")]) {

@@ -56,7 +56,7 @@ describe("a file of users", () => {
     ["LF", "\n"],
     ["CRLF", "\r\n"],
     ["CR", "\r"],
-  ])("has lines that end in %s", async (_name, end) => {
+  ])("may have lines that end in %s", async (_name, end) => {
     const csv = [
       "username,email,password_hash",
       `anna,anna@example.com,${HASH}`,
@@ -81,7 +81,7 @@ describe("a file of users", () => {
     expect(await usernamesOf(app)).toEqual(["anna", "ben", "carl", "dora"]);
   });
 
-  test("is read the same wherever a read of it ends", async () => {
+  test("is read correctly wherever a chunk of it ends", async () => {
     // The first 64 KB end within "é", between CR and LF, and right after both.
     for (const [n, cut] of [1, 2, 3].entries()) {
       const line = JSON.stringify(record(`user${n}`, { full_name: "é" })).replace('"}', '"}'.padEnd(80));
@@ -104,7 +104,7 @@ describe("a file of users", () => {
     expect(names).toEqual([{ full_name: "é" }]);
   });
 
-  test("has lines of at most 64 KB, and a longer one stops nothing", async () => {
+  test("has lines of at most 64 KB, and a longer one does not stop the import", async () => {
     const ofSize = (username: string, bytes: number) => {
       const text = JSON.stringify(record(username));
       return text + " ".repeat(bytes - text.length);
@@ -125,8 +125,8 @@ describe("a file of users", () => {
     expect(await usernamesOf(app)).toEqual(["anna", "carl"]);
   });
 
-  test("has text and truth values in it, and whatever else stands there is a failure of its line", async () => {
-    // As text: to write so many arrays JSON.stringify has not the stack.
+  test("contains strings and booleans, and any other value fails its line", async () => {
+    // Written as text, because JSON.stringify would overflow the stack.
     const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
     const odd = [
       '{"toString":1}',
@@ -161,7 +161,7 @@ describe("a file of users", () => {
     });
   });
 
-  test("says in any of the usual ways who is disabled", async () => {
+  test("states in any of the usual ways whether a user is disabled", async () => {
     const enabled = [undefined, null, "", false, 0, "0", "false", "F"];
     const disabled = [true, 1, "1", "true", "T"];
     const all = [...enabled, ...disabled];
@@ -202,7 +202,7 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
   const existing = { created: 0, existing: 1, failed: [] };
   const failed = (problem: string) => ({ created: 0, existing: 0, failed: [{ line: 1, problem }] });
 
-  test("a stranger's unverified sign-up gives way, and what the stranger has opens nothing", async () => {
+  test("a stranger's unverified sign-up is replaced, and the stranger's credentials and tokens no longer work", async () => {
     const stranger = await signUp("anna", "anna@example.com");
     expect(await loginCode("anna", STRANGERS)).toBe("EMAIL_NOT_VERIFIED");
     expect(await importRecords(app, record("Anna", { full_name: "Anna" }))).toEqual(created);
@@ -227,7 +227,7 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
     expect(await importRecords(app, record("anna"))).toEqual(existing);
   });
 
-  test("a claim to the address under another name stays unverified for ever", async () => {
+  test("a sign-up with the address under another name can never be verified", async () => {
     const stranger = await signUp("impostor", "ben@example.com");
     expect(await importRecords(app, record("ben"))).toEqual(created);
     expect(await verifyCode(stranger.token)).toBe("INVALID_TOKEN");
@@ -241,7 +241,7 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
     expect((await app.login("ben@example.com")).user.username).toBe("ben");
   });
 
-  test("a name that is taken with another address is a failure, verified or not", async () => {
+  test("a username that is taken with another address is a failure, verified or not", async () => {
     const stranger = await signUp("carl", "stranger@example.com");
     const taken = failed("This username is already in use.");
     expect(await importRecords(app, record("carl"))).toEqual(taken);
@@ -250,7 +250,7 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
     await app.login("carl", STRANGERS);
   });
 
-  test("whoever has verified the address keeps it, with their password", async () => {
+  test("an account that has verified the address keeps it, with its password", async () => {
     const { token } = await signUp("dora", "dora@example.com");
     expect(await verifyCode(token)).toBeUndefined();
     expect(await importRecords(app, record("dora"))).toEqual(existing);
@@ -264,14 +264,14 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
     expect((await app.latchkey.operator.get("emil")).id).toBe(claim);
   });
 
-  test("who verifies the address while the import runs is there already", async () => {
+  test("an account that verifies the address while the import runs already exists", async () => {
     const { id } = await signUp("fred", "fred@example.com");
     const { clock } = app;
     let imported: Promise<unknown> | undefined;
     await app.latchkey.db.transaction().execute(async (transaction) => {
       await lockUser(transaction, id);
       imported = importRecords(app, record("fred"));
-      // By now it waits for the lock, or for its turn.
+      // By now it waits for the lock, or in the queue.
       await setTimeout(300);
       await updateUser(transaction, id, { emailVerifiedAt: clock.now() }, clock.now());
     });
@@ -306,7 +306,7 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
     }
     const accept = (token: string) => codeOf(app.send(ACCEPT_INVITATION, { token, password: STRANGERS }));
 
-    test("gets the imported password, and keeps its id and the roles an administrator gave it", async () => {
+    test("gets the imported password, and keeps its id and the roles that an administrator set", async () => {
       const { id, username, token } = await invite();
       expect(await importRecords(app, record(username))).toEqual(created);
       const { user } = await app.login(username);
@@ -322,12 +322,12 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
         sessionId: null,
         details: { changed: ["password"], imported: true },
       });
-      // The invitation would set another password.
+      // Otherwise the invitation could set another password.
       expect(await accept(token)).toBe("INVALID_TOKEN");
       expect(await importRecords(app, record(username))).toEqual(existing);
     });
 
-    test("is disabled, and takes another name, if the file says so", async () => {
+    test("is disabled, and renamed, if the file says so", async () => {
       const { id, username } = await invite();
       expect(
         await importRecords(app, record(username, { full_name: "As Imported", disabled: true })),
@@ -339,7 +339,7 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
       expect(await loginCode(username, PASSWORD)).toBe("ACCOUNT_DISABLED");
     });
 
-    test("that was disabled stays so: its line fails, as does a disabled sign-up's", async () => {
+    test("that was disabled stays disabled: its line fails, like that of a disabled sign-up", async () => {
       const { id, username } = await invite();
       const { id: registered } = await signUp("gina", "gina@example.com");
       for (const [user, name] of [
@@ -359,7 +359,7 @@ describe.each(DATABASES)("an import on %s owns the addresses in it", (database) 
     });
   });
 
-  /** An unverified account, without the email: its address has an owner who would get another. */
+  /** Creates an unverified account without sending an email, so that its address receives only what the test sends. */
   async function claimOf(username: string, email: string): Promise<string> {
     await app.send(REGISTER, { input: { username, email, password: STRANGERS } });
     return (await app.latchkey.operator.get(username)).id;

@@ -37,7 +37,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
   }
 
   describe("a link", () => {
-    test("only the latest works, though two processes send several at once (row 42)", async () => {
+    test("only the latest works, even if two processes send several concurrently (row 42)", async () => {
       const other = await another();
       for (let round = 0; round < 5; round++) {
         const { id, email } = await app.createUser(newName());
@@ -50,7 +50,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       }
     });
 
-    test("is the same at each try of one email, works though the first was taken, and is stored nowhere as it is", async () => {
+    test("is the same in each attempt to send an email, works even if the first attempt arrived, and is never stored in plain text", async () => {
       const email = "twice@example.com";
       const taken = takeWithoutAnswer();
       await register("twice", email);
@@ -73,7 +73,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       expect((await verify(token!)).data).toEqual({ verifyEmail: true });
     });
 
-    test("of two accounts is the same at each try too", async () => {
+    test("for each of two accounts is the same in each attempt too", async () => {
       const email = "both@example.com";
       await register("both-1", email);
       await register("both-2", email);
@@ -103,7 +103,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       expect((await reset(tokensIn(latest!.text)[0]!)).data).toEqual({ resetPassword: true });
     });
 
-    test("that was used is not sent again, nor another in its place", async () => {
+    test("that was used is neither sent again nor replaced", async () => {
       const { id, email } = await app.createUser(newName());
       const taken = takeWithoutAnswer();
       await askForReset(email);
@@ -116,7 +116,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       expect(await liveTokens(id)).toEqual([]);
     });
 
-    test("that expired before the mail server was back is a new one", async () => {
+    test("that expired before the mail server was back is replaced by a new one", async () => {
       const { email } = await app.createUser(newName());
       const taken = takeWithoutAnswer();
       await askForReset(email);
@@ -129,7 +129,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       expect((await reset(tokens.at(-1)!)).data).toEqual({ resetPassword: true });
     });
 
-    test("that expired takes the place of none that a later email has brought", async () => {
+    test("that expired does not replace the one in a later email", async () => {
       const { id, email } = await app.createUser(newName());
       takeWithoutAnswer();
       await askForReset(email);
@@ -149,7 +149,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       expect((await reset(tokensIn(later!.text)[0]!)).data).toEqual({ resetPassword: true });
     });
 
-    test("that was stored under another SECRET_KEY is a new one", async () => {
+    test("that was encrypted under another SECRET_KEY is replaced by a new one", async () => {
       const email = "rekeyed@example.com";
       const taken = takeWithoutAnswer();
       await register("rekeyed", email);
@@ -163,7 +163,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       expect((await verify(tokens[1]!)).data).toEqual({ verifyEmail: true });
     });
 
-    test("is not sent to a user who must not have it by then, nor later", async () => {
+    test("is not sent to a user who may no longer receive it, even if they may again later", async () => {
       const { db, outbox } = app.latchkey;
       const set = (id: string, values: { disabled_at?: number | null; email_verified_at?: number | null }) =>
         db.updateTable("users").set(values).where("id", "=", id).execute();
@@ -211,7 +211,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       ["EMAIL_CHANGE", 24 * HOUR],
       ["PASSWORD_RESET", 10 * MINUTE],
       ["INVITATION", 7 * 24 * HOUR],
-    ] as const)("for %s works until, and not at, %i ms after it was sent", async (kind, lifetime) => {
+    ] as const)("for %s works for less than %i ms after it was sent", async (kind, lifetime) => {
       const operation = {
         EMAIL_VERIFICATION: "verifyEmail",
         EMAIL_CHANGE: "confirmEmailChange",
@@ -249,7 +249,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
     });
   });
 
-  test("many requests for a new password change nothing of the account, and send few (row 43)", async () => {
+  test("many requests for a new password do not change the account, and send few emails (row 43)", async () => {
     const username = newName();
     const { id, email } = await app.createUser(username);
     const { accessToken: token } = await app.login(username);
@@ -275,7 +275,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
   });
 
   if (database === "postgres") {
-    test("an email that is deleted under the user's lock, while it is composed, is not sent and leaves no token", async () => {
+    test("an email that is deleted under the user's lock while it is composed is not sent, and leaves no token", async () => {
       const { id, email } = await app.createUser(newName());
       const { db, outbox } = app.latchkey;
       await outbox.enqueue(db, { kind: "PASSWORD_RESET", email });

@@ -59,14 +59,14 @@ describe.each(DATABASES)("an address that strangers flood on %s", (database) => 
       await outbox.deliverDue();
     }
   };
-  /** Lets time pass by the minute, and sends what is due. */
+  /** Lets time pass minute by minute, and sends the emails that are due. */
   async function pass(minutes: number): Promise<void> {
     for (let minute = 0; minute < minutes; minute++) {
       app.clock.advance(MINUTE);
       await app.latchkey.outbox.deliverDue();
     }
   }
-  /** The latest link that names the account. */
+  /** Returns the token of the latest link that names the account. */
   const linkFor = (username: string, email: string) =>
     textsTo(email)
       .map(
@@ -83,7 +83,7 @@ describe.each(DATABASES)("an address that strangers flood on %s", (database) => 
     [0, 22],
     [50, 50],
   ])(
-    "by %i sign-ups before the owner's and %i after it, and more all the time, does not keep the owner out (rows 16, 43)",
+    "by %i sign-ups before the owner's, %i after it, and a steady stream of more does not keep the owner out (rows 16, 43)",
     async (before, after) => {
       const email = "owner@example.com";
       await registerStrangers(before, email);
@@ -92,7 +92,7 @@ describe.each(DATABASES)("an address that strangers flood on %s", (database) => 
 
       let requests = 0;
       do {
-        // As many as one network can in the time.
+        // As many as one network can send in this time.
         await registerStrangers(15, email);
         const answer = await app.send(REQUEST_EMAIL_VERIFICATION, { email }, { from: HOME });
         expect(answer.data).toEqual({ requestEmailVerification: true });
@@ -103,12 +103,12 @@ describe.each(DATABASES)("an address that strangers flood on %s", (database) => 
       const verified = await app.send(VERIFY_EMAIL, { token: linkFor("owner", email)! }, { from: HOME });
       expect(verified.data).toEqual({ verifyEmail: true });
       expect((await app.login(email)).user.username).toBe("owner");
-      // None of the emails is longer than a reader can take in.
+      // No email is too long to read.
       for (const text of textsTo(email)) expect(text.match(/token=/g)!.length).toBeLessThanOrEqual(20);
     },
   );
 
-  test("by other accounts that ask to change to it brings another user's link without delay", async () => {
+  test("by accounts that request to change to it receives the link of another user without delay", async () => {
     const email = "new@example.com";
     const ask = async (username: string, from: string) => {
       await app.createUser(username);
@@ -124,7 +124,7 @@ describe.each(DATABASES)("an address that strangers flood on %s", (database) => 
     const before = textsTo(email).length;
     await ask("owner", HOME);
     expect(textsTo(email)[before]).toContain("The account owner asked");
-    // Each account's own requests still back off.
+    // Repeated requests of one account are still delayed.
     expect(textsTo(email).filter((text) => text.includes("The account owner asked"))).toHaveLength(5);
   });
 });

@@ -16,8 +16,8 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
     },
   );
 
-  describe("of what happened", () => {
-    test("the old address is told of the new one, though the account is deleted at once", async () => {
+  describe("that are notices", () => {
+    test("the old address is notified of the new one, even if the account is deleted immediately", async () => {
       const { username, email, token } = await makeUser(app, newName());
       const newEmail = `new-${email}`;
       await app.send(REQUEST_EMAIL_CHANGE, { newEmail, currentPassword: PASSWORD }, { token });
@@ -36,7 +36,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       );
     });
 
-    test("each says what was true then, not what is true when it is sent", async () => {
+    test("each states the facts at the time of the event, not when it is sent", async () => {
       const username = newName();
       const { id, email } = await app.createUser(username);
       const { token } = await makeUser(app, newName(), ["ADMIN"]);
@@ -57,7 +57,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       expect(told).toHaveLength(2);
     });
 
-    test("an email of a kind that this version does not know is kept, and given up after three days", async () => {
+    test("an email of a kind unknown to this version is kept, and given up after three days", async () => {
       const email = "future@example.com";
       const now = app.clock.now();
       const row = { id: "future", kind: "PASSKEY_ADDED", email, user_id: null, facts: "{}" };
@@ -85,7 +85,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       expect([await outboxOf(email), await emailsTo(email)]).toEqual([[], []]);
     });
 
-    test("an email that lacks what it tells of is kept, and never sent with a gap", async () => {
+    test("an email without the facts it should state is kept, and never sent with a gap", async () => {
       const email = "gap@example.com";
       const now = app.clock.now();
       const row = { id: "gap", kind: "EMAIL_CHANGED", email, user_id: null, facts: '{"username":"gap"}' };

@@ -23,7 +23,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
   let closing: (() => Promise<void>)[];
   let composed: number;
 
-  /** An email of a new token, as the accounts' side makes it. */
+  /** Composes an email with a new token, as the emails of accounts do. */
   const compose: ComposeEmail = async ({ email, userId }) =>
     userId === null
       ? undefined
@@ -36,7 +36,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
           }),
         };
 
-  /** One process's outbox over the database of the test. */
+  /** Opens the outbox of another process on the database of the test. */
   async function open({ mailer = smtpMailer(), makeMail = compose }: Options = {}) {
     const env = { DATABASE_URL: databaseUrl };
     const { database } = loadConfig(env);
@@ -97,7 +97,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(office.errors).toEqual([]);
   });
 
-  test("what is stored names an email, and holds neither its text nor a token", async () => {
+  test("a stored row names an email, and contains neither its text nor a token", async () => {
     await enqueue();
     expect(await rows()).toEqual([
       {
@@ -115,7 +115,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(composed).toBe(0);
   });
 
-  test("an email arrives as it was composed, once", async () => {
+  test("an email arrives once, as composed", async () => {
     await enqueue();
     await office.outbox.deliverDue();
     await office.outbox.deliverDue();
@@ -135,7 +135,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(office.failures).toEqual([]);
   });
 
-  test("wake() sends in a moment, and after what was asked before", async () => {
+  test("wake() sends soon, after the emails of earlier requests", async () => {
     await enqueue();
     office.outbox.wake();
     expect(server.received).toHaveLength(0);
@@ -146,7 +146,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     await eventually(() => server.received.length === 2);
   });
 
-  test("what is due later is sent then, though nobody asks again", async () => {
+  test("an email that is due later is sent then, without another wake()", async () => {
     await enqueue();
     await office.db
       .updateTable("outbox")
@@ -169,13 +169,13 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(server.received).toEqual([]);
   });
 
-  test("when there is nothing to say the email is dropped", async () => {
+  test("an email without content is dropped", async () => {
     await enqueue({ kind: "PASSWORD_RESET", email: "nobody@example.com" });
     await office.outbox.deliverDue();
     expect([server.received, await rows(), office.failures]).toEqual([[], [], []]);
   });
 
-  test("a server that is down loses nothing: tried again after 30 s, 1 min, 2 min, up to every hour (row 66)", async () => {
+  test("no email is lost while the server is down: it is tried again after 30 s, 1 min, 2 min, up to every hour (row 66)", async () => {
     const { port } = server;
     await server.close();
     await enqueue();
@@ -197,13 +197,13 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     clock.advance(HOUR);
     await office.outbox.deliverDue();
     expect(server.received).toHaveLength(1);
-    // Every attempt makes a token of its own, so that its time begins when it is sent.
+    // Every attempt issues a new token, so that its lifetime begins when it is sent.
     expect(server.received[0]!.text).toContain("token=CANARY-10");
     expect(await rows()).toEqual([]);
     expect(office.failures.map(({ outcome }) => outcome)).toEqual(Array(10).fill("DELAYED"));
   });
 
-  test("after three days it is given up and reported", async () => {
+  test("after three days an email is given up and reported", async () => {
     await server.close();
     await enqueue();
     const [row] = await rows();
@@ -252,7 +252,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     },
   );
 
-  test("5xx to ourselves, as to a wrong password, loses nothing", async () => {
+  test("a 5xx about the sender, such as for a wrong SMTP password, loses no email", async () => {
     const strict = await startMailServer(
       {},
       { authOptional: false, onAuth: (_auth, _session, callback) => callback(refusal(535)) },
@@ -273,7 +273,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     await strict.close();
   });
 
-  test("an email the server hangs on delays no other, nor whoever asks for one", async () => {
+  test("an email on which the server hangs delays neither other emails nor the requests for them", async () => {
     let hangUp = () => {};
     server.behaviour.recipient = (address) =>
       address.startsWith("slow")
@@ -287,7 +287,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     for (let n = 0; n < 20; n++) await enqueue({ ...ALICE, email: `quick-${n}@example.com` });
     office.outbox.wake();
     await eventually(() => server.received.length === 20);
-    // The server has them a moment before they are gone from the outbox.
+    // The server has them a moment before they are deleted from the outbox.
     await eventually(async () => (await rows()).length === 1);
     hangUp();
     await eventually(() => office.failures.length === 1);
@@ -297,7 +297,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(server.received.at(-1)!.envelope.to).toEqual(["slow@example.com"]);
   });
 
-  test("a slow server gets every email once, a few at a time", async () => {
+  test("a slow server receives every email once, a few at a time", async () => {
     let [now, most] = [0, 0];
     server.behaviour.data = async () => {
       most = Math.max(most, ++now);
@@ -322,7 +322,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect([office.failures, other.failures, other.errors]).toEqual([[], [], []]);
   });
 
-  test("what a process had in hand when it died is sent by another after a minute", async () => {
+  test("an email that a crashed process had claimed is sent by another after a minute", async () => {
     const dead = await open({ makeMail: () => new Promise(() => {}) });
     closing.pop();
     await enqueue();
@@ -345,7 +345,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(await rows()).toMatchObject([{ attempts: 1, next_attempt_at: clock.now() + 30 * SECOND }]);
   });
 
-  test("close() lets an email under way arrive, takes no other, and does not wait for a server that hangs", async () => {
+  test("close() lets an email in flight arrive, starts no other, and does not wait for a server that hangs", async () => {
     const own = await open();
     server.behaviour.data = () => sleep(300);
     await enqueue();
@@ -369,7 +369,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(office.failures).toMatchObject([{ outcome: "DELAYED" }]);
   });
 
-  test("wake() tells of a database that is gone, and throws nothing", async () => {
+  test("wake() reports that the database is unavailable, and throws nothing", async () => {
     const own = await open();
     await own.db.destroy();
     closing.pop();

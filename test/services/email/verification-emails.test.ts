@@ -17,7 +17,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
     test.each([
       ["after", ["alice-1", "mallory-1"]],
       ["before", ["mallory-2", "alice-2"]],
-    ])("a stranger who signs up with it %s its owner takes nothing", async (_when, names) => {
+    ])("a stranger who signs up with it %s its owner gains nothing", async (_when, names) => {
       const owner = names.find((name) => name.startsWith("alice"))!;
       const stranger = names.find((name) => name.startsWith("mallory"))!;
       const email = `${owner}@example.com`;
@@ -25,7 +25,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
         await register(name, email);
         await app.latchkey.outbox.deliverDue();
       }
-      // The strangers' request is as good as the owner's: both send the same.
+      // It does not matter whether the owner or the stranger requests it: both cause the same email.
       await askForLink(email);
       const text = await lastTo(email);
       const links = [...text.matchAll(/^Confirm for (\S+):\n\n\S+token=(\S{43})$/gm)];
@@ -43,7 +43,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       expect(codeOf(await login(stranger))).toBe("EMAIL_NOT_VERIFIED");
     });
 
-    test("the email after a sign-up names every account that claims the address, and says whose password opens it", async () => {
+    test("the email after a sign-up names every account that claims the address, and says who chose the password", async () => {
       await register("zoe", "zoe@example.com");
       await app.latchkey.outbox.deliverDue();
       await register("yves", "zoe@example.com");
@@ -65,7 +65,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       expect(codeOf(await verify(yves!))).toBe("INVALID_TOKEN");
     });
 
-    test("names the 10 newest of many accounts and the others in turn, and none that is disabled", async () => {
+    test("an email names the 10 newest of many accounts, the others in turn, and no disabled one", async () => {
       const email = "crowded@example.com";
       const { id: _id, ...template } = await app.createUser("crowd");
       const names = Array.from({ length: 32 }, (_, n) => `crowd-${n + 10}`);
@@ -101,7 +101,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       }
     });
 
-    test("is not sent any more, nor a notice in its place, once the account has been verified otherwise", async () => {
+    test("an email is no longer sent, nor replaced by a notice, once the account was verified in another way", async () => {
       const email = "vouched@example.com";
       refuseAll();
       await register("vouched", email);
@@ -116,7 +116,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       ]);
     });
 
-    test("is sent to nobody once the address is verified, for none of the accounts", async () => {
+    test("no email is sent for any of the accounts once the address is verified", async () => {
       const email = "settled@example.com";
       await register("settled", email);
       await register("settled-too", email);
@@ -127,7 +127,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
     });
   });
 
-  test("a username cannot be a link in them, and logs in as it is copied out of one", async () => {
+  test("a username cannot be a link in them, and still works when copied from an email", async () => {
     const username = "www.evil.example";
     const email = "victim@example.com";
     await register(username, email);

@@ -21,7 +21,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     });
     expect((await after.send(ME, {}, { token: accessToken })).data?.me.username).toBe("alice");
     before.clock.advance(MINUTE);
-    // A process that was started with the other follows what the database says.
+    // A process that was started with the other algorithm follows the database.
     for (const app of [after, before]) {
       expect(decodeProtectedHeader((await app.login("alice")).accessToken).alg).toBe("EdDSA");
     }
@@ -30,7 +30,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
   });
 
   describe("rotation (row 33)", () => {
-    /** Two processes on one database, as far as they can tell. */
+    /** Two apps on one database, in place of two processes. */
     async function twoApps() {
       const here = await makeApp({ database });
       const there = await makeApp({ databaseUrl: here.databaseUrl, clock: here.clock });
@@ -45,7 +45,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
         .sort();
     const isLetIn = async (app: App, token: string) => (await app.send(ME, {}, { token })).status === 200;
 
-    test("a new key is published at once, by all processes before it signs, and signs a minute later", async () => {
+    test("a new key is published immediately, by all processes before it signs, and signs a minute later", async () => {
       const { here, there, clock, close } = await twoApps();
       const { accessToken: old } = await here.login("alice");
       const { kid, signsFrom } = await here.latchkey.signingKeys!.rotate();
@@ -77,7 +77,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
       expect(await publicKids(there)).toEqual([kidOf(last), kid].sort());
       clock.advance(2000);
       expect(await publicKids(there)).toEqual([kid]);
-      // As soon as it has expired for a clock that is behind too.
+      // Only once it has also expired by a clock that is behind.
       clock.advance(6000);
       await here.latchkey.jobs.runDue();
       expect(await here.latchkey.db.selectFrom("signing_keys").select("kid").execute()).toEqual([{ kid }]);
@@ -110,7 +110,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
       }
     });
 
-    test("algorithm and lifetime are the database's to say, not the rotating process's", async () => {
+    test("algorithm and lifetime come from the database, not from the process that rotates", async () => {
       const server = await makeApp({ database, env: { ACCESS_TOKEN_EXPIRE_MINUTES: "60" } });
       const { databaseUrl, clock } = server;
       const operator = await makeApp({
@@ -141,7 +141,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
       }
     });
 
-    test("a server that starts with a longer lifetime while the next key is only published has its tokens verified", async () => {
+    test("tokens of a server that starts with a longer lifetime before the next key signs are verified to their end", async () => {
       const { here, clock, close } = await twoApps();
       await here.latchkey.signingKeys!.rotate();
       const longer = await makeApp({
@@ -163,7 +163,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
       }
     });
 
-    test("with another SECRET_KEY nothing is rotated", async () => {
+    test("with another SECRET_KEY no key is rotated", async () => {
       const { here, clock, close } = await twoApps();
       const stranger = await makeApp({
         databaseUrl: here.databaseUrl,
@@ -183,7 +183,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
       }
     });
 
-    test("retiring a key refuses its tokens; one that still signs cannot be retired", async () => {
+    test("the tokens of a retired key are refused; a key that still signs cannot be retired", async () => {
       const { here, there, clock, close } = await twoApps();
       const { accessToken: old } = await here.login("alice");
       const { kid } = await here.latchkey.signingKeys!.rotate();
@@ -224,7 +224,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
       await other.close();
     });
 
-    test("under a steady load of me no valid token is refused", async () => {
+    test("under a steady load of `me` no valid token is refused", async () => {
       const { here, there, clock, close } = await twoApps();
       let rotating = true;
       let asked = 0;
@@ -255,11 +255,11 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
   });
 });
 
-test("of two processes that rotate at once one makes the next key, and both get it, on postgres (rows 33, 71)", async () => {
+test("of two processes that rotate concurrently one creates the next key, and both return it, on postgres (rows 33, 71)", async () => {
   const here = await makeApp({ database: "postgres" });
   const there = await makeApp({ databaseUrl: here.databaseUrl, clock: here.clock });
   const { kid } = await here.latchkey.keys.signingKey();
-  // Both have read which key is the newest, and wait for it.
+  // Both have read which key is the newest, and wait for its row.
   const held = await hold(here, [`update signing_keys set kid = kid where kid = '${kid}'`]);
   try {
     const rotations = Promise.all([here, there].map(({ latchkey }) => latchkey.signingKeys!.rotate()));

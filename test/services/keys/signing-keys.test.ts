@@ -7,10 +7,10 @@ import { makeApp } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { ME } from "../../support/operations.js";
 
-/** Both of 128 bits of security. */
+/** Both have 128 bits of security. */
 const CURVES = { ES256: "P-256", EdDSA: "Ed25519" };
 
-/** Another service, in another process, that knows the address of the key set and nothing else. */
+/** Another service, in a process of its own, that knows only the URL of the key set. */
 const VERIFIER = `
   import { createRemoteJWKSet, jwtVerify } from "jose";
   const [, jwks, token, at] = process.argv;
@@ -21,7 +21,7 @@ const VERIFIER = `
 
 describe.each(DATABASES)("signing keys on %s", (database) => {
   test.each(["ES256", "EdDSA"] as const)(
-    "a token signed with %s verifies elsewhere by the key set (row 24)",
+    "another service verifies a token signed with %s by the key set (row 24)",
     async (algorithm) => {
       const app = await makeApp({ database, config: { algorithm } });
       await app.createUser("alice");
@@ -54,7 +54,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     },
   );
 
-  test("with HS256 the key is SECRET_KEY's bytes, and nothing is published", async () => {
+  test("with HS256 the key is the bytes of SECRET_KEY, and no key is published", async () => {
     const app = await makeApp({ database, env: { ALGORITHM: "HS256" } });
     await app.createUser("alice");
     const { accessToken } = await app.login("alice");
@@ -69,7 +69,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     await app.close();
   });
 
-  test("apps that start at once on one database share one key, which outlives a restart", async () => {
+  test("apps that start concurrently on one database share one key, which survives a restart", async () => {
     const first = await makeApp({ database });
     const others = await Promise.all([1, 2, 3].map(() => makeApp({ databaseUrl: first.databaseUrl })));
     const apps = [first, ...others];
@@ -89,9 +89,9 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     const rows = () => app.latchkey.db.selectFrom("signing_keys").selectAll().execute();
     const before = await rows();
     expect(before).toHaveLength(1);
-    const sealed = Buffer.from(before[0]!.sealed_private_key!, "base64url").toString("latin1");
+    const encrypted = Buffer.from(before[0]!.sealed_private_key!, "base64url").toString("latin1");
     await app.request("/.well-known/jwks.json");
-    expect(JSON.stringify(before) + sealed).not.toContain("PRIVATE KEY");
+    expect(JSON.stringify(before) + encrypted).not.toContain("PRIVATE KEY");
     expect(app.seen.join()).not.toMatch(/PRIVATE KEY|"d":/);
     expect(app.seen.join()).not.toContain(before[0]!.sealed_private_key);
 
@@ -107,7 +107,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     await app.close();
   });
 
-  test("SECRET_KEY is changed by giving the old one once as PREVIOUS_SECRET_KEY", async () => {
+  test("SECRET_KEY is changed by one start with the old one as PREVIOUS_SECRET_KEY", async () => {
     const OLD = "the old secret key, 32 bytes or more";
     const NEW = "the new secret key, 32 bytes or more";
     const before = await makeApp({ database, env: { SECRET_KEY: OLD } });
@@ -118,7 +118,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
     const during = await makeApp({ databaseUrl, clock, env: { SECRET_KEY: NEW, PREVIOUS_SECRET_KEY: OLD } });
     expect((await during.send(ME, {}, { token: accessToken })).status).toBe(200);
     const { kid } = await during.latchkey.keys.signingKey();
-    // The one that still runs with the old secret goes on with the key it has.
+    // The app that still runs with the old secret keeps using the key that it has decrypted.
     clock.advance(MINUTE);
     expect(decodeProtectedHeader((await before.login("alice")).accessToken).kid).toBe(kid);
 

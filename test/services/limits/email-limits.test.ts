@@ -21,7 +21,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
 
   const { login, fail } = attemptsOn(() => app);
 
-  /** What was sent to the address since these were looked at last, newest first. */
+  /** Returns the emails to the address since the last call, newest first. */
   function sentTo(address: string): string[] {
     const { emails } = app.latchkey.mailer as PrintedMailer;
     const texts = emails
@@ -32,7 +32,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
   }
   const seen = new WeakSet<object>();
 
-  /** Lets time go by, and what is due be sent. */
+  /** Lets time pass, and sends the emails that are due. */
   async function pass(time: number, step = MINUTE) {
     for (let passed = 0; passed < time; passed += step) {
       app.clock.advance(step);
@@ -45,7 +45,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     app.send(REQUEST_EMAIL_VERIFICATION, { email }, { from });
   const tokenIn = (text: string | undefined) => /token=([\w-]{43})/.exec(text ?? "")?.[1] ?? "";
 
-  test("to have emails sent are capped for a network, whatever the address and whatever was sent (rows 19, 43)", async () => {
+  test("to have emails sent are limited for a network, whatever the address and whether anything was sent (rows 19, 43)", async () => {
     const { email } = await app.createUser("klara");
     for (const [address, from] of [
       [email, "192.0.2.70"],
@@ -61,11 +61,11 @@ describe.each(DATABASES)("attempts on %s", (database) => {
         expect(errors?.[0]?.extensions).toEqual({ code: "RATE_LIMITED", retryAfter: 3600 });
       }
     }
-    // Nothing that was asked for one kind holds up another.
+    // Requests for one kind of email do not delay another.
     expect(sentTo(email).length).toBe(5);
   });
 
-  test("to keep the owner out by asking for emails that are never sent do not hold up a reset (rows 16, 43)", async () => {
+  test("to keep the owner out with requests for emails that are never sent do not delay a reset (rows 16, 43)", async () => {
     const { email } = await app.createUser("lena");
     await fail(5, "lena", "192.0.2.72");
     for (let n = 0; n < 9; n++) await fail(5, "lena", network(n));
@@ -87,7 +87,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect((await login("lena", NEW_PASSWORD, home)).outcome).toBe("OK");
   });
 
-  test("to have emails sent hold up neither another kind nor, when nothing was sent, their own (rows 16, 43)", async () => {
+  test("to have emails sent delay no other kind and, if nothing was sent, not their own either (rows 16, 43)", async () => {
     const email = "lotte@example.com";
     for (let n = 0; n < 6; n++) {
       await requestReset(email, network(n));
@@ -105,7 +105,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect(sentTo(email).map(tokenIn)).toEqual([expect.stringMatching(/^.{43}$/)]);
   });
 
-  test("to flood a mailbox from many networks get few emails out, and the owner's reset within 17 minutes (rows 16, 43)", async () => {
+  test("to flood a mailbox from many networks send few emails, and the owner's reset within 17 minutes (rows 16, 43)", async () => {
     const { email } = await app.createUser("mona");
     let n = 0;
     let sent = 0;
@@ -115,9 +115,9 @@ describe.each(DATABASES)("attempts on %s", (database) => {
       await pass(MINUTE);
       sent += sentTo(email).length;
     }
-    // 5, one after each of 1, 2, 4, … seconds, and from then on one in 17 minutes.
+    // 5, then one after each of 1, 2, 4, … seconds, and finally one every 17 minutes.
     expect([sent > 10, sent <= 22, sent]).toEqual([true, true, sent]);
-    // However many ask, one waits for each address.
+    // However many requests there are, one email is queued for each address.
     const waiting = app.latchkey.db.selectFrom("outbox").selectAll().where("email", "=", email);
     expect((await waiting.execute()).length).toBeLessThanOrEqual(1);
 
@@ -135,11 +135,11 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect((await app.send(RESET_PASSWORD, reset, { from: "192.0.2.74" })).data).toEqual({
       resetPassword: true,
     });
-    // What was left over for the old password is not sent.
+    // Emails queued for the old password are not sent.
     expect(await waiting.where("kind", "=", "PASSWORD_RESET").execute()).toEqual([]);
   });
 
-  test("to sign up with an address, however many, do not close it to its owner (rows 16, 43)", async () => {
+  test("to sign up with an address, however many, do not keep its owner out (rows 16, 43)", async () => {
     const email = "nina@example.org";
     const register = (username: string, from: string) =>
       app.send(REGISTER, { input: { username, email, password: NEW_PASSWORD } }, { from });
@@ -148,7 +148,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
       await requestVerification(email, network(n));
       await pass(SECOND, SECOND);
     }
-    // 5 of each kind at once, and few more in 40 seconds.
+    // 5 of each kind immediately, and few more within 40 seconds.
     expect([sentTo(email).length >= 10, sentTo(email).length <= 20]).toEqual([true, true]);
     const home = "192.0.2.75";
     expect((await register("nina", home)).data?.register.username).toBe("nina");
@@ -161,7 +161,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect((await login(email, NEW_PASSWORD, home)).outcome).toBe("OK");
   });
 
-  test("to change one's address to another's are few emails, and another user's wait for none of them", async () => {
+  test("to change to another user's address send few emails, and do not delay those of that user", async () => {
     const email = "olga@example.org";
     for (const username of ["oskar", "otto"]) {
       const { id } = await app.createUser(username);

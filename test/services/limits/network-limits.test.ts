@@ -20,7 +20,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
   });
   afterAll(() => app.close());
 
-  test("with tokens that are no good are capped for a network, at every place that takes one; good ones get through", async () => {
+  test("with invalid tokens are limited for a network, at every place that accepts one; valid ones are still accepted", async () => {
     const { id } = await app.createUser("jana");
     const from = "192.0.2.8";
     let { refreshToken } = (await app.send(LOGIN, { username: "jana", password: PASSWORD }, { from })).data!
@@ -45,7 +45,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect((await app.send(REFRESH, { refreshToken }, { from })).data?.refreshToken.user.id).toBe(id);
   });
 
-  test("to sign up are capped for a network", async () => {
+  test("to sign up are limited for a network", async () => {
     const from = "192.0.2.9";
     const register = (n: number) =>
       app.send(
@@ -60,7 +60,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect(errors?.[0]?.extensions).toEqual({ code: "RATE_LIMITED", retryAfter: 3600 });
   });
 
-  test("to estimate a password are capped for a network", async () => {
+  test("to estimate a password are limited for a network", async () => {
     const from = "192.0.2.11";
     const strength = () => app.send(PASSWORD_STRENGTH, { password: "x" }, { from });
     expect((await strength()).data?.passwordStrength.score).toBe(0);
@@ -77,7 +77,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
       .where("network", "=", from);
   const countAt = async (name: string, from: string) => (await counts(name, from).executeTakeFirst())?.count;
 
-  /** As if so many had been made. */
+  /** Stores a count, as if that many attempts had been made. */
   async function setCount(name: string, from: string, count: number) {
     const rows = app.latchkey.db.updateTable("attempts").set({ count });
     await rows.where("name", "=", name).where("network", "=", from).execute();

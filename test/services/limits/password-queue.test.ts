@@ -11,7 +11,7 @@ import { importUsers } from "../../support/users.js";
 
 const SLOTS = Math.max(1, availableParallelism() - 1) + 1;
 const COST = 10;
-/** 5 seconds for each thread, of 62.5 ms each: what bcrypt of this cost is expected to take. */
+/** 5 seconds of work for each thread, at 62.5 ms a password: the estimate for bcrypt of this cost. */
 const CAPACITY = (SLOTS - 1) * 80;
 
 const OVERLOADED = expect.objectContaining({
@@ -27,8 +27,8 @@ describe("the password queue", () => {
     jest.useRealTimers();
   });
 
-  /** A queue whose slots are all taken. What gets one keeps it until `next`. */
-  function fullHouse() {
+  /** A queue whose slots are all taken. Work that gets a slot keeps it until `next`. */
+  function fullQueue() {
     const metrics = new Metrics();
     const threads = new PasswordThreads();
     const queue = new PasswordQueue({ passwords: new Passwords({ cost: COST, metrics, threads }), metrics });
@@ -38,7 +38,7 @@ describe("the password queue", () => {
       metrics.close();
       while (running.length > 0) await next();
     });
-    /** Lets the longest running one end, and the next begin. */
+    /** Ends the work that has run longest, and lets the next begin. */
     async function next() {
       running.shift()?.();
       await new Promise(setImmediate);
@@ -54,7 +54,7 @@ describe("the password queue", () => {
       queue,
       started,
       ask,
-      /** Waits for a slot; if it is refused, the name says so. */
+      /** Waits for a slot. A refusal is listed as the name with its code. */
       wait: (name: string, holder: SlotHolder) =>
         void ask(name, holder).catch(({ code }) => started.push(`${name} ${code}`)),
       next,
@@ -67,8 +67,8 @@ describe("the password queue", () => {
     known,
   });
 
-  test("goes round the networks that wait, and within one round its accounts", async () => {
-    const { started, wait, next } = fullHouse();
+  test("serves waiting networks in turn, and the accounts of each network in turn", async () => {
+    const { started, wait, next } = fullQueue();
     wait("a1", from("2001:db8:1:1::1", "one"));
     wait("a2", from("2001:db8:1:1::2", "one"));
     wait("a3", from("2001:db8:1:1::3", "one"));
@@ -80,8 +80,8 @@ describe("the password queue", () => {
     expect(started).toEqual(["a1", "b", "c1", "a4", "c2", "a2", "a3"]);
   });
 
-  test("hands on the slot of work that failed", async () => {
-    const { queue, started, wait, next } = fullHouse();
+  test("passes on the slot of work that failed", async () => {
+    const { queue, started, wait, next } = fullQueue();
     const failing = queue.withSlot(from("192.0.2.1"), async () => {
       throw new Error("no");
     });
@@ -90,11 +90,11 @@ describe("the password queue", () => {
     expect(started).toEqual(["behind it"]);
   });
 
-  test("refuses, when it is full, the newest of the network that has the most waiting (row 20)", async () => {
-    const { started, wait, ask } = fullHouse();
+  test("refuses, if it is full, the newest request of the network with the most waiting (row 20)", async () => {
+    const { started, wait, ask } = fullQueue();
     for (let n = 0; n < CAPACITY; n++) wait(`flood ${n}`, from("192.0.2.1", `account ${n}`));
     await expect(ask("flood", from("192.0.2.1", "another"))).rejects.toEqual(OVERLOADED);
-    // Any number of others, each at the cost of the flood.
+    // Each of any number of other networks displaces a request of the flood.
     for (let n = 0; n < 20; n++) {
       wait(`other ${n}`, from(`203.0.113.${n}`));
     }
@@ -102,20 +102,20 @@ describe("the password queue", () => {
     expect(started).toEqual(Array.from({ length: 20 }, (_, n) => `flood ${CAPACITY - 1 - n} OVERLOADED`));
   });
 
-  test("refuses, within a network, the newest of the account that has the most waiting", async () => {
-    const { started, wait } = fullHouse();
+  test("refuses, within a network, the newest request of the account with the most waiting", async () => {
+    const { started, wait } = fullQueue();
     for (let n = 0; n < CAPACITY; n++) wait(`flood ${n}`, from("192.0.2.1", "one"));
     wait("colleague", from("192.0.2.1", "two"));
     await new Promise(setImmediate);
     expect(started).toEqual([`flood ${CAPACITY - 1} OVERLOADED`]);
   });
 
-  test("keeps half of itself for known networks while very many others flood it, and for others (row 20)", async () => {
+  test("reserves half for known networks while very many others flood it, and vice versa (row 20)", async () => {
     for (const flooding of [false, true]) {
-      const { started, wait, ask } = fullHouse();
+      const { started, wait, ask } = fullQueue();
       for (let n = 0; n < CAPACITY; n++) wait(`flood ${n}`, from(`10.0.0.${n}`, "", flooding));
       await expect(ask("another", from("192.0.2.1", "", flooding))).rejects.toEqual(OVERLOADED);
-      for (let n = 0; n < CAPACITY / 2; n++) wait("let in", from(`203.0.113.${n}`, "", !flooding));
+      for (let n = 0; n < CAPACITY / 2; n++) wait("admitted", from(`203.0.113.${n}`, "", !flooding));
       await new Promise(setImmediate);
       const displaced = Array.from(
         { length: CAPACITY / 2 },
@@ -126,21 +126,21 @@ describe("the password queue", () => {
     }
   });
 
-  test("keeps that half for one of each network: known accounts of one hold off no others (row 20)", async () => {
-    const { started, wait, ask } = fullHouse();
+  test("reserves that half for one request of each network: known accounts of one network displace no others (row 20)", async () => {
+    const { started, wait, ask } = fullQueue();
     for (let n = 0; n < CAPACITY; n++) wait(`flood ${n}`, from("192.0.2.1", `account ${n}`, true));
     for (let n = 0; n < CAPACITY - 1; n++) wait(`other ${n}`, from(`203.0.113.${n}`));
     await new Promise(setImmediate);
     expect(started).toEqual(
       Array.from({ length: CAPACITY - 1 }, (_, n) => `flood ${CAPACITY - 1 - n} OVERLOADED`),
     );
-    // All have one now.
+    // Now each network has one.
     await expect(ask("flood", from("192.0.2.1", "another", true))).rejects.toEqual(OVERLOADED);
   });
 
-  test("refuses who has waited for 30 seconds, and forgets them", async () => {
+  test("refuses and forgets a request that has waited for 30 seconds", async () => {
     jest.useFakeTimers({ doNotFake: ["setImmediate", "performance", "nextTick"] });
-    const { started, wait, next } = fullHouse();
+    const { started, wait, next } = fullQueue();
     wait("early", from("192.0.2.1"));
     jest.advanceTimersByTime(29_999);
     wait("late", from("192.0.2.1"));
@@ -158,14 +158,14 @@ describe("the password queue", () => {
 
 describe("a flood", () => {
   const FLOODER = "198.51.100.1";
-  /** More than there is room for: 128 on a machine of two cores. */
+  /** More than the queue has room for: 128 on a machine of two cores. */
   const CONNECTIONS = CAPACITY + 48;
   const NEVER = Date.parse("9999-12-31");
 
   let app: App;
   let release = () => {};
   let flood: Promise<unknown> = Promise.resolve();
-  /** How the flood's requests were answered, in that order. */
+  /** The statuses of the flood's answers, in the order in which they arrived. */
   let answers: number[];
   afterEach(async () => {
     release();
@@ -177,7 +177,7 @@ describe("a flood", () => {
     app.send(LOGIN, { username, password }, { from });
   const names = (name: string, n: number) => Array.from({ length: n }, (_, k) => `${name}-${k}`);
 
-  /** An app with these users. */
+  /** Starts an app with these users. @returns their ids by username */
   async function open(usernames: readonly string[]) {
     app = await makeApp({ config: { bcryptCost: COST } });
     await importUsers(app, usernames, COST);
@@ -185,7 +185,7 @@ describe("a flood", () => {
     return new Map(users.map(({ id, username }) => [username, id]));
   }
 
-  /** As after so many failures that nothing is tried for now: a turn is then over at once. */
+  /** Stores a count of so many failures that no password is checked, so that a slot is released immediately. */
   async function limit(name: string, account: string, network: string) {
     const row = { name, account, network, count: 100, next_at: NEVER, expires_at: NEVER };
     await app.latchkey.db.insertInto("attempts").values(row).execute();
@@ -194,7 +194,7 @@ describe("a flood", () => {
   async function until(what: string, reached: () => Promise<boolean> | boolean) {
     const deadline = Date.now() + 20_000;
     while (!(await reached())) {
-      if (Date.now() > deadline) throw new Error(`in vain: ${what}; ${await waiting()} wait, ${answers}`);
+      if (Date.now() > deadline) throw new Error(`timed out: ${what}; ${await waiting()} wait, ${answers}`);
       await setTimeout(10);
     }
   }
@@ -213,15 +213,15 @@ describe("a flood", () => {
       answers.push((await send(n)).status),
     );
     flood = Promise.all(requests);
-    // How many find room depends on how long a password has taken here.
+    // How many fit depends on how long passwords have taken on this machine.
     await until("it is full", async () => refused() > 0 && (await waiting()) + refused() === CONNECTIONS);
   }
 
-  /** Sends them while the queue is full, then lets it go on. @returns the statuses of their answers */
+  /** Sends requests while the queue is full, then lets it continue. @returns the statuses of their answers */
   async function whileFull(requests: readonly (() => Promise<{ status: number }>)[]) {
     const before = refused();
     const sent = Promise.all(requests.map((request) => request()));
-    await until("they have displaced as many", () => refused() === before + requests.length);
+    await until("each has displaced one", () => refused() === before + requests.length);
     expect(answers.length).toBe(refused());
     release();
     return (await sent).map(({ status }) => status);
@@ -229,7 +229,7 @@ describe("a flood", () => {
 
   test.each([
     ["wrong logins", (n: number) => login(`nobody-${n}`, FLOODER, "wrong")],
-    ["right logins of 24 accounts", (n: number) => login(`attacker-${n % 24}`, FLOODER)],
+    ["correct logins of 24 accounts", (n: number) => login(`attacker-${n % 24}`, FLOODER)],
     [
       "sign-ups",
       (n: number) => {
@@ -238,7 +238,7 @@ describe("a flood", () => {
       },
     ],
     ["estimates", (n: number) => app.send(PASSWORD_STRENGTH, { password: String(n) }, { from: FLOODER })],
-  ])("of %s from one network keeps nobody out of others (rows 16, 20)", async (_what, send) => {
+  ])("of %s from one network does not keep out other networks (rows 16, 20)", async (_what, send) => {
     const users = names("user", 20);
     const ids = await open([...users, "anna", ...names("attacker", 24)]);
     expect((await login("anna", "192.0.2.1")).status).toBe(200);
@@ -258,7 +258,7 @@ describe("a flood", () => {
     expect(statuses).toEqual(Array(21).fill(200));
   });
 
-  test("from very many networks keeps out no known one (rows 16, 20)", async () => {
+  test("from very many networks does not keep out known ones (rows 16, 20)", async () => {
     const ids = await open(["anna", "bella", "victim"]);
     expect((await login("anna", "192.0.2.1")).status).toBe(200);
     await limit("PASSWORD_ACCOUNT", ids.get("victim")!, "");
@@ -267,7 +267,7 @@ describe("a flood", () => {
     expect(await whileFull([() => login("anna", "192.0.2.1")])).toEqual([200]);
   });
 
-  test("is refused at once past the queue's end, counts for nobody there, and keeps no token waiting (row 20)", async () => {
+  test("is refused immediately once the queue is full, does not count as attempts, and delays no token (row 20)", async () => {
     const ids = await open(["alice"]);
     const { accessToken } = await app.login("alice");
     await limit("PASSWORD_NETWORK", "", FLOODER);
@@ -282,7 +282,7 @@ describe("a flood", () => {
     ]);
     const me = await app.send(ME, {}, { token: accessToken });
     expect(me.data?.me.username).toBe("alice");
-    // All of this while nobody's password was checked.
+    // No password was checked during all of this.
     expect(answers.length).toBe(refused());
     release();
     await flood;

@@ -37,7 +37,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
       .where("subject_id", "=", subjectId)
       .execute();
 
-  test("wait longer after each failure of an account from one network (rows 9, 15)", async () => {
+  test("have to wait longer after each failure for an account from one network (rows 9, 15)", async () => {
     const { id } = await app.createUser("anna");
     const from = "192.0.2.1";
     await fail(5, "anna", from);
@@ -66,7 +66,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     ]);
   });
 
-  test("draw on one account whatever it is called, at /graphql, at /token and signed in (row 17)", async () => {
+  test("count for one account by any of its names, at /graphql, at /token and signed in (row 17)", async () => {
     await app.createUser("bella");
     const { accessToken } = await app.login("bella");
     const from = "192.0.2.3";
@@ -99,7 +99,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect((await app.send(ME, {}, { token: accessToken, from })).data?.me.username).toBe("bella");
   });
 
-  test("at once are counted before any is checked", async () => {
+  test("that are concurrent are all counted before any is checked", async () => {
     const { id } = await app.createUser("carla");
     const answers = await Promise.all(Array.from({ length: 40 }, () => login("carla", WRONG, "192.0.2.4")));
     const outcomes = answers.map(({ outcome }) => outcome);
@@ -110,7 +110,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect(["RATE_LIMITED", "OVERLOADED"]).toEqual(expect.arrayContaining([...others]));
   });
 
-  test("are capped for a network over all accounts, but not for who has signed in from there (rows 15, 16)", async () => {
+  test("are limited for a network over all accounts, except for users who have signed in from there (rows 15, 16)", async () => {
     await app.createUser("dora");
     await app.createUser("emma");
     expect((await login("dora", PASSWORD, "2001:db8:1:1::1")).outcome).toBe("OK");
@@ -123,7 +123,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect((await login("emma", PASSWORD, "2001:db8:1:1::1")).outcome).toBe("OK");
   });
 
-  test("that succeed are not counted against their network", async () => {
+  test("that succeed do not count against their network", async () => {
     await app.createUser("frieda");
     for (let n = 0; n < 99; n++) await fail(1, `noone${n}`, "192.0.2.5");
     expect((await login("frieda", PASSWORD, "192.0.2.5")).outcome).toBe("OK");
@@ -131,7 +131,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect((await login("noone100", WRONG, "192.0.2.5")).outcome).toBe("RATE_LIMITED");
   });
 
-  test("are 100 in a row for an account at most, half of them where it has signed in before (rows 14, 16)", async () => {
+  test("are at most 100 in a row for an account, half of them from networks where it has signed in before (rows 14, 16)", async () => {
     const { id, email } = await app.createUser("greta");
     const home = "192.0.2.6";
     expect((await login("greta", PASSWORD, home)).outcome).toBe("OK");
@@ -148,11 +148,11 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     app.clock.advance(366 * DAY);
     expect(await login("greta", PASSWORD, network(10))).toEqual(refused);
 
-    // A name that nobody has is refused alike.
+    // A name that does not exist is refused in the same way.
     for (let n = 0; n < 10; n++) await fail(5, "nobody-at-all", network(n));
     expect(await login("nobody-at-all", PASSWORD, network(10))).toEqual(refused);
 
-    // Only what was signed in from within the last 90 days is known.
+    // Only networks of sign-ins within the last 90 days are known.
     expect(await login("greta", PASSWORD, home)).toEqual(refused);
     await resetPassword(id, email);
     expect((await login("greta", NEW_PASSWORD, home)).outcome).toBe("OK");
@@ -161,7 +161,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect((await login("greta", NEW_PASSWORD, home)).outcome).toBe("OK");
     expect((await login("greta", NEW_PASSWORD, network(11))).outcome).toBe("OK");
 
-    // From known networks there are as many, and no more.
+    // From known networks there are another 50, and no more.
     for (let n = 0; n < 50; n++) {
       await fail(1, "greta", home);
       app.clock.advance(1024 * SECOND);
@@ -176,17 +176,17 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect(limits).toContain("PASSWORD_ACCOUNT_KNOWN_NETWORK");
   });
 
-  test("that go on do not lock out an owner who has set a new password (row 16)", async () => {
+  test("that continue do not lock out an owner who has set a new password (row 16)", async () => {
     const { id, email } = await app.createUser("gina");
     const [former, hotel, home] = ["192.0.2.60", "192.0.2.61", "192.0.2.62"];
     expect((await login("gina", PASSWORD, former)).outcome).toBe("OK");
     for (let n = 0; n < 10; n++) await fail(5, "gina", network(n));
     expect((await login("gina", PASSWORD, hotel)).outcome).toBe("RATE_LIMITED");
     await resetPassword(id, email, hotel);
-    // The guesser is faster than the owner.
+    // The attacker is faster than the owner.
     for (let n = 0; n < 10; n++) await fail(5, "gina", network(n));
     expect((await login("gina", NEW_PASSWORD, home)).outcome).toBe("RATE_LIMITED");
-    // Who knew the old password may have signed in from there.
+    // Someone who knew the old password may have signed in from there.
     expect((await login("gina", NEW_PASSWORD, former)).outcome).toBe("RATE_LIMITED");
     expect((await login("gina", NEW_PASSWORD, hotel)).outcome).toBe("OK");
   });
@@ -224,7 +224,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect(await addressAt(proxied, "203.0.113.9")).toBe("203.0.113.9");
     expect(await addressAt(proxied, "203.0.113.8, 203.0.113.9, 10.1.2.3")).toBe("203.0.113.9");
     expect(await addressAt(proxied, "CANARY<script>")).toBe("127.0.0.1");
-    // A zone means something on the sender's machine only (RFC 4007, 11), and may be anything.
+    // A zone has a meaning only on the sender's machine (RFC 4007, 11), and may be any text.
     expect(await addressAt(proxied, "1::%a:b")).toBe("1::");
     expect(await addressAt(proxied, "fe80::1%eth0")).toBe("fe80::1");
     expect(await addressAt(proxied, "203.0.113.9, 1::%a:b, 10.1.2.3")).toBe("1::");
@@ -247,7 +247,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     await bare.close();
     await proxied.close();
   });
-  test("leave nothing of what was typed, and are swept up when they count no more", async () => {
+  test("store nothing of what was typed, and are removed once they no longer count", async () => {
     await fail(1, "CANARY-a-password-in-the-wrong-field", "192.0.2.12");
     const { attempts, networks } = await remembered();
     expect(JSON.stringify(attempts)).not.toMatch(/canary/i);
@@ -259,7 +259,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect(await remembered()).toEqual({ attempts: [], networks: [] });
   });
 
-  test("of a name that nobody has start anew 30 days after the first of them", async () => {
+  test("for a name that does not exist start from zero 30 days after the first of them", async () => {
     for (let n = 0; n < 10; n++) await fail(5, "nobody-for-long", network(n));
     app.clock.advance(30 * DAY - 1);
     expect((await login("nobody-for-long", WRONG, network(10))).outcome).toBe("RATE_LIMITED");
@@ -267,14 +267,14 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect((await login("nobody-for-long", WRONG, network(10))).outcome).toBe("INVALID_CREDENTIALS");
   });
 
-  test("and known networks of a user who is gone are swept up at once", async () => {
+  test("and known networks of a removed user are removed as well", async () => {
     const input = { username: "paula", email: "paula@example.org", password: NEW_PASSWORD };
     await app.send(REGISTER, { input }, { from: "192.0.2.80" });
     const row = app.latchkey.db.selectFrom("users").select("id").where("username", "=", "paula");
     const { id: unverified } = await row.executeTakeFirstOrThrow();
     await fail(1, "paula", "192.0.2.80");
     expect((await rememberedOf(unverified)).attempts.length).toBeGreaterThan(0);
-    // An address that was never verified is given back after a week.
+    // An account that was never verified is removed after a week.
     app.clock.advance(8 * DAY);
     await app.latchkey.jobs.runDue();
     expect(await rememberedOf(unverified)).toEqual({ attempts: [], networks: [] });
@@ -295,7 +295,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
     expect(await rememberedOf(id)).toEqual({ attempts: [], networks: [] });
   });
 
-  test("start anew with a password that the user changes, and only where from is known then (row 16)", async () => {
+  test("start from zero after a change of the password, and only the network of the change is known then (row 16)", async () => {
     const { id } = await app.createUser("rosa");
     const [former, home] = ["192.0.2.83", "192.0.2.84"];
     expect((await login("rosa", PASSWORD, former)).outcome).toBe("OK");

@@ -30,7 +30,7 @@ import { makeUser, type SignedIn } from "../../support/users.js";
 
 const OTHER_PASSWORD = "CANARY-yet-a-third-set-of-words";
 
-describe.each(DATABASES)("what opens an account, on %s", (database) => {
+describe.each(DATABASES)("access to an account on %s", (database) => {
   let app: App;
   let admin: SignedIn;
   beforeAll(async () => {
@@ -48,7 +48,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
   const emailsTo = (email: string) =>
     (app.latchkey.mailer as PrintedMailer).emails.filter(({ to }) => to === email);
 
-  /** Each way to a new password, or to no way in at all; how it is done by the owner, or to them. */
+  /** Each way in which an account gets a new password, or is disabled. */
   const ACTS: Record<string, (person: SignedIn) => Promise<unknown>> = {
     async changePassword({ token }) {
       const passwords = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
@@ -85,7 +85,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       expect(await app.latchkey.administration.get(person.id)).toMatchObject({ email: person.email });
     });
 
-    test("a change of the address that still waits to be sent is not sent", async () => {
+    test("a queued email to confirm a change of the address is not sent", async () => {
       const person = await makeUser(app);
       const { db, outbox } = app.latchkey;
       const email = `thief-of-${person.username}@example.com`;
@@ -131,7 +131,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       expect(ended.sort()).toEqual(before.map(({ id }) => id).sort());
     });
 
-    test("guesses are counted from the start, and no earlier network is known", async () => {
+    test("failed attempts are counted from zero, and no earlier network is known", async () => {
       const person = await makeUser(app);
       const { db } = app.latchkey;
       const guess = () =>
@@ -154,7 +154,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     });
   });
 
-  test("of two changes of a password at once, with the same old one, the first stays", async () => {
+  test("of two concurrent changes from the same password, the first wins", async () => {
     const { username, id, token } = await makeUser(app);
     const change = (newPassword: string) =>
       app.send(CHANGE_PASSWORD, { currentPassword: PASSWORD, newPassword }, { token });
@@ -163,7 +163,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     await held.waited(2);
     await held.commit();
     const codes = (await Promise.all(answers)).map(codeOf);
-    // The other's session has ended by then, whatever its password was.
+    // By then the session of the second has ended, so its password is not checked again.
     expect(codes.toSorted()).toEqual(["UNAUTHENTICATED", undefined]);
     const [won, lost] =
       codes[0] === undefined ? [NEW_PASSWORD, OTHER_PASSWORD] : [OTHER_PASSWORD, NEW_PASSWORD];
@@ -189,7 +189,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     ],
   ] as const)("%s is refused when its password was replaced while it was checked", async (_name, send) => {
     const { id, token } = await makeUser(app);
-    // Another process sets the password and leaves the sessions, as no part of Latchkey does.
+    // The password changes without ending the sessions, which no part of Latchkey does.
     const held = await hold(app, [
       `update users set updated_at = updated_at where id = '${id}'`,
       `update credentials set password_hash = 'another' where user_id = '${id}'`,
@@ -204,7 +204,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     expect(await app.latchkey.administration.get(id)).toMatchObject({ id });
   });
 
-  test("a change of nothing in the profile is no event", async () => {
+  test("a profile update that changes nothing is not an audit event", async () => {
     const { id, token } = await makeUser(app);
     for (const input of [{}, { fullName: null }]) {
       expect((await app.send(UPDATE_PROFILE, { input }, { token })).data).toBeTruthy();
@@ -218,7 +218,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     });
   });
 
-  test("a deleted account is nobody's at once, and what it left is removed in batches", async () => {
+  test("a deleted account is inaccessible immediately, and its data is removed in batches", async () => {
     const { id, username, email, token } = await makeUser(app);
     const { refreshToken } = await app.login(username);
     await app.send(REQUEST_PASSWORD_RESET, { email });
@@ -245,7 +245,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
             .executeTakeFirstOrThrow()
         ).n,
       );
-    // The caller did not wait for them.
+    // The request did not wait for their removal.
     expect(await left()).toBe(450);
     expect(errorOf(await app.send(ME, {}, { token }))?.extensions).toEqual({
       code: "UNAUTHENTICATED",
@@ -273,10 +273,10 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
     expect(
       (await administration.page({ first: 1000, after: undefined }, {})).map((user) => user.id),
     ).not.toContain(id);
-    // Nothing personal waits for the job.
+    // Personal data is removed without waiting for the job.
     const row = await db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
     expect(JSON.stringify(row)).not.toContain(username);
-    // The names are free at once.
+    // The username and the address are available immediately.
     const again = await app.send(REGISTER, { input: { username, email, password: OTHER_PASSWORD } });
     expect(again.errors).toBeUndefined();
 

@@ -22,7 +22,7 @@ import { makeUser, type SignedIn } from "../../support/users.js";
 
 const OTHER_PASSWORD = "CANARY-yet-a-third-set-of-words";
 
-describe.each(DATABASES)("what opens an account, on %s", (database) => {
+describe.each(DATABASES)("access to an account on %s", (database) => {
   let app: App;
   let admin: SignedIn;
   beforeAll(async () => {
@@ -54,7 +54,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       const token = await emailedToken(app, email);
       expect((await app.send(VERIFY_EMAIL, { token })).data).toEqual({ verifyEmail: true });
       expect(errorOf(await accept(invitation))).toEqual(INVALID_TOKEN);
-      // Not by a token that an older version left, either: an invited user with a password is no longer invited.
+      // Nor does a token from an older version: an invited user with a password is no longer invited.
       await app.send(REQUEST_PASSWORD_RESET, { email });
       const reset = await emailedToken(app, email);
       expect((await app.send(RESET_PASSWORD, { token: reset, newPassword: NEW_PASSWORD })).data).toBeTruthy();
@@ -85,7 +85,7 @@ describe.each(DATABASES)("what opens an account, on %s", (database) => {
       expect(errorOf(await accept(invitation))).toEqual(INVALID_TOKEN);
     });
 
-    test("makes no administrator out of who never came: the only real one stays", async () => {
+    test("does not make its user count as an administrator before it is accepted", async () => {
       const other = await makeApp({ database });
       try {
         const { id, token } = await makeUser(other, "real", ["ADMIN"]);

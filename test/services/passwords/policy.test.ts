@@ -10,14 +10,14 @@ import {
   RESET_PASSWORD,
 } from "../../support/operations.js";
 
-/** The most common of those that were found in breaches, most common first. */
+/** The most common passwords from breaches, most common first. */
 const COMMON = dictionary["passwords-common"] as string[];
 
 const GUESSABLE = "the password is too easy to guess; choose a few unrelated words, and none of your names";
 
 describe("a password that is set", () => {
   let app: App;
-  /** With the least that can be asked for: most of what people choose is short. */
+  /** An app with the smallest minimum length, because most common passwords are short. */
   let lenient: App;
   let users = 0;
   beforeAll(async () => {
@@ -27,7 +27,7 @@ describe("a password that is set", () => {
   afterAll(() => Promise.all([app.close(), lenient.close()]));
 
   const names = () => ({ username: `user-${users}`, email: `user-${users++}@example.com` });
-  /** Each from a network of its own. */
+  /** Sends each request from another network. */
   const register = (password: string, { at = app, owner = names() } = {}) =>
     at.send(
       REGISTER,
@@ -55,7 +55,7 @@ describe("a password that is set", () => {
     }
   });
 
-  test("may have 64 characters, and 72 bytes; one of more is refused and never cut (rows 2, 13)", async () => {
+  test("may have 64 characters, and 72 bytes; a longer one is refused and never truncated (rows 2, 13)", async () => {
     const words = "sieben braune Kessel schlafen unter Brücken und träumen vom Regen am See";
     for (const [characters, bytes] of [
       [64, 66],
@@ -71,7 +71,7 @@ describe("a password that is set", () => {
     await expectRefused("🦈🐙🦑🐬".repeat(16), "maxBytes", message);
   });
 
-  test("needs no capital, no digit and no sign, and may have any (row 4)", async () => {
+  test("needs no capital, digit or symbol, and may have any (row 4)", async () => {
     for (const password of [
       "seven brown kettles sleeping",
       "SEVENBROWNKETTLESSLEEPING",
@@ -88,7 +88,7 @@ describe("a password that is set", () => {
   test("is well-formed Unicode without NUL (row 5)", async () => {
     for (const wrong of ["\ud83e", "\udd88 ", "\0"]) {
       const password = `${PASSWORD}${wrong}`;
-      // No such text comes through GraphQL; an operator's input does.
+      // GraphQL cannot transport such text, but an operator's input can contain it.
       const answer = await register(password);
       expect(violationsOf(answer)).toEqual([
         {
@@ -118,7 +118,7 @@ describe("a password that is set", () => {
     expect((await register("chicken sandwich")).data).toBeTruthy();
   });
 
-  test("has 8 letters and digits of its own besides the names (row 8)", async () => {
+  test("has 8 letters and digits besides the names in it (row 8)", async () => {
     const owner = { username: "friederike", email: "friederike@example.com" };
     const refused = await register("friederike-qzx vkjp!", { owner });
     expect(violationsOf(refused)).toEqual([
@@ -127,7 +127,7 @@ describe("a password that is set", () => {
     expect((await register("friederike-qzx vkjpw!", { owner })).data).toBeTruthy();
   });
 
-  test("is not one of 200 common ones that are long enough, nor any of 15 characters (row 6)", async () => {
+  test("is not one of 200 common passwords that are long enough, nor any common one of 15 characters (row 6)", async () => {
     const long = COMMON.filter((password) => [...password].length >= 8);
     expect(long.length).toBeGreaterThan(15_000);
     const step = Math.floor(long.length / 200);
@@ -149,11 +149,11 @@ describe("a password that is set", () => {
         texts.add(answer.text);
       }
     }
-    // The same bytes for all: none is quoted.
+    // All answers are the same, so none quotes the password.
     expect(texts.size).toBe(1);
   }, 60_000);
 
-  test("is held to that wherever it is set (row 7)", async () => {
+  test("follows these rules wherever it is set (row 7)", async () => {
     const breached = "q1w2e3r4t5y6u7i8o9p0";
     expect(COMMON).toContain(breached);
     const { id, username, email } = await app.createUser("alice");

@@ -15,7 +15,7 @@ const makeApp = closingAfterEach();
 const codeOf = ({ errors }: Answer<unknown>) => errors?.[0]?.extensions?.["code"] ?? "OK";
 const login = async (app: App, password: string, username = "owner") =>
   codeOf(await app.send(LOGIN, { username, password }, { from }));
-/** The counts that are not zero, by the name of their limit. */
+/** Returns the counts above zero, by the name of their limit. */
 const counts = async (app: App) => {
   const rows = await app.latchkey.db.selectFrom("attempts").selectAll().where("count", ">", 0).execute();
   return Object.fromEntries(rows.map(({ name, count }) => [name, count]));
@@ -23,15 +23,15 @@ const counts = async (app: App) => {
 const ONCE = { PASSWORD_PAIR: 1, PASSWORD_NETWORK: 1, PASSWORD_ACCOUNT: 1 };
 
 describe.each(DATABASES)("an attempt at a password on %s", (database) => {
-  /** Has statements about a table fail. */
+  /** Renames a table, so that statements about it fail. */
   const rename = (app: App, table: string, to: string) =>
     sql`alter table ${sql.table(table)} rename to ${sql.table(to)}`.execute(app.latchkey.db);
 
-  test("does not count when the password is right and the login fails for another reason (row 16)", async () => {
+  test("does not count if the password is correct and the login fails for another reason (row 16)", async () => {
     const app = await makeApp({ database });
     await app.createUser("owner");
     for (let n = 0; n < 7; n++) {
-      // The last two have waited: 5 are let through in a row.
+      // Only 5 are accepted in a row, so the last two wait.
       if (n >= 5) app.clock.advance(MINUTE);
       expect(await login(app, WRONG)).toBe("INVALID_CREDENTIALS");
     }
@@ -40,7 +40,7 @@ describe.each(DATABASES)("an attempt at a password on %s", (database) => {
     await rename(app, "refresh_tokens", "gone");
     for (let n = 0; n < 3; n++) expect(await login(app, PASSWORD)).toBe("INTERNAL_SERVER_ERROR");
     expect(await counts(app)).toEqual(before);
-    // Nobody guesses for free meanwhile.
+    // Wrong passwords still count meanwhile.
     expect(await login(app, WRONG)).toBe("INVALID_CREDENTIALS");
     expect(await login(app, WRONG)).toBe("RATE_LIMITED");
     expect((await counts(app))["PASSWORD_PAIR"]).toBe(before["PASSWORD_PAIR"]! + 1);
@@ -50,7 +50,7 @@ describe.each(DATABASES)("an attempt at a password on %s", (database) => {
     expect((await counts(app))["PASSWORD_PAIR"]).toBeUndefined();
   });
 
-  test("counts when the password is wrong, whatever fails then", async () => {
+  test("counts if the password is wrong, whatever fails afterwards", async () => {
     const app = await makeApp({ database });
     await app.createUser("owner");
     await rename(app, "audit_events", "gone");
@@ -59,7 +59,7 @@ describe.each(DATABASES)("an attempt at a password on %s", (database) => {
     await rename(app, "gone", "audit_events");
   });
 
-  test("counts when the password is right and the account disabled or unverified", async () => {
+  test("counts if the password is correct and the account disabled or unverified", async () => {
     const app = await makeApp({ database });
     await app.createUser("owner");
     await app.latchkey.operator.disable("owner");
@@ -71,7 +71,7 @@ describe.each(DATABASES)("an attempt at a password on %s", (database) => {
     expect((await counts(app))["PASSWORD_PAIR"]).toBe(2);
   });
 
-  test("does not count when the queue is full", async () => {
+  test("does not count if the queue is full", async () => {
     const app = await makeApp({ database, config: { bcryptCost: 12 } });
     const { id } = await app.createUser("owner");
     const holder = { caller: { ipAddress: from, userAgent: null }, account: id, known: false };
@@ -91,7 +91,7 @@ describe.each(DATABASES)("an attempt at a password on %s", (database) => {
     expect(await counts(app)).toEqual({});
   });
 
-  test("does not count when a signed-in user's is right and what it was for fails", async () => {
+  test("does not count if a signed-in user's password is correct and the operation fails", async () => {
     const app = await makeApp({ database });
     await app.createUser("owner");
     const { accessToken: token } = await app.login("owner");
@@ -116,7 +116,7 @@ describe("an attempt at a password while the user's row is locked, on postgres",
   let held: Awaited<ReturnType<typeof hold>> | undefined;
   afterEach(async () => held?.commit());
 
-  test("does not count when the answer is SERVICE_UNAVAILABLE", async () => {
+  test("does not count if the answer is SERVICE_UNAVAILABLE", async () => {
     const app = await makeApp({ database: "postgres" });
     const { id } = await app.createUser("owner");
     held = await hold(app, [`update users set updated_at = updated_at where id = '${id}'`]);

@@ -30,7 +30,7 @@ const refused = (reason: string, message: string) => ({
 
 const ADMIN = "admin";
 
-/** What happens to the account while its password is verified, and how the request is answered then. */
+/** What happens to the account while its password is verified, and the error of the request then. */
 const CHANGES: Record<
   string,
   { change: (app: App, user: { id: string; username: string }) => Promise<unknown>; error: object }
@@ -54,7 +54,7 @@ const CHANGES: Record<
 };
 
 describe.each(DATABASES)("a correct password for an account on %s", (database) => {
-  /** Verifying a password takes a while on one, and no time on the other. */
+  /** Verifying a password takes a while in `app`, and almost no time in `fast`. */
   let app: App;
   let fast: App;
   let users = 0;
@@ -91,7 +91,7 @@ describe.each(DATABASES)("a correct password for an account on %s", (database) =
     await app.latchkey.db.deleteFrom("known_networks").where("user_id", "=", id).execute();
     const answer = OPERATIONS[operation]!(app, data!.login.accessToken);
     await untilCounted(id);
-    // By now the hash has been read.
+    // Enough time to read the hash.
     await setTimeout(30);
     await CHANGES[change]!.change(fast, { id, username });
     const { errors } = await answer;
