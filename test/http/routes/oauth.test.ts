@@ -111,7 +111,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     expect(headers.get("cache-control")).toBe("no-store");
   });
 
-  test("POST /token refuses a disabled user and a body that is no form", async () => {
+  test("POST /token refuses a disabled user, and a body that is not a form or too large", async () => {
     await app.createUser("disabled");
     await app.latchkey.operator.disable("disabled");
     const { status, json } = await post("/token", passwordGrant({ username: "disabled" }));
@@ -123,6 +123,11 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       const asJson = await post("/token", JSON.stringify(passwordGrant()), { "content-type": type });
       expect([asJson.status, asJson.json.error]).toEqual([415, "invalid_request"]);
     }
+    const large = await post("/token", passwordGrant({ scope: "x".repeat(65_536) }));
+    expect([large.status, large.json]).toEqual([
+      413,
+      { error: "invalid_request", error_description: "Request body is too large" },
+    ]);
     const empty = await app.request("/token", { method: "POST" });
     expect([empty.status, JSON.parse(empty.text).error]).toEqual([400, "invalid_request"]);
   });
@@ -137,7 +142,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
         "SESSION_REVOKED",
       );
       expect((await auditEventsOf(app.latchkey.db, token.user.id)).at(-1)?.type).toBe("LOGGED_OUT");
-      // As for one that is unknown, or was revoked before.
+      // The same as for a token that is unknown, or was revoked before.
       for (const again of [token[kind], "garbage"]) {
         const answer = await post("/revoke", { token: again });
         expect([answer.status, answer.text]).toEqual([200, ""]);
@@ -171,7 +176,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     expect([answers[0]!.status, answers[0]!.text]).toEqual([200, ""]);
   });
 
-  test("no endpoint takes a token or a secret from the query string, nor the secret from the form (rows 53, 57)", async () => {
+  test("no endpoint reads a token or a secret from the query string, nor the secret from the form (rows 53, 57)", async () => {
     const { accessToken, refreshToken } = await app.login("alice");
     const authorization = `Basic ${Buffer.from(`app:${INTROSPECTION_SECRET}`).toString("base64")}`;
     const client_secret = INTROSPECTION_SECRET;
@@ -273,7 +278,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     expect(await introspect()).toEqual({ active: false });
   });
 
-  test("a login over the limit is told so in OAuth's words too", async () => {
+  test("a login over the limit receives an OAuth error", async () => {
     const slow = await start({ databaseUrl: app.databaseUrl, config: { bcryptCost: 12 } });
     const headers = { "content-type": "application/x-www-form-urlencoded" };
     const answers = await Promise.all(
