@@ -28,7 +28,7 @@ const HEADERS: Record<string, [name: string, change: Json][]> = {
     ],
     ["a critical claim", { crit: ["exp"], exp: 1 }],
     ["an empty crit", { crit: [] }],
-    ["a crit that is no list", { crit: "exp" }],
+    ["a crit that is not a list", { crit: "exp" }],
     ["b64 false", { b64: false }],
     ["a critical b64 false", { crit: ["b64"], b64: false }],
     ["a critical b64 true", { crit: ["b64"], b64: true }],

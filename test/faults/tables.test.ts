@@ -50,7 +50,7 @@ const MASKED = {
 const FAULTS = {
   "is gone": (table: string) => ({
     inject: [`alter table ${table} rename to gone`],
-    mend: [`alter table gone rename to ${table}`],
+    repair: [`alter table gone rename to ${table}`],
   }),
   "refuses writes": (table: string, database: string) =>
     database === "sqlite"
@@ -59,14 +59,14 @@ const FAULTS = {
             (what) =>
               `create trigger fault_${what} before ${what} on ${table} begin select raise(abort, 'injected'); end`,
           ),
-          mend: ["insert", "update", "delete"].map((what) => `drop trigger fault_${what}`),
+          repair: ["insert", "update", "delete"].map((what) => `drop trigger fault_${what}`),
         }
       : {
           inject: [
             "create function fault() returns trigger language plpgsql as $$ begin raise 'injected'; end $$",
             `create trigger fault before insert or update or delete on ${table} execute function fault()`,
           ],
-          mend: ["drop function fault cascade"],
+          repair: ["drop function fault cascade"],
         },
 };
 
@@ -208,7 +208,7 @@ describe.each(DATABASES)("when a table fails on %s (row 66)", (database) => {
             expect({ what, tables: await dump(unreadable) }).toEqual({ what, tables: before });
           }
         } finally {
-          await run(fault.mend);
+          await run(fault.repair);
         }
         if (failed.length === 0) unaffected.push(table);
         // What failed works again.

@@ -145,7 +145,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
           .filter(({ to }) => to.startsWith("mary"))
           .map(({ to, subject, text }) => [to, subject, text])
           .sort();
-      const told = [
+      const notices = [
         [
           "mary@example.com",
           "Your email address was changed",
@@ -155,10 +155,10 @@ describe.each(DATABASES)("administration on %s", (database) => {
         ],
         ["mary@example.com", "Your username was changed", expect.stringContaining("It is now maryann.")],
       ];
-      expect(emailsToMary()).toEqual(told);
+      expect(emailsToMary()).toEqual(notices);
       await app.send(UPDATE_USER, { id: mary.id, input: { fullName: null } }, admin);
       await app.latchkey.outbox.deliverDue();
-      expect(emailsToMary()).toEqual(told);
+      expect(emailsToMary()).toEqual(notices);
       await app.send(DELETE_USER, { id: mary.id }, admin);
     });
 

@@ -41,11 +41,11 @@ describe.each(DATABASES)("lists for administrators on %s", (database) => {
     ["a percent sign", "%", ["per_cent"]],
     ["a percent sign in it", "0% w", ["per_cent"]],
     ["an underscore", "r_s", ["under_score"]],
-    ["the escape itself", "!", ["under_score"]],
+    ["the escape character", "!", ["under_score"]],
     ["a backslash", "\\", ["under_score"]],
     ["a quote", "'", []],
-    ["more than ASCII, in any case", "zoë", ["underxscore"]],
-    ["more than ASCII, in any other case", "ZoË", ["underxscore"]],
+    ["non-ASCII characters", "zoë", ["underxscore"]],
+    ["non-ASCII characters in another case", "ZoË", ["underxscore"]],
   ])("users are found by %s", async (_what, search, found) => {
     expect(await find({ search })).toEqual(found);
   });
@@ -81,14 +81,14 @@ describe.each(DATABASES)("lists for administrators on %s", (database) => {
   });
 
   test.each([
-    ["a page of nothing", USERS, { first: 0 }, "first"],
-    ["too large a page", USERS, { first: 101 }, "first"],
-    ["a cursor that is none", USERS, { after: "x" }, "after"],
+    ["an empty page", USERS, { first: 0 }, "first"],
+    ["a page that is too large", USERS, { first: 101 }, "first"],
+    ["an invalid cursor", USERS, { after: "x" }, "after"],
     ["an id as a cursor", AUDIT_EVENTS, { after: UNKNOWN_ID }, "after"],
     ["an empty search", USERS, { search: "" }, "search"],
     ["a NUL in the search", USERS, { search: "a\0b" }, "search"],
-    ["too large a page of events", AUDIT_EVENTS, { first: 101 }, "first"],
-    ["a user id that is none", AUDIT_EVENTS, { userId: "alice" }, "userId"],
+    ["a page of events that is too large", AUDIT_EVENTS, { first: 101 }, "first"],
+    ["an invalid user id", AUDIT_EVENTS, { userId: "alice" }, "userId"],
     ["too many items of each user", USERS_WITH_ITEMS, { items: 101 }, "first"],
   ] as const)("refuse %s", async (_what, document, variables, field) => {
     const { status, errors } = await app.send<unknown, never>(document as never, variables as never, admin);

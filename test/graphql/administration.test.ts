@@ -254,7 +254,7 @@ describe.each(DATABASES)("administration on %s", (database) => {
   });
 });
 
-describe.each(DATABASES)("two administrators at once on %s (row 71)", (database) => {
+describe.each(DATABASES)("two concurrent administrators on %s (row 71)", (database) => {
   let app: App;
   afterEach(() => app.close());
 

@@ -227,8 +227,8 @@ describe.each(DATABASES)("items on %s", (database) => {
 
   test.each([
     ["an empty title", CREATE_ITEM, { input: { title: "" } }, "input.title"],
-    ["too long a title", CREATE_ITEM, { input: { title: "x".repeat(201) } }, "input.title"],
-    ["too many bytes of title", CREATE_ITEM, { input: { title: "🦈".repeat(151) } }, "input.title"],
+    ["a title that is too long", CREATE_ITEM, { input: { title: "x".repeat(201) } }, "input.title"],
+    ["a title of too many bytes", CREATE_ITEM, { input: { title: "🦈".repeat(151) } }, "input.title"],
     [
       "too many bytes of description",
       CREATE_ITEM,
@@ -242,7 +242,7 @@ describe.each(DATABASES)("items on %s", (database) => {
       "input.description",
     ],
     ["a NUL in the title", CREATE_ITEM, { input: { title: "a\0b" } }, "input.title"],
-    ["half a character in the title", CREATE_ITEM, { input: { title: "a\ud800" } }, "input.title"],
+    ["a lone surrogate in the title", CREATE_ITEM, { input: { title: "a\ud800" } }, "input.title"],
     [
       "too long a description",
       CREATE_ITEM,
@@ -250,11 +250,11 @@ describe.each(DATABASES)("items on %s", (database) => {
       "input.description",
     ],
     ["a title of null", UPDATE_ITEM, { id: UNKNOWN_ID, input: { title: null } }, "input.title"],
-    ["an id that is none", UPDATE_ITEM, { id: "1", input: { title: "x" } }, "id"],
-    ["an id that is none", DELETE_ITEM, { id: "'; drop table items" }, "id"],
-    ["a page of nothing", MY_ITEMS, { first: 0 }, "first"],
-    ["too large a page", MY_ITEMS, { first: 101 }, "first"],
-    ["a cursor that is none", MY_ITEMS, { after: "\0" }, "after"],
+    ["an invalid id", UPDATE_ITEM, { id: "1", input: { title: "x" } }, "id"],
+    ["an invalid id", DELETE_ITEM, { id: "'; drop table items" }, "id"],
+    ["an empty page", MY_ITEMS, { first: 0 }, "first"],
+    ["a page that is too large", MY_ITEMS, { first: 101 }, "first"],
+    ["an invalid cursor", MY_ITEMS, { after: "\0" }, "after"],
   ] as const)("refuses %s", async (_what, document, variables, field) => {
     const { status, errors } = await app.send<unknown, never>(document as never, variables as never, alice);
     expect(status).toBe(400);

@@ -188,7 +188,7 @@ describe("a request that two parsers could read differently", () => {
     ["two different lengths", [length, "content-length: 1"], QUERY],
     ["a length with a sign", ["content-length: +26"], QUERY],
     ["an unknown transfer encoding", ["transfer-encoding: chunked, identity"], chunked],
-    ["a chunk of no length", ["transfer-encoding: chunked"], `zz\r\n${chunked}`],
+    ["a chunk without a length", ["transfer-encoding: chunked"], `zz\r\n${chunked}`],
     ["an endless chunk extension", ["transfer-encoding: chunked"], `1;${"a".repeat(40_000)}`],
     ["a folded header", [length, "x: a\r\n b"], QUERY],
     ["a space before the colon", [length, "x : a"], QUERY],

@@ -165,7 +165,7 @@ describe("in development", () => {
     ["a form", "query={__typename}", { "content-type": "application/x-www-form-urlencoded" }, 415],
     ["text", "{ __typename }", { "content-type": "text/plain" }, 415],
     [
-      "too large a body",
+      "a body that is too large",
       JSON.stringify({ query: " ".repeat(65_536) }),
       { "content-type": "application/json" },
       413,

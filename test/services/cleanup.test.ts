@@ -210,11 +210,7 @@ describe("while another transaction changes an expired row, on postgres (row 71)
     ["an account that is verified", "users", `email_verified_at = ${far} where username = 'old1'`],
     ["a session that is refreshed", "sessions", `expires_at = ${far} where id = 'old1'`],
     ["a refresh token whose use is newer", "refresh_tokens", `used_at = ${far} where token_hash = 'old1'`],
-    [
-      "a one-time token that is valid again",
-      "one_time_tokens",
-      `expires_at = ${far} where token_hash = 'old1'`,
-    ],
+    ["a one-time token that is extended", "one_time_tokens", `expires_at = ${far} where token_hash = 'old1'`],
     ["an attempt that is counted", "attempts", `expires_at = ${far} where account = 'old1'`],
     ["a network with a new sign-in", "known_networks", `expires_at = ${far} where network = 'old1'`],
   ];

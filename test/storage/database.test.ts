@@ -52,7 +52,7 @@ describe.each(DATABASES)("the database on %s", (database) => {
   });
 });
 
-// Errors of the server or the network that the tests of faults cannot cause. The codes are from appendix A of PostgreSQL's manual.
+// Errors that the tests of faults cannot cause. The codes are from appendix A of PostgreSQL's manual.
 describe("an error that means that the database is unavailable", () => {
   const withCode = (code: string) => Object.assign(new Error("secret detail"), { code });
 

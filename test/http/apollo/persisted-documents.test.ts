@@ -66,9 +66,12 @@ describe("with PERSISTED_DOCUMENTS", () => {
       "the hash of a persisted query",
       { extensions: { persistedQuery: { version: 1, sha256Hash: idOf(ME) } } },
     ],
-    ["the name of its operation besides", { documentId: idOf(ME), operationName: "Me" }],
-    ["null for the rest", { documentId: idOf(ME), query: null, operationName: null, extensions: null }],
-    ["a text besides, which does not count", { documentId: idOf(ME), query: "{ mySessions { id } }" }],
+    ["an id and the name of its operation", { documentId: idOf(ME), operationName: "Me" }],
+    [
+      "an id, and null for all else",
+      { documentId: idOf(ME), query: null, operationName: null, extensions: null },
+    ],
+    ["an id and a document, which is ignored", { documentId: idOf(ME), query: "{ mySessions { id } }" }],
   ])("runs a document by %s, by POST and by GET", async (_what, body) => {
     const { status, data } = await app.post(body, { token });
     expect([status, data]).toMatchObject([200, { me: { username: "alice" } }]);
@@ -110,8 +113,8 @@ describe("with PERSISTED_DOCUMENTS", () => {
   test.each<[string, object, object]>([
     ["an id that is not in it", { documentId: "sha256:0000" }, NOT_FOUND],
     ["an empty id", { documentId: "", query: "{ __typename }" }, NOT_FOUND],
-    ["an id that is no text", { documentId: [idOf(ME)] }, NOT_FOUND],
-    ["the name of something every object has", { documentId: "constructor" }, NOT_FOUND],
+    ["an id that is not a string", { documentId: [idOf(ME)] }, NOT_FOUND],
+    ["the name of an inherited property", { documentId: "constructor" }, NOT_FOUND],
     ["a hash that is not in it", { extensions: { persistedQuery: { sha256Hash: "0" } } }, NOT_FOUND],
     [
       "a text to be remembered by its hash",
@@ -126,9 +129,9 @@ describe("with PERSISTED_DOCUMENTS", () => {
       },
       NOT_FOUND,
     ],
-    ["a text", { query: "{ __typename }" }, ONLY_PERSISTED],
-    ["the text of one of them", { query: documents[idOf(ME)] }, ONLY_PERSISTED],
-    ["one of them as its author wrote it", { query: print(ME) }, ONLY_PERSISTED],
+    ["a document", { query: "{ __typename }" }, ONLY_PERSISTED],
+    ["the text of a persisted document", { query: documents[idOf(ME)] }, ONLY_PERSISTED],
+    ["a persisted document as its author wrote it", { query: print(ME) }, ONLY_PERSISTED],
     ["introspection", { query: "{ __schema { queryType { name } } }" }, ONLY_PERSISTED],
   ])("refuses %s, by POST and by GET", async (_what, body, expected) => {
     expect(await app.post(body, { token })).toMatchObject(expected);
@@ -140,8 +143,8 @@ describe("with PERSISTED_DOCUMENTS", () => {
   test.each([
     ["an array of requests", [{ query: "{ __typename }" }]],
     ["an array with an id", [{ documentId: idOf(ME) }]],
-    ["a text as an array", { query: ["{ __typename }"] }],
-    ["neither id nor text", { variables: {} }],
+    ["a document as an array", { query: ["{ __typename }"] }],
+    ["neither id nor document", { variables: {} }],
     ["nothing", {}],
   ])("refuses %s", async (_what, body) => {
     const { status, data } = await app.post(body, { token });

@@ -113,9 +113,9 @@ describe("the log", () => {
       await send();
       const [line, ...others] = linesOf(app);
       expect(others).toEqual([]);
-      const { level, time, pid, hostname, reqId, ms, ...told } = line!;
+      const { level, time, pid, hostname, reqId, ms, ...facts } = line!;
       expect([level, ms >= 0, typeof reqId]).toEqual([30, true, "string"]);
-      return told;
+      return facts;
     };
     const common = { msg: "request", ip: from, method: "POST", path: "/graphql" };
     const byCarol = { userId, sessionId };

@@ -168,7 +168,7 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       const set = (id: string, values: { disabled_at?: number | null; email_verified_at?: number | null }) =>
         db.updateTable("users").set(values).where("id", "=", id).execute();
       const unverified = { email_verified_at: null };
-      for (const [kind, spoilt, mended] of [
+      for (const [kind, prevented, allowed] of [
         ["PASSWORD_RESET", { disabled_at: 1 }, { disabled_at: null }],
         ["EMAIL_VERIFICATION", { ...unverified, disabled_at: 1 }, { disabled_at: null }],
         ["EMAIL_VERIFICATION", { email_verified_at: 1 }, unverified],
@@ -179,15 +179,15 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
       ] as const) {
         const { id, email: own } = await app.createUser(newName());
         const email = kind === "EMAIL_CHANGE" ? `new-${own}` : own;
-        await set(id, spoilt);
+        await set(id, prevented);
         await outbox.enqueue(
           db,
           kind === "PASSWORD_RESET" || kind === "EMAIL_VERIFICATION" || kind === "REGISTRATION"
             ? { kind, email }
             : { kind, email, userId: id },
         );
-        expect([kind, spoilt, await emailsTo(email)]).toEqual([kind, spoilt, []]);
-        await set(id, mended);
+        expect([kind, prevented, await emailsTo(email)]).toEqual([kind, prevented, []]);
+        await set(id, allowed);
         app.clock.advance(HOUR);
         expect([kind, await emailsTo(email), await liveTokens(id)]).toEqual([kind, [], []]);
       }

@@ -47,14 +47,14 @@ describe.each(DATABASES)("emails about accounts on %s", (database) => {
         expect((await app.send(UPDATE_USER, { id, input }, { token })).errors).toBeUndefined();
       }
       await acceptAll();
-      const told = (await emailsTo(email)).map(({ text }) => visible(text).split("\n\n")[1]);
-      expect(told).toEqual(
+      const notices = (await emailsTo(email)).map(({ text }) => visible(text).split("\n\n")[1]);
+      expect(notices).toEqual(
         expect.arrayContaining([
           expect.stringContaining(`It is now ${username}-b. `),
           expect.stringContaining(`is now b-${email}. `),
         ]),
       );
-      expect(told).toHaveLength(2);
+      expect(notices).toHaveLength(2);
     });
 
     test("an email of a kind unknown to this version is kept, and given up after three days", async () => {

@@ -135,7 +135,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     expect(office.failures).toEqual([]);
   });
 
-  test("wake() sends soon, after the emails of earlier requests", async () => {
+  test("wake() returns before the email is sent, and sends each email once", async () => {
     await enqueue();
     office.outbox.wake();
     expect(server.received).toHaveLength(0);
