@@ -1,5 +1,3 @@
-import "reflect-metadata";
-import type { GraphQLSchema } from "graphql";
 import type { Logger } from "pino";
 import { type Clock, DAY, SECOND, systemClock } from "./clock.js";
 import { composeAccounts } from "./compose/accounts.js";
@@ -11,26 +9,23 @@ import type { Config } from "./config.js";
 import type { KeyRing } from "./crypto/key-ring.js";
 import { PasswordThreads } from "./crypto/password-threads.js";
 import type { Mailer } from "./email/mailer.js";
-import { AdministrationResolver } from "./graphql/administration.js";
-import { AuditLogResolver } from "./graphql/audit-log.js";
-import { ItemResolver, UserItemsResolver } from "./graphql/item.js";
-import { OwnAccountResolver } from "./graphql/own-account.js";
-import { PasswordRecoveryResolver } from "./graphql/password-recovery.js";
-import { RegistrationResolver } from "./graphql/registration.js";
-import { createSchema } from "./graphql/schema.js";
-import { SessionResolver } from "./graphql/session.js";
 import type { Metrics } from "./metrics.js";
 import type { Administration } from "./services/accounts/administration.js";
 import type { Operator } from "./services/accounts/operator.js";
+import type { OwnAccount } from "./services/accounts/own-account.js";
+import type { Registration } from "./services/accounts/registration.js";
 import type { UserImport } from "./services/accounts/user-import.js";
 import { AuditLog } from "./services/audit-log.js";
 import { cleanup } from "./services/cleanup.js";
 import type { DatabaseHealth } from "./services/database-health.js";
+import type { EmailRequests } from "./services/email/email-requests.js";
 import type { Outbox } from "./services/email/outbox.js";
 import { Items } from "./services/items.js";
 import { Jobs } from "./services/jobs.js";
 import type { SigningKeys } from "./services/keys/signing-keys.js";
 import type { PasswordQueue } from "./services/limits/password-queue.js";
+import type { PasswordPolicy } from "./services/passwords/policy.js";
+import type { PasswordRecovery } from "./services/passwords/recovery.js";
 import { purge } from "./services/purge.js";
 import type { Refresh } from "./services/sessions/refresh.js";
 import type { Sessions } from "./services/sessions/sessions.js";
@@ -53,12 +48,17 @@ export interface Latchkey {
   passwordQueue: PasswordQueue;
   login: Login;
   refresh: Refresh;
+  ownAccount: OwnAccount;
+  registration: Registration;
+  recovery: PasswordRecovery;
+  policy: PasswordPolicy;
+  emailRequests: EmailRequests;
   administration: Administration;
   operator: Operator;
+  auditLog: AuditLog;
   items: Items;
   sessions: Sessions;
   userImport: UserImport;
-  schema: GraphQLSchema;
   close(): Promise<void>;
 }
 
@@ -96,16 +96,6 @@ export function compose(
   const grace = config.refreshGraceSeconds * SECOND;
   const cleanupJob = cleanup({ db, clock, grace, auditRetention: config.auditRetentionDays * DAY });
   const jobs = new Jobs({ db, clock, jobs: [cleanupJob, purge({ db }), outbox.job()] });
-  const schema = createSchema([
-    new SessionResolver({ login, refresh, sessions }),
-    new OwnAccountResolver(ownAccount),
-    new RegistrationResolver({ registration, emailRequests }),
-    new PasswordRecoveryResolver({ recovery, emailRequests, policy }),
-    new AdministrationResolver(administration),
-    new AuditLogResolver(new AuditLog({ db })),
-    new ItemResolver(items),
-    new UserItemsResolver(),
-  ]);
   return {
     metrics,
     db,
@@ -119,12 +109,17 @@ export function compose(
     passwordQueue,
     login,
     refresh,
+    ownAccount,
+    registration,
+    recovery,
+    policy,
+    emailRequests,
     administration,
     operator,
+    auditLog: new AuditLog({ db }),
     items,
     sessions,
     userImport,
-    schema,
     async close() {
       health.close();
       await outbox.close();

@@ -1,14 +1,12 @@
 import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
 import { MINUTE } from "./clock.js";
-import { composeServer } from "./compose/server.js";
-import { compose, type Latchkey } from "./compose.js";
+import type { Latchkey } from "./compose.js";
 import { doubtfulVariables } from "./config/misspelled-variables.js";
 import { type Config, loadConfig, readEnvironment } from "./config.js";
 import { blame, exitOnUnforeseenError, exitWithMessage } from "./exit.js";
 import { createLogger } from "./logger.js";
 import { createDemoAccount } from "./services/accounts/demo-account.js";
-import { migrate, ping } from "./storage/database.js";
 
 /** npm repeats a signal that the terminal has already sent: two within this time are one, in milliseconds. */
 const ONE_SIGNAL = 300;
@@ -21,6 +19,11 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   const logger = createLogger(config);
   exitOnUnforeseenError(logger);
   for (const doubt of doubtfulVariables(environment)) logger.warn(doubt);
+  // Not before the settings are known to be right: loading the parts takes most of the start.
+  const { compose } = await import("./compose.js");
+  const { composeSchema } = await import("./compose/schema.js");
+  const { composeServer } = await import("./compose/server.js");
+  const { migrate, ping } = await import("./storage/database.js");
   const latchkey = compose(config, { logger, print: (text) => process.stdout.write(text) });
   await blame("DATABASE_URL", ping(latchkey.db));
   const { applied } = await migrate(config.database);
@@ -33,7 +36,7 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   const stopJobs = latchkey.jobs.start(JOB_PERIOD, latchkey.logFailure("a job failed"));
   // Sends the emails that the previous process left.
   latchkey.outbox.wake();
-  const server = await composeServer(config, latchkey, { logger });
+  const server = await composeServer(config, latchkey, { schema: composeSchema(latchkey), logger });
 
   let stoppingSince: number | undefined;
   let welcomed: Promise<void> | undefined;

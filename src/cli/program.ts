@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { exitWithMessage } from "../exit.js";
-import { printSdl } from "../graphql/schema.js";
 import { addKeyCommands } from "./key-commands.js";
 import { addUserCommands } from "./user-commands.js";
 import { migrateDatabase, print, withLatchkey } from "./with-latchkey.js";
@@ -51,7 +50,13 @@ program
   .description("the GraphQL schema")
   .command("print")
   .description("print the schema as SDL")
-  .action(() => withLatchkey(async ({ schema }) => print(printSdl(schema).trimEnd())));
+  .action(() =>
+    withLatchkey(async (latchkey) => {
+      const { composeSchema } = await import("../compose/schema.js");
+      const { printSdl } = await import("../graphql/schema.js");
+      print(printSdl(composeSchema(latchkey)).trimEnd());
+    }),
+  );
 
 program
   .command("help [command...]")

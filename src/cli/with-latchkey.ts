@@ -1,9 +1,8 @@
-import { compose, type Latchkey } from "../compose.js";
+import type { Latchkey } from "../compose.js";
 import { doubtfulVariables } from "../config/misspelled-variables.js";
 import { type Config, type DatabaseConfig, loadConfig, readEnvironment } from "../config.js";
 import { blame } from "../exit.js";
 import { createLogger } from "../logger.js";
-import { migrate, ping } from "../storage/database.js";
 
 /** Runs `work` with the parts, configured as the server is, and closes them. */
 export async function withLatchkey(
@@ -12,6 +11,8 @@ export async function withLatchkey(
   const environment = readEnvironment();
   const config = loadConfig(environment);
   for (const doubt of doubtfulVariables(environment)) warn(doubt);
+  // Not before the settings are known to be right: loading the parts takes most of a command's time.
+  const { compose } = await import("../compose.js");
   const latchkey = compose(config, { logger: createLogger(config) });
   try {
     await work(latchkey, config);
@@ -34,6 +35,7 @@ export async function withDatabase(work: (latchkey: Latchkey) => Promise<void>):
 
 /** Brings the database up to date. @returns the migrations that were applied */
 export async function migrateDatabase({ db }: Latchkey, database: DatabaseConfig): Promise<string[]> {
+  const { migrate, ping } = await import("../storage/database.js");
   await blame("DATABASE_URL", ping(db));
   return (await migrate(database)).applied;
 }

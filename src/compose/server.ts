@@ -1,6 +1,5 @@
-// Before any decorator of graphql/ runs: this file or compose.ts may be imported first.
-import "reflect-metadata";
 import type { FastifyInstance } from "fastify";
+import type { GraphQLSchema } from "graphql";
 import type { Logger } from "pino";
 import type { Latchkey } from "../compose.js";
 import type { Config } from "../config.js";
@@ -24,8 +23,8 @@ const APOLLO_SANDBOX_ORIGINS = [
 /** Builds the HTTP server over the parts. It does not listen yet. */
 export async function composeServer(
   config: Config,
-  { metrics, health, keys, mailer, schema, login, refresh, sessions, items }: Latchkey,
-  { logger }: { logger: Logger },
+  { metrics, health, keys, mailer, login, refresh, sessions, items }: Latchkey,
+  { schema, logger }: { schema: GraphQLSchema; logger: Logger },
 ): Promise<FastifyInstance> {
   const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
   const server = await createServer({

@@ -111,7 +111,7 @@ describe("who may use what", () => {
   afterAll(() => app.close());
 
   const rootFields = () =>
-    [app.latchkey.schema.getQueryType()!, app.latchkey.schema.getMutationType()!].flatMap((type) =>
+    [app.schema.getQueryType()!, app.schema.getMutationType()!].flatMap((type) =>
       Object.values(type.getFields()).map((field) => ({ name: `${type.name}.${field.name}`, type, field })),
     );
 
@@ -151,7 +151,7 @@ describe("who may use what", () => {
   });
 
   test("every field of an object has a row, and a guard only where one is expected (row 59)", () => {
-    const types = Object.values(app.latchkey.schema.getTypeMap()).filter(isObjectType);
+    const types = Object.values(app.schema.getTypeMap()).filter(isObjectType);
     const objects = types.filter(({ name }) => !/^(__.*|Query|Mutation)$/.test(name));
     const fields = objects.map((type) => [type.name, Object.keys(type.getFields()).join(" ")]);
     expect(Object.fromEntries(fields)).toEqual(READABLE);

@@ -80,7 +80,7 @@ test.each(Object.entries(FIELDS))("%s accepts an id in any case", async (_field,
 });
 
 test("every field that takes an id is listed", () => {
-  const { schema } = app.latchkey;
+  const { schema } = app;
   const fields = [schema.getQueryType(), schema.getMutationType()].flatMap((type) =>
     Object.values(type!.getFields()),
   );

@@ -43,11 +43,10 @@ describe("the schema", () => {
   });
   afterAll(() => app.close());
 
-  const ownTypes = () =>
-    Object.values(app.latchkey.schema.getTypeMap()).filter(({ name }) => !name.startsWith("__"));
+  const ownTypes = () => Object.values(app.schema.getTypeMap()).filter(({ name }) => !name.startsWith("__"));
 
   test("schema.graphql matches the code (else run `npm run schema`)", () => {
-    expect(readFileSync("schema.graphql", "utf8")).toBe(printSdl(app.latchkey.schema));
+    expect(readFileSync("schema.graphql", "utf8")).toBe(printSdl(app.schema));
   });
 
   test("everything in it has a description", () => {
@@ -65,12 +64,12 @@ describe("the schema", () => {
           for (const arg of field.args) check(`${type.name}.${field.name}(${arg.name})`, arg);
       }
     }
-    for (const directive of app.latchkey.schema.getDirectives()) check(`@${directive.name}`, directive);
+    for (const directive of app.schema.getDirectives()) check(`@${directive.name}`, directive);
     expect(undescribed).toEqual([]);
   });
 
   test("a root field's description names its errors, all of them in the closed list", () => {
-    const { schema } = app.latchkey;
+    const { schema } = app;
     for (const type of [schema.getQueryType()!, schema.getMutationType()!]) {
       for (const field of Object.values(type.getFields())) {
         const errors = /Errors: (.*)\.$/.exec(field.description ?? "")?.[1] ?? "";
@@ -119,7 +118,7 @@ describe("the schema", () => {
 
   // Addresses do not count for administrators, who may invite many users in one request.
   test("a root field that takes a credential or an address is declared @oncePerRequest (row 17)", () => {
-    const { schema } = app.latchkey;
+    const { schema } = app;
     const undeclared: string[] = [];
     const declared: string[] = [];
     for (const type of [schema.getQueryType()!, schema.getMutationType()!]) {
@@ -166,7 +165,7 @@ describe("the schema", () => {
   });
 
   test("an administrator can start a reset, but neither set nor see a password or a token (row 47)", () => {
-    const { schema } = app.latchkey;
+    const { schema } = app;
     const reachable = new Set<string>();
     const tell = (type: GraphQLType) => {
       const named = getNamedType(type);

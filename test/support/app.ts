@@ -1,6 +1,7 @@
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { type GraphQLFormattedError, print } from "graphql";
 import type { Clock } from "../../src/clock.js";
+import { composeSchema } from "../../src/compose/schema.js";
 import { composeServer } from "../../src/compose/server.js";
 import { compose } from "../../src/compose.js";
 import { type Config, loadConfig } from "../../src/config.js";
@@ -89,7 +90,8 @@ export async function makeApp(
   const latchkey = compose(config, { logger, clock, ...threads });
   if (options.databaseUrl !== undefined) await migrate(config.database);
   await ping(latchkey.db);
-  const server = await composeServer(config, latchkey, { logger });
+  const schema = composeSchema(latchkey);
+  const server = await composeServer(config, latchkey, { schema, logger });
   const address = await server.listen({ host: "127.0.0.1", port: options.port ?? 0 });
 
   async function request(path: string, init: RequestInit = {}) {
@@ -106,8 +108,7 @@ export async function makeApp(
     });
     const parsed = answer.text.startsWith("{") ? JSON.parse(answer.text) : {};
     const query = (body as { query?: unknown } | null)?.query;
-    if (typeof query === "string")
-      undescribed.push(...undescribedErrors(latchkey.schema, query, parsed.errors ?? []));
+    if (typeof query === "string") undescribed.push(...undescribedErrors(schema, query, parsed.errors ?? []));
     return { ...parsed, ...answer };
   }
 
@@ -138,6 +139,7 @@ export async function makeApp(
 
   return {
     address,
+    schema,
     clock: clock as FrozenClock,
     config,
     databaseUrl,

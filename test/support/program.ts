@@ -9,6 +9,8 @@ import { keepSeen, SECRETS } from "./seen.ts";
 const ENVIRONMENT = {
   PATH: process.env["PATH"],
   TMPDIR: process.env["TMPDIR"],
+  // Most of a start is loading modules.
+  NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
   NODE_ENV: "production",
   SECRET_KEY: "CANARY, the secret key of the tests' programs",
   PUBLIC_URL: "https://auth.example.com",
