@@ -97,7 +97,7 @@ describe.each([
     expect(await usernamesOf(imported)).toEqual(["anna", "ben", "cleo"]);
   });
 
-  test("lets the users log in with the passwords they had", async () => {
+  test("lets the users log in with their old passwords", async () => {
     expect((await imported.login("anna")).user).toMatchObject({ fullName: "Doe, Anna", disabled: false });
     expect((await imported.login("ben@example.com")).user).toMatchObject({ fullName: 'Ben "B" Doe' });
     expect((await imported.send(LOGIN, { username: "cleo", password: PASSWORD })).status).toBe(403);
@@ -105,7 +105,7 @@ describe.each([
     await imported.login("cleo");
   });
 
-  test("changes nothing that is there when it is run again", async () => {
+  test("changes nothing in a second run", async () => {
     await imported.latchkey.operator.setPassword("ben", `another ${PASSWORD}`);
     expect(await importInto(["user", "import", path])).toEqual({
       code: 1,

@@ -41,7 +41,7 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
   });
   afterAll(() => app.close());
 
-  test("migrate does so once, whoever else does at the same time", async () => {
+  test("concurrent migrations run once", async () => {
     const empty = cliOn(await emptyDatabaseUrl(database));
     const ends = await Promise.all([1, 2, 3, 4].map(() => empty(["migrate"])));
     expect(ends.sort((a, b) => a.stdout.localeCompare(b.stdout))).toEqual([
@@ -50,7 +50,7 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
     ]);
   });
 
-  test("user create takes the first line of standard input, as it is, for the password", async () => {
+  test("user create reads the password from the first line of standard input, unchanged", async () => {
     const create = ["user", "create", "Spaced", "--email", "Spaced@example.com", "--full-name", "Spaced Out"];
     expect(await cli(create, ` ${PASSWORD} \r\nmore\n`)).toEqual(ok("Created spaced.\n"));
     expect((await app.send(LOGIN, { username: "spaced", password: PASSWORD })).status).toBe(401);
@@ -66,7 +66,7 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
     expect(await cli(["user", "disable", "root"])).toEqual(refused(last));
   });
 
-  test("user create says what to do about what it refuses", async () => {
+  test("user create explains each refusal", async () => {
     await app.createUser("taken");
     const create = (username: string, email: string, input = PASSWORD) =>
       cli(["user", "create", username, "--email", email], input);
@@ -86,7 +86,7 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
     expect(await usernamesOf(app)).not.toContain("new");
   });
 
-  test("disable, enable and set-password are felt at once by a running server", async () => {
+  test("disable, enable and set-password take effect immediately on a running server", async () => {
     await app.createUser("bob");
     const { accessToken: token } = await app.login("bob");
     const newPassword = `another ${PASSWORD}`;
@@ -126,7 +126,7 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
     expect(await cli(["user", "verify", "emil"])).toEqual(ok("Verified the email address of emil.\n"));
     expect(await rowOfEmil()).toEqual(["emil", "emil@example.com", "USER"]);
     await app.login("emil", `another ${PASSWORD}`);
-    // The command has sent nothing itself. Nobody has shown yet that the other address is theirs.
+    // The command has sent nothing itself. The other address is not verified yet.
     const waiting = db.selectFrom("outbox").select(["kind", "email"]).where("email", "!=", "bob@example.com");
     expect(await waiting.execute()).toEqual([{ kind: "PASSWORD_CHANGED", email: "dora@example.com" }]);
     await jobs.runDue();
@@ -139,7 +139,7 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
     expect(sent()).toEqual([["dora@example.com", "Your password was changed"]]);
   });
 
-  test("user import and list are at ease with thousands", async () => {
+  test("user import and list handle thousands of users", async () => {
     const databaseUrl = await emptyDatabaseUrl(database);
     const many = cliOn(databaseUrl);
     const names = Array.from({ length: 3000 }, (_, n) => `user-${String(n).padStart(4, "0")}`);
@@ -199,14 +199,14 @@ describe("the operator's commands, whatever the database", () => {
     expect(versionOf).toEqual(ok(`${version}\n`));
   });
 
-  test("no command but create makes an unknown user", async () => {
+  test("only create creates a user", async () => {
     const commands = ["disable", "enable", "set-password", "verify"];
     expect(await Promise.all(commands.map((command) => cli(["user", command, "nobody"], PASSWORD)))).toEqual(
       commands.map(() => refused("latchkey: There is no user with this username.")),
     );
   });
 
-  test("user import refuses a file that it cannot make out", async () => {
+  test("user import refuses a file of unknown format", async () => {
     const paths = [
       join(directory, "missing.csv"),
       file("users.txt", "username,email,password_hash\n"),
@@ -219,7 +219,7 @@ describe("the operator's commands, whatever the database", () => {
     ]);
     expect(await usernamesOf(app)).toEqual([]);
   });
-  test("keys rotate announces the next key, and keys retire removes only what does not sign", async () => {
+  test("keys rotate announces the next key, and keys retire removes only a key that does not sign", async () => {
     const keys = (command: string[], ALGORITHM = "ES256") =>
       runCli(["keys", ...command], { env: { DATABASE_URL: app.databaseUrl, SECRET_KEY, ALGORITHM } });
     const { kid: old } = await app.latchkey.keys.signingKey();

@@ -1,14 +1,13 @@
 import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import pg from "pg";
-import { systemClock } from "../../src/clock.js";
+import { SECOND, systemClock } from "../../src/clock.js";
 import { makeApp, PASSWORD } from "../support/app.js";
 import { CREATE_ITEM, LOGIN, LOGOUT, ME, REFRESH, REGISTER } from "../support/operations.js";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { startProxy } from "../support/proxy.js";
 import { type Server, startServer } from "../support/server.js";
 
-const SECOND = 1000;
 /** No request takes longer, whatever its response. */
 const LONGEST_ANSWER = 20 * SECOND;
 /** How long to wait until a state is reached, which takes several answers. */
@@ -55,7 +54,7 @@ describe("when PostgreSQL fails (row 66)", () => {
     operator = await connect(name);
   }, 60_000);
   afterEach(async () => {
-    // The load of a test that failed.
+    // Load left over from a failed test.
     stopped = true;
     await operator.end();
     await server.end("SIGTERM");
@@ -193,7 +192,7 @@ describe("when PostgreSQL fails (row 66)", () => {
     return performance.now() - start;
   }
 
-  test("stopped under load and started again: errors meanwhile, and all goes on by itself", async () => {
+  test("stopped under load and started again: errors meanwhile, and everything recovers by itself", async () => {
     const load = await startLoad();
     const waiting = await login("bob");
     await load.answered(20, performance.now());
@@ -244,7 +243,7 @@ describe("when PostgreSQL fails (row 66)", () => {
       expect((await server.send(REFRESH, { refreshToken: token })).errors).toBeUndefined();
   }, 60_000);
 
-  test("connections that are terminated under load, again and again, end no more than what used them", async () => {
+  test("connections that are terminated under load, again and again, fail only the requests that used them", async () => {
     const load = await startLoad();
     for (let n = 0; n < 30; n++) {
       await setTimeout(50);
@@ -260,7 +259,7 @@ describe("when PostgreSQL fails (row 66)", () => {
     expect((await server.send(REFRESH, { refreshToken })).errors).toBeUndefined();
   }, 60_000);
 
-  test("read-only: who is signed in reads on, nothing is written, and it is not ready", async () => {
+  test("read-only: signed-in users can still read, nothing is written, and it is not ready", async () => {
     const { accessToken: token, refreshToken } = await login("alice");
     expect(await statusOf("/readyz")).toBe(200);
     const { rows } = await operator.query("select current_database() as name");
@@ -309,7 +308,7 @@ describe("when PostgreSQL fails (row 66)", () => {
     ],
     ["a network that loses everything", () => proxy.lose(), () => proxy.restore()],
   ])(
-    "%s: answers come in bounded time, and all goes on by itself",
+    "%s: answers come in bounded time, and everything recovers by itself",
     async (_what, begin, end) => {
       const load = await startLoad();
       await load.answered(20, performance.now());

@@ -41,7 +41,7 @@ describe.each(DATABASES)("refreshing on %s", (database) => {
     await Promise.all(servers.map((server) => server.end("SIGTERM")));
   }, 120_000);
 
-  test(`a process killed ${MOMENTS.length} times during a refresh leaves a session that goes on`, async () => {
+  test(`a process killed ${MOMENTS.length} times during a refresh leaves a session that still works`, async () => {
     const app = await makeApp({ database, clock: systemClock });
     await app.createUser("alice");
     let token = (await app.login("alice")).refreshToken;

@@ -20,7 +20,7 @@ const ENVIRONMENT = {
   SHUTDOWN_DELAY_SECONDS: "0",
 };
 
-/** Settings that take these back: the server as somebody starts it for the first time, on a free port. */
+/** Unsets these: the server as on a first start, on a free port. */
 export const UNCONFIGURED = {
   NODE_ENV: undefined,
   SECRET_KEY: undefined,
@@ -97,7 +97,7 @@ export function startProgram(command: string, args: string[], options: ProgramOp
     if (SECRETS.test(stdout + stderr)) throw new Error(`a secret was printed: ${stdout}${stderr}`);
     return { code, stdout, stderr };
   });
-  // A caller that does not wait for the end is not told of a rejection either.
+  // A caller that does not wait for the end gets no unhandled rejection either.
   ended.catch(() => {});
   return {
     child,
