@@ -24,6 +24,8 @@ export type DatabaseConfig = { kind: "sqlite"; file: string } | { kind: "postgre
 export interface Config {
   readonly production: boolean;
   readonly database: DatabaseConfig;
+  /** Whether PostgreSQL connections keep prepared statements. */
+  readonly preparedStatements: boolean;
   readonly host: string;
   readonly port: number;
   /** The URL that clients reach Latchkey at, and the tokens' `iss`. No trailing slash. */
@@ -141,6 +143,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE",
       parseDatabaseUrl,
     ),
+    preparedStatements: oneOf("PREPARED_STATEMENTS", "true", ["true", "false"]) === "true",
     host: read("HOST", "localhost", "a host name or address", (value) =>
       /^[\w.:-]+$/.test(value) ? value : undefined,
     ),

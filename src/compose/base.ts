@@ -19,6 +19,7 @@ export function composeBase(config: Config, { logger, clock }: { logger: Logger;
   const db = openDatabase(config.database, {
     onIdleError: (error) => logFailure("lost an idle database connection")(error),
     metrics,
+    preparedStatements: config.preparedStatements,
   });
   const health = new DatabaseHealth({
     db,

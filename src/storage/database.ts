@@ -17,10 +17,16 @@ export type Database = Kysely<Tables>;
  * @param options.onIdleError receives the error of a PostgreSQL connection that broke while idle
  * @param options.metrics reports how the PostgreSQL connections are used
  * @param options.withoutTimeouts lets statements take as long as they need
+ * @param options.preparedStatements whether PostgreSQL connections keep prepared statements
  */
 export function openDatabase(
   config: DatabaseConfig,
-  options: { onIdleError: (error: Error) => void; metrics?: Metrics; withoutTimeouts?: boolean },
+  options: {
+    onIdleError: (error: Error) => void;
+    metrics?: Metrics;
+    withoutTimeouts?: boolean;
+    preparedStatements?: boolean;
+  },
 ): Database {
   const dialect =
     config.kind === "sqlite" ? sqliteDialect(config.file) : postgresDialect(config.url, options);

@@ -2,6 +2,7 @@ import { type Dialect, PostgresDialect } from "kysely";
 import pg from "pg";
 import { SECOND } from "../clock.js";
 import type { Metrics } from "../metrics.js";
+import { preparedName } from "./prepared-query.js";
 
 /** How long to wait for a connection, new or from the pool. */
 const CONNECTION_TIMEOUT = 4 * SECOND;
@@ -16,6 +17,7 @@ const ANSWER_TIMEOUT = 5 * SECOND;
  * @param options.onIdleError receives the error of a connection that broke while idle
  * @param options.metrics reports how the connections are used
  * @param options.withoutTimeouts lets statements take as long as they need, as migrations do
+ * @param options.preparedStatements whether connections keep the statements of prepared queries
  */
 export function postgresDialect(
   url: string,
@@ -23,7 +25,13 @@ export function postgresDialect(
     onIdleError,
     metrics,
     withoutTimeouts = false,
-  }: { onIdleError: (error: Error) => void; metrics?: Metrics; withoutTimeouts?: boolean },
+    preparedStatements = true,
+  }: {
+    onIdleError: (error: Error) => void;
+    metrics?: Metrics;
+    withoutTimeouts?: boolean;
+    preparedStatements?: boolean;
+  },
 ): Dialect {
   const pool = new pg.Pool({
     connectionString: url,
@@ -32,7 +40,7 @@ export function postgresDialect(
     types: { getTypeParser: typeParser },
     ...(!withoutTimeouts && {
       query_timeout: ANSWER_TIMEOUT,
-      Client: ClosingClient,
+      Client: preparedStatements ? PreparingClient : ClosingClient,
       // Not as startup parameters: PgBouncer rejects those.
       onConnect: async (client) => {
         await client.query(
@@ -63,6 +71,16 @@ class ClosingClient extends pg.Client {
       });
     }
     return answer as never;
+  }
+}
+
+/** Prepares each statement of a prepared query under its name, when it first runs it. */
+class PreparingClient extends ClosingClient {
+  override query(...statement: never[]): never {
+    const [text, values]: unknown[] = statement;
+    const name = typeof text === "string" ? preparedName(text) : undefined;
+    const prepared = name === undefined ? statement : [{ name, text, values }];
+    return Reflect.apply(super.query, this, prepared) as never;
   }
 }
 

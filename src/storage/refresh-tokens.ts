@@ -1,4 +1,5 @@
 import type { Database } from "./database.js";
+import { PreparedQuery } from "./prepared-query.js";
 
 /** A stored refresh token: only its hash. */
 export interface RefreshToken {
@@ -7,57 +8,71 @@ export interface RefreshToken {
   sealedSuccessor: string | null;
 }
 
-export async function insertRefreshToken(
-  db: Database,
-  token: { tokenHash: string; familyHash: string; sessionId: string; now: number },
-): Promise<void> {
-  await db
-    .insertInto("refresh_tokens")
-    .values({
-      token_hash: token.tokenHash,
-      family_hash: token.familyHash,
-      session_id: token.sessionId,
-      created_at: token.now,
-      used_at: null,
-      sealed_successor: null,
-    })
-    .execute();
+interface NewRefreshToken {
+  tokenHash: string;
+  familyHash: string;
+  sessionId: string;
+  now: number;
 }
 
-export async function findRefreshToken(db: Database, tokenHash: string): Promise<RefreshToken | undefined> {
-  const row = await db
+const insert = new PreparedQuery((db, token: NewRefreshToken) =>
+  db.insertInto("refresh_tokens").values({
+    token_hash: token.tokenHash,
+    family_hash: token.familyHash,
+    session_id: token.sessionId,
+    created_at: token.now,
+    used_at: null,
+    sealed_successor: null,
+  }),
+);
+
+export async function insertRefreshToken(db: Database, token: NewRefreshToken): Promise<void> {
+  await insert.run(db, token);
+}
+
+const find = new PreparedQuery((db, { tokenHash }: { tokenHash: string }) =>
+  db
     .selectFrom("refresh_tokens")
-    .selectAll()
-    .where("token_hash", "=", tokenHash)
-    .executeTakeFirst();
+    .select(["token_hash", "used_at", "sealed_successor"])
+    .where("token_hash", "=", tokenHash),
+);
+
+export async function findRefreshToken(db: Database, tokenHash: string): Promise<RefreshToken | undefined> {
+  const row = await find.first(db, { tokenHash });
   return row && { tokenHash: row.token_hash, usedAt: row.used_at, sealedSuccessor: row.sealed_successor };
 }
 
+const findSessionId = new PreparedQuery((db, { familyHash }: { familyHash: string }) =>
+  db.selectFrom("refresh_tokens").select("session_id").where("family_hash", "=", familyHash).limit(1),
+);
+
 /** The session of a family of refresh tokens. Its newest token is always kept. */
 export async function findSessionIdOfFamily(db: Database, familyHash: string): Promise<string | undefined> {
-  const row = await db
-    .selectFrom("refresh_tokens")
-    .select("session_id")
-    .where("family_hash", "=", familyHash)
-    .limit(1)
-    .executeTakeFirst();
-  return row?.session_id;
+  return (await findSessionId.first(db, { familyHash }))?.session_id;
 }
 
-/** @returns whether this call consumed it: of concurrent calls, one returns true */
-export async function consumeRefreshToken(
-  db: Database,
-  tokenHash: string,
-  { now, sealedSuccessor }: { now: number; sealedSuccessor: string | null },
-): Promise<boolean> {
-  const result = await db
+interface Consumption {
+  tokenHash: string;
+  now: number;
+  sealedSuccessor: string | null;
+}
+
+const consume = new PreparedQuery((db, { tokenHash, now, sealedSuccessor }: Consumption) =>
+  db
     .updateTable("refresh_tokens")
     .set({ used_at: now, sealed_successor: sealedSuccessor })
     .where("token_hash", "=", tokenHash)
-    .where("used_at", "is", null)
-    .executeTakeFirst();
-  return result.numUpdatedRows === 1n;
+    .where("used_at", "is", null),
+);
+
+/** @returns whether this call consumed it: of concurrent calls, one returns true */
+export async function consumeRefreshToken(db: Database, consumption: Consumption): Promise<boolean> {
+  return (await consume.run(db, consumption)) === 1;
 }
+
+const deleteConsumed = new PreparedQuery((db, { sessionId, before }: { sessionId: string; before: number }) =>
+  db.deleteFrom("refresh_tokens").where("session_id", "=", sessionId).where("used_at", "<", before),
+);
 
 /** Removes the session's tokens that were consumed before a time. */
 export async function deleteConsumedTokensOfSession(
@@ -65,11 +80,7 @@ export async function deleteConsumedTokensOfSession(
   sessionId: string,
   before: number,
 ): Promise<void> {
-  await db
-    .deleteFrom("refresh_tokens")
-    .where("session_id", "=", sessionId)
-    .where("used_at", "<", before)
-    .execute();
+  await deleteConsumed.run(db, { sessionId, before });
 }
 
 /** Removes up to `limit` tokens that were consumed before a time. @returns how many */

@@ -1,8 +1,9 @@
 import type { ExpressionBuilder, Selectable } from "kysely";
 import { CLOCK_TOLERANCE } from "../clock.js";
 import type { Database } from "./database.js";
+import { PreparedQuery } from "./prepared-query.js";
 import type { SessionRow, Tables } from "./tables.js";
-import { toUser, type User } from "./users.js";
+import { toUser, USER_COLUMNS, type User } from "./users.js";
 
 /** One sign-in of a user, named by the `sid` of its access tokens. */
 export interface Session {
@@ -52,41 +53,49 @@ function toSession(row: SessionColumns): Session {
   };
 }
 
+const insert = new PreparedQuery((db, session: Session) =>
+  db.insertInto("sessions").values({
+    id: session.id,
+    user_id: session.userId,
+    created_at: session.createdAt,
+    last_used_at: session.lastUsedAt,
+    expires_at: session.expiresAt,
+    absolute_expires_at: session.absoluteExpiresAt,
+    ended_at: session.endedAt,
+    user_agent: session.userAgent,
+    ip_address: session.ipAddress,
+  }),
+);
+
 export async function insertSession(db: Database, session: Session): Promise<void> {
-  await db
-    .insertInto("sessions")
-    .values({
-      id: session.id,
-      user_id: session.userId,
-      created_at: session.createdAt,
-      last_used_at: session.lastUsedAt,
-      expires_at: session.expiresAt,
-      absolute_expires_at: session.absoluteExpiresAt,
-      ended_at: session.endedAt,
-      user_agent: session.userAgent,
-      ip_address: session.ipAddress,
-    })
-    .execute();
+  await insert.run(db, session);
 }
 
+const find = new PreparedQuery((db, { id }: { id: string }) =>
+  db.selectFrom("sessions").select(COLUMNS).where("id", "=", id),
+);
+
 export async function findSession(db: Database, id: string): Promise<Session | undefined> {
-  const row = await db.selectFrom("sessions").select(COLUMNS).where("id", "=", id).executeTakeFirst();
+  const row = await find.first(db, { id });
   return row && toSession(row);
 }
+
+const findWithUser = new PreparedQuery((db, { id }: { id: string }) =>
+  db
+    .selectFrom("sessions")
+    .innerJoin("users", "users.id", "sessions.user_id")
+    .select(USER_COLUMNS)
+    .select(COLUMNS)
+    .where("sessions.id", "=", id)
+    .where("users.deleted_at", "is", null),
+);
 
 /** The session and its user in one query: this runs on every authenticated request. */
 export async function findSessionWithUser(
   db: Database,
   id: string,
 ): Promise<{ session: Session; user: User } | undefined> {
-  const row = await db
-    .selectFrom("sessions")
-    .innerJoin("users", "users.id", "sessions.user_id")
-    .selectAll("users")
-    .select(COLUMNS)
-    .where("sessions.id", "=", id)
-    .where("users.deleted_at", "is", null)
-    .executeTakeFirst();
+  const row = await findWithUser.first(db, { id });
   return row && { session: toSession(row), user: toUser(row) };
 }
 
@@ -130,16 +139,17 @@ function liveSessionsOf(db: Database, userId: string, now: number) {
     .where("expires_at", ">", now);
 }
 
+const extend = new PreparedQuery(
+  (db, { id, now, expiresAt }: { id: string; now: number; expiresAt: number }) =>
+    db.updateTable("sessions").set({ last_used_at: now, expires_at: expiresAt }).where("id", "=", id),
+);
+
 export async function extendSession(
   db: Database,
   id: string,
   { now, expiresAt }: { now: number; expiresAt: number },
 ): Promise<void> {
-  await db
-    .updateTable("sessions")
-    .set({ last_used_at: now, expires_at: expiresAt })
-    .where("id", "=", id)
-    .execute();
+  await extend.run(db, { id, now, expiresAt });
 }
 
 /**

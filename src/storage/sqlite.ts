@@ -8,18 +8,21 @@ import {
   type Dialect,
   type QueryResult,
   SqliteAdapter,
+  type SqliteDatabase,
   SqliteDialect,
   type SqliteDialectConfig,
   SqliteDriver,
+  type SqliteStatement,
 } from "kysely";
 import { SECOND } from "../clock.js";
+import { preparedName } from "./prepared-query.js";
 
 /** How long to wait for another connection that writes to the same SQLite file. */
 const BUSY_TIMEOUT = 5 * SECOND;
 
 /** SQLite on this file. The first query opens it, and creates it when it is missing. */
 export function sqliteDialect(file: string): Dialect {
-  return new ImmediateSqliteDialect({ database: async () => openSqlite(file) });
+  return new ImmediateSqliteDialect({ database: async () => keepingPrepared(await openSqlite(file)) });
 }
 
 async function openSqlite(file: string): Promise<BetterSqlite3.Database> {
@@ -34,6 +37,22 @@ async function openSqlite(file: string): Promise<BetterSqlite3.Database> {
   // SQLite's own only handles ASCII.
   sqlite.function("lower", { deterministic: true }, (text) => (text as string | null)?.toLowerCase());
   return sqlite;
+}
+
+/** Prepares the statements of prepared queries once. */
+function keepingPrepared(sqlite: BetterSqlite3.Database): SqliteDatabase {
+  const kept = new Map<string, SqliteStatement>();
+  return {
+    prepare(sql) {
+      let statement = kept.get(sql);
+      if (statement === undefined) {
+        statement = sqlite.prepare<unknown[]>(sql) as SqliteStatement;
+        if (preparedName(sql) !== undefined) kept.set(sql, statement);
+      }
+      return statement;
+    },
+    close: () => sqlite.close(),
+  };
 }
 
 /**

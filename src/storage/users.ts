@@ -1,5 +1,6 @@
 import { type Selectable, sql } from "kysely";
 import type { Database } from "./database.js";
+import { PreparedQuery } from "./prepared-query.js";
 import type { UserRow } from "./tables.js";
 
 export const ROLES = ["USER", "ADMIN"] as const;
@@ -18,7 +19,19 @@ export interface User {
   updatedAt: number;
 }
 
-export function toUser(row: Selectable<UserRow>): User {
+export const USER_COLUMNS = [
+  "users.id",
+  "users.username",
+  "users.email",
+  "users.email_verified_at",
+  "users.full_name",
+  "users.disabled_at",
+  "users.roles",
+  "users.created_at",
+  "users.updated_at",
+] as const;
+
+export function toUser(row: Omit<Selectable<UserRow>, "deleted_at">): User {
   return {
     id: row.id,
     username: row.username,
@@ -52,20 +65,23 @@ export async function insertUser(db: Database, user: User): Promise<boolean> {
   return result.numInsertedOrUpdatedRows === 1n;
 }
 
+// Writing a row to itself locks it on either database.
+const lock = new PreparedQuery((db, { id }: { id: string }) =>
+  db
+    .updateTable("users")
+    .set((row) => ({ updated_at: row.ref("updated_at") }))
+    .where("id", "=", id)
+    .where("deleted_at", "is", null)
+    .returning(USER_COLUMNS),
+);
+
 /**
  * Locks a user until the transaction ends: no other transaction changes the user or starts a session. Every transaction
  * that writes about a user locks them first: when two transactions lock the same rows in different orders, PostgreSQL
  * aborts one.
  */
 export async function lockUser(transaction: Database, id: string): Promise<User | undefined> {
-  // Writing a row to itself locks it on either database.
-  const row = await transaction
-    .updateTable("users")
-    .set((row) => ({ updated_at: row.ref("updated_at") }))
-    .where("id", "=", id)
-    .where("deleted_at", "is", null)
-    .returningAll()
-    .executeTakeFirst();
+  const row = await lock.first(transaction, { id });
   return row && toUser(row);
 }
 
@@ -81,7 +97,7 @@ export async function lockUsers(transaction: Database, ids: readonly string[]): 
 
 /** All users except deleted ones. */
 function selectUsers(db: Database) {
-  return db.selectFrom("users").selectAll().where("deleted_at", "is", null);
+  return db.selectFrom("users").select(USER_COLUMNS).where("deleted_at", "is", null);
 }
 
 export async function findUserByUsername(db: Database, username: string): Promise<User | undefined> {
@@ -208,7 +224,7 @@ export async function updateUser(
     })
     .where("id", "=", id)
     .where("deleted_at", "is", null)
-    .returningAll()
+    .returning(USER_COLUMNS)
     .executeTakeFirst();
   return row && toUser(row);
 }

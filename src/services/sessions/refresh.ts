@@ -81,7 +81,7 @@ export class Refresh {
       this.deps.grace > 0
         ? successorEncryption(refreshToken).encrypt(Buffer.from(successor), tokenHash)
         : null;
-    if (await consumeRefreshToken(transaction, tokenHash, { now, sealedSuccessor })) {
+    if (await consumeRefreshToken(transaction, { tokenHash, now, sealedSuccessor })) {
       const expiresAt = Math.min(now + this.deps.lifetime.idle, session.absoluteExpiresAt);
       await insertRefreshToken(transaction, { ...hashRefreshToken(successor), sessionId, now });
       await extendSession(transaction, sessionId, { now, expiresAt });
