@@ -1,6 +1,8 @@
+import { hash } from "node:crypto";
 import { errors, jwtVerify, SignJWT } from "jose";
+import { LRUCache } from "lru-cache";
 import { CLOCK_TOLERANCE, type Clock, SECOND } from "../clock.js";
-import type { KeyRing } from "./key-ring.js";
+import type { KeyRing, VerificationKey } from "./key-ring.js";
 
 /** The claims of an access token: those of RFC 9068, and the session. Times are epoch seconds. */
 export interface AccessTokenClaims {
@@ -29,6 +31,17 @@ const FUTURE_TOLERANCE = CLOCK_TOLERANCE / SECOND;
 /** The form of our ids. A session's id is looked up in the database, which does not accept every text. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+/** The most tokens that are remembered as verified: about 10 MB. */
+export const MAX_REMEMBERED = 10_000;
+
+/** A token whose signature and form were verified: what depends on the time is not. */
+interface Verified {
+  claims: Readonly<AccessTokenClaims>;
+  /** Epoch seconds. */
+  notBefore: number;
+  key: VerificationKey;
+}
+
 export interface AccessTokensDeps {
   keys: KeyRing;
   clock: Clock;
@@ -40,9 +53,20 @@ export interface AccessTokensDeps {
 /**
  * Issues and verifies access tokens: JWTs of RFC 9068's profile, verified as RFC 8725 requires. Header and payload must
  * be encoded exactly as issued. Only `typ` can have any form of RFC 9068, 2.1.
+ *
+ * Verifying a signature takes more time than all else that a request does, and a client sends its token many times: a
+ * token that was verified is remembered by its SHA-256. Whether its key still verifies, and its times, are checked at
+ * each use.
  */
 export class AccessTokens {
+  readonly #remembered = new LRUCache<string, Verified>({ max: MAX_REMEMBERED });
+
   constructor(private readonly deps: AccessTokensDeps) {}
+
+  /** How many tokens are remembered. */
+  get remembered(): number {
+    return this.#remembered.size;
+  }
 
   /**
    * @param notAfter the latest expiry, in epoch milliseconds
@@ -64,15 +88,37 @@ export class AccessTokens {
 
   /** Never throws for a bad token; fetches nothing a token names. */
   async verify(token: string): Promise<AccessTokenResult> {
-    if (!isCanonicalCompactJws(token)) return { valid: false, reason: "INVALID_TOKEN" };
+    const digest = hash("sha256", token, "base64");
+    const known = this.#remembered.get(digest);
+    if (known !== undefined && (await this.deps.keys.verificationKey(known.key.kid)) === known.key)
+      return this.#checkTimes(known);
+    this.#remembered.delete(digest);
+    const result = await this.#verifySignature(token);
+    if ("reason" in result) return result;
+    const checked = this.#checkTimes(result);
+    if (checked.valid) this.#remembered.set(digest, result);
+    return checked;
+  }
+
+  #checkTimes({ claims, notBefore }: Verified): AccessTokenResult {
     const now = Math.floor(this.deps.clock.now() / SECOND);
+    if (claims.exp <= now) return { valid: false, reason: "TOKEN_EXPIRED" };
+    return notBefore > now || claims.iat > now + FUTURE_TOLERANCE
+      ? { valid: false, reason: "INVALID_TOKEN" }
+      : { valid: true, claims };
+  }
+
+  async #verifySignature(token: string): Promise<Verified | Extract<AccessTokenResult, { valid: false }>> {
+    const invalid = { valid: false, reason: "INVALID_TOKEN" } as const;
+    if (!isCanonicalCompactJws(token)) return invalid;
+    let key: VerificationKey | undefined;
     try {
       const { payload } = await jwtVerify(
         token,
         async ({ alg, kid, typ, ...others }) => {
           // Other header parameters (RFC 7515, 4.1) bring a key or a rule of their own: jwk, jku, b64, cty.
           if (Object.keys(others).length > 0) throw new errors.JWSInvalid();
-          const key = typeof kid === "string" ? await this.deps.keys.verificationKey(kid) : undefined;
+          key = typeof kid === "string" ? await this.deps.keys.verificationKey(kid) : undefined;
           if (key === undefined || key.algorithm !== alg) throw new errors.JWKSNoMatchingKey();
           return key.verify;
         },
@@ -85,13 +131,12 @@ export class AccessTokens {
         },
       );
       const claims = toClaims(payload);
-      return claims === undefined || claims.iat > now + FUTURE_TOLERANCE || claims.exp <= claims.iat
-        ? { valid: false, reason: "INVALID_TOKEN" }
-        : { valid: true, claims };
+      if (key === undefined || claims === undefined || claims.exp <= claims.iat) return invalid;
+      return { claims: Object.freeze(claims), notBefore: payload.nbf ?? 0, key };
     } catch (error) {
       if (error instanceof errors.JWTExpired) return { valid: false, reason: "TOKEN_EXPIRED" };
       // jose throws a JOSEError for every invalid token. Anything else, such as a database error, is a failure of ours.
-      if (error instanceof errors.JOSEError) return { valid: false, reason: "INVALID_TOKEN" };
+      if (error instanceof errors.JOSEError) return invalid;
       throw error;
     }
   }

@@ -191,11 +191,10 @@ export class SigningKeys implements KeyRing {
       stored = await listSigningKeys(this.deps.db);
     }
     const keys = await Promise.all(
-      stored.map(async ({ kid, algorithm, publicJwk }) => ({
-        kid,
-        algorithm,
-        verify: (await importJWK(publicJwk, algorithm)) as CryptoKey,
-      })),
+      stored.map(
+        // A kid is the thumbprint of its key. The same object, so that its tokens stay remembered.
+        async (key) => this.#loaded?.verificationKeys.get(key.kid) ?? importVerificationKey(key),
+      ),
     );
     const verificationKeys = new Map(keys.map((key) => [key.kid, key]));
     return { loadedAt: this.deps.clock.now(), stored, verificationKeys };
@@ -213,6 +212,14 @@ export class SigningKeys implements KeyRing {
     });
     return newest(await listSigningKeys(this.deps.db));
   }
+}
+
+async function importVerificationKey({
+  kid,
+  algorithm,
+  publicJwk,
+}: StoredSigningKey): Promise<VerificationKey> {
+  return { kid, algorithm, verify: (await importJWK(publicJwk, algorithm)) as CryptoKey };
 }
 
 function newest(stored: StoredSigningKey[]): StoredSigningKey {
