@@ -43,6 +43,7 @@ describe("the configuration", () => {
     expect(config).toEqual({
       production: false,
       database: { kind: "sqlite", file: expect.stringMatching(/\/data\/latchkey\.db$/) },
+      preparedStatements: true,
       host: "localhost",
       port: 4000,
       publicUrl: "http://localhost:4000",
@@ -82,6 +83,7 @@ describe("the configuration", () => {
     const config = loadConfig({
       NODE_ENV: "production",
       DATABASE_URL: "postgres://user:password@db:5432/latchkey",
+      PREPARED_STATEMENTS: "false",
       HOST: "0.0.0.0",
       PORT: "8080",
       PUBLIC_URL: "https://auth.example.com/",
@@ -116,6 +118,7 @@ describe("the configuration", () => {
     expect(config).toEqual({
       production: true,
       database: { kind: "postgres", url: "postgres://user:password@db:5432/latchkey" },
+      preparedStatements: false,
       host: "0.0.0.0",
       port: 8080,
       publicUrl: "https://auth.example.com",
