@@ -1,3 +1,5 @@
+// Before any decorator of graphql/ runs: this file or compose/schema.ts may be imported first.
+import "reflect-metadata";
 import type { FastifyInstance } from "fastify";
 import type { GraphQLSchema } from "graphql";
 import type { Logger } from "pino";
