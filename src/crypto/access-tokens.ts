@@ -31,7 +31,7 @@ const FUTURE_TOLERANCE = CLOCK_TOLERANCE / SECOND;
 /** The form of our ids. A session's id is looked up in the database, which does not accept every text. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** The most tokens that are remembered as verified: about 10 MB. */
+/** The most tokens that are remembered as verified. With one role each they take 5 MB. */
 export const MAX_REMEMBERED = 10_000;
 
 /** A token whose signature and form were verified: what depends on the time is not. */
