@@ -1,33 +1,19 @@
-/** Jest on real ES modules: swc only strips types and writes the decorators' metadata. */
+/** Jest on Node's own modules: see test/support/jest/. */
 export default {
-  testEnvironment: "node",
+  testEnvironment: "<rootDir>/test/support/jest/environment.ts",
+  testRunner: "<rootDir>/test/support/jest/runner.ts",
   roots: ["<rootDir>/test"],
   testMatch: ["**/*.test.ts"],
+  transform: {},
   extensionsToTreatAsEsm: [".ts"],
-  moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
-  transform: {
-    "\\.ts$": [
-      "@swc/jest",
-      {
-        jsc: {
-          target: "es2023",
-          parser: { syntax: "typescript", decorators: true },
-          transform: { legacyDecorator: true, decoratorMetadata: true },
-        },
-        module: { type: "es6" },
-      },
-    ],
-  },
-  setupFiles: ["<rootDir>/test/support/record-answers.ts"],
+  injectGlobals: false,
   setupFilesAfterEnv: ["<rootDir>/test/support/each-file.ts"],
   globalSetup: "<rootDir>/test/support/global-setup.ts",
   globalTeardown: "<rootDir>/test/support/global-teardown.ts",
-  coverageProvider: "v8",
-  collectCoverage: false,
-  collectCoverageFrom: ["src/**/*.ts"],
-  coverageReporters: ["text-summary"],
   // Many tests wait: with as many as there are cores, some of them idle.
   maxWorkers: 3,
+  // Also keeps Jest from running files in its own process, where a watched file would be loaded only once.
+  workerIdleMemoryLimit: "1GB",
   testTimeout: 60_000,
   // A worker frees a large heap when it ends: on a busy machine that takes longer than Jest's half a second.
   workerGracefulExitTimeout: 10_000,

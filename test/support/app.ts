@@ -44,9 +44,11 @@ export interface Answer<Data> {
 
 export type App = Awaited<ReturnType<typeof makeApp>>;
 
-/** Shared by the apps of a test file, because each thread needs a second of CPU time to load the password rating. */
+/**
+ * Shared by the apps of a process, because each thread needs a second of CPU time to load the password rating. Idle
+ * threads do not keep a process running.
+ */
 const passwordThreads = new PasswordThreads();
-closeWithFile(() => passwordThreads.close());
 
 /**
  * Starts the real app on a free port, with frozen time, on an empty database or the one given. The app is closed when
