@@ -20,7 +20,7 @@ import {
 import { type Server, startServer } from "../support/server.js";
 import { auditEventsOf } from "../support/tables.js";
 
-const ROUNDS = 6;
+const ROUNDS = 3;
 /** How long after an acknowledged request the process is killed, in milliseconds. The same in every run. */
 const MOMENTS = fc.sample(fc.integer({ min: 0, max: 300 }), { seed: 71, numRuns: ROUNDS });
 /** The same issuer as makeApp(), so that each accepts the other's tokens; open registration; emails stay queued. */

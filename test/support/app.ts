@@ -8,6 +8,7 @@ import { type Config, loadConfig } from "../../src/config.js";
 import { PasswordThreads } from "../../src/crypto/password-threads.js";
 import { createLogger } from "../../src/logger.js";
 import { migrate, ping } from "../../src/storage/database.js";
+import type { Role } from "../../src/storage/users.js";
 import { type DatabaseKind, migratedDatabaseUrl } from "./databases.js";
 import { undescribedErrors } from "./described-errors.js";
 import { closeWithFile } from "./opened.ts";
@@ -153,8 +154,8 @@ export async function makeApp(
     post,
     send,
     /** Creates a user with the password of the tests. */
-    async createUser(username: string, password = PASSWORD) {
-      const account = { username, email: `${username}@example.com`, fullName: null };
+    async createUser(username: string, password = PASSWORD, roles: Role[] = []) {
+      const account = { username, email: `${username}@example.com`, fullName: null, roles };
       return latchkey.operator.create(account, password);
     },
     async login(username: string, password = PASSWORD) {

@@ -6,8 +6,7 @@ let users = 0;
 
 /** Creates a user and signs them in. `token` is the access token, under the name that `app.send` takes it. */
 export async function makeUser(app: App, username = `user-${users++}`, roles: Role[] = []) {
-  const account = { username, email: `${username}@example.com`, fullName: null, roles };
-  const { id, email } = await app.latchkey.operator.create(account, PASSWORD);
+  const { id, email } = await app.createUser(username, PASSWORD, roles);
   const tokens = await app.login(username);
   return { id, username, email, token: tokens.accessToken, ...tokens };
 }

@@ -301,6 +301,7 @@ describe.each(DATABASES)("the outbox on %s", (database) => {
     let [now, most] = [0, 0];
     server.behaviour.data = async () => {
       most = Math.max(most, ++now);
+      await eventually(() => most >= 5);
       await sleep(50);
       now--;
     };
