@@ -189,7 +189,7 @@ describe("the schema", () => {
   });
 
   // type-graphql never validates a scalar @Arg, and @Authorized on an input field lets everyone use it.
-  test("every argument is part of a class, and every text in it has a rule", () => {
+  test("every argument is part of a class, and every field in it has a class-validator rule", () => {
     const metadata = getTypeGraphQLMetadata();
     const kinds = new Set(
       [...metadata.queries, ...metadata.mutations].flatMap(({ params }) => params!.map(({ kind }) => kind)),

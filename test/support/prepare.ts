@@ -1,22 +1,27 @@
-import { execSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { globSync, readFileSync, statSync, writeFileSync } from "node:fs";
 
 // Builds what a single test file needs, if it is missing or out of date: dist/ for tests that start the program, and
-// the typed documents in test/gql/.
+// the typed documents in test/gql/, which the compiler needs too.
 
 const BUILD_INFO = "dist/.tsbuildinfo";
 const DOCUMENTS_HASH = "test/gql/.documents-hash";
 
 const sources = globSync("src/**/*.ts");
 const builtAt = statSync(BUILD_INFO, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-if (sources.some((file) => statSync(file).mtimeMs > builtAt))
-  execSync("npm run --silent build", { stdio: "inherit" });
+if (sources.some((file) => statSync(file).mtimeMs > builtAt)) run("build");
 
 const hash = hashOfDocuments();
 if (hash !== storedHash()) {
-  execSync("npm run --silent codegen", { stdio: "inherit" });
+  run("codegen");
   writeFileSync(DOCUMENTS_HASH, hash);
+}
+
+/** Runs a script of package.json. When it fails, it has said why. */
+function run(script: string): void {
+  const { status } = spawnSync("npm", ["run", "--silent", script], { stdio: "inherit" });
+  if (status !== 0) process.exit(status ?? 1);
 }
 
 /** A hash that changes with the documents of the tests and with every file that the schema is built from. */
