@@ -36,7 +36,7 @@ function prunedCopy(): string {
 /** Every command in the documentation for operators, such as `user create`. */
 const DOCUMENTED = new Set(
   ["README.md", "docs/operations.md"].flatMap((file) =>
-    [...readFileSync(file, "utf8").matchAll(/npx latchkey ([a-z]+(?: [a-z-]+)?)/g)].map(
+    [...readFileSync(file, "utf8").matchAll(/node dist\/cli\.js ([a-z]+(?: [a-z-]+)?)/g)].map(
       ([, command]) => command!,
     ),
   ),
