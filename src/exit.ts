@@ -1,8 +1,7 @@
 import { isNativeError } from "node:util/types";
 import type { Logger } from "pino";
 import { ConfigError } from "./config.js";
-import { LatchkeyError } from "./errors.js";
-import { WrongSecretKeyError } from "./services/keys/private-keys.js";
+import { LatchkeyError, WrongSecretKeyError } from "./errors.js";
 
 /**
  * SQLSTATEs caused by the server or by the connecting role rather than by a statement: connection, authorization, unknown
