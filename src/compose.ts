@@ -84,7 +84,7 @@ export function compose(
   const base = composeBase(config, { logger, clock });
   const { db, health, logFailure, metrics, newId } = base;
   const { signingKeys, keys, accessTokens } = composeTokens(config, base);
-  const threads = passwordThreads ?? new PasswordThreads();
+  const threads = passwordThreads ?? new PasswordThreads(config.workers);
   const signIn = composeSignIn(config, base, { accessTokens, threads });
   const { login, refresh, sessions, passwordQueue, names } = signIn;
   const emails = composeEmails(config, base, { names, print });

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { loadEnvFile } from "node:process";
 import { CLOCK_TOLERANCE, SECOND } from "./clock.js";
@@ -28,6 +29,8 @@ export interface Config {
   readonly preparedStatements: boolean;
   readonly host: string;
   readonly port: number;
+  /** How many processes serve the port. */
+  readonly workers: number;
   /** The URL that clients reach Latchkey at, and the tokens' `iss`. No trailing slash. */
   readonly publicUrl: string;
   readonly tokenAudience: string;
@@ -82,6 +85,9 @@ export class ConfigError extends Error {
 /** A higher cost takes seconds: such a hash is neither created nor verified. */
 export const MAX_BCRYPT_COST = 15;
 
+/** More would need more connections than PostgreSQL allows by default, and more memory than a small machine has. */
+const MAX_WORKERS = 64;
+
 /** HS256 requires a key of at least 256 bits (RFC 7518, 3.2). */
 export const MIN_SECRET_BYTES = 32;
 
@@ -128,6 +134,12 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
       return number >= min && number <= max ? number : undefined;
     });
+  const workers = (value: string) => {
+    if (value === "auto") return availableParallelism();
+    return /^\d{1,3}$/.test(value) && Number(value) >= 1 && Number(value) <= MAX_WORKERS
+      ? Number(value)
+      : undefined;
+  };
   const secret = (name: string) =>
     read<string | undefined>(name, undefined, `${MIN_SECRET_BYTES} bytes or more`, (value) =>
       Buffer.byteLength(value) >= MIN_SECRET_BYTES ? value : undefined,
@@ -148,6 +160,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       /^[\w.:-]+$/.test(value) ? value : undefined,
     ),
     port,
+    workers: read("WORKERS", 1, `auto, or a number from 1 to ${MAX_WORKERS}`, workers),
     publicUrl: read("PUBLIC_URL", `http://localhost:${port}`, PLAIN_URL, parsePlainUrl),
     tokenAudience: read("TOKEN_AUDIENCE", "latchkey", "one word without spaces", (value) =>
       /^\S+$/.test(value) ? value : undefined,

@@ -77,6 +77,11 @@ export class LatchkeyError<C extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
+/** A stored private key cannot be decrypted with SECRET_KEY. */
+export class WrongSecretKeyError extends Error {
+  override readonly name = "WrongSecretKeyError";
+}
+
 /** Whether `error` is a LatchkeyError with this code. */
 export function hasCode(error: unknown, code: ErrorCode): boolean {
   return error instanceof LatchkeyError && error.code === code;

@@ -1,8 +1,11 @@
+import cluster from "node:cluster";
 import { isNativeError } from "node:util/types";
 import type { Logger } from "pino";
 import { ConfigError } from "./config.js";
-import { LatchkeyError } from "./errors.js";
-import { WrongSecretKeyError } from "./services/keys/private-keys.js";
+import { LatchkeyError, WrongSecretKeyError } from "./errors.js";
+
+/** npm repeats a signal that the terminal has already sent: two within this time are one, in milliseconds. */
+const ONE_SIGNAL = 300;
 
 /**
  * SQLSTATEs caused by the server or by the connecting role rather than by a statement: connection, authorization, unknown
@@ -63,6 +66,26 @@ export function exitOnUnforeseenError(logger: Logger): void {
     logger.fatal({ err }, "uncaught error: exiting");
     process.exit(1);
   });
+}
+
+/**
+ * Calls `stop` on the first SIGTERM or SIGINT, and exits with code 1 on a later one. A worker leaves the later ones to the
+ * primary process: a terminal or a supervisor may signal both.
+ */
+export function stopOnSignal(logger: Logger, stop: () => void): void {
+  let stoppingSince: number | undefined;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stoppingSince === undefined) {
+      stoppingSince = performance.now();
+      logger.info({ signal }, "stopping");
+      stop();
+    } else if (cluster.isPrimary && performance.now() - stoppingSince >= ONE_SIGNAL) {
+      logger.warn({ signal }, "stopping immediately");
+      process.exit(1);
+    }
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
 }
 
 function messageOf(error: Error): string {

@@ -9,7 +9,8 @@ export function createLogger(config: Config, destination?: DestinationStream): L
   if (config.production) return pino(options);
   const pretty = PinoPretty({
     sync: true,
-    ignore: ["pid", "hostname", ...REQUEST_KEYS].join(","),
+    // Tells workers apart.
+    ignore: [...(config.workers > 1 ? [] : ["pid"]), "hostname", ...REQUEST_KEYS].join(","),
     translateTime: "HH:MM:ss",
     messageFormat: (line, key) => (line[key] === "request" ? describeRequest(line) : String(line[key])),
   });

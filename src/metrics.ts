@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { type Aggregator, AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { SECOND } from "./clock.js";
 import { LatchkeyError } from "./errors.js";
 import { collectProcessMetrics } from "./process-metrics.js";
@@ -19,18 +19,24 @@ export interface PoolUse {
   waiting: number;
 }
 
+/** What one process has measured, as JSON. */
+export type MetricsReport = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>;
+
 /**
  * The metrics of one Latchkey, in Prometheus's text format. Label values come from closed lists, never from clients.
  */
 export class Metrics {
   readonly #registry = new Registry();
+  /** Metrics that are read from the database: the same for all processes. */
+  readonly #databaseRegistry = new Registry();
   readonly #stopProcessMetrics = collectProcessMetrics(this.#registry);
   readonly #eventLoop = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION });
 
   readonly #translate: (error: unknown) => unknown;
 
-  /** Metrics that are read from the database. */
   readonly #readings: (() => Promise<void>)[] = [];
+  /** Returns the reports of the other workers. Undefined: this process is the only one. */
+  #others: (() => Promise<MetricsReport[]>) | undefined;
   #poolUse: (() => PoolUse) | undefined;
 
   readonly #httpRequests = this.#counter("http_requests_total", "HTTP responses, by route and status.", [
@@ -81,11 +87,13 @@ export class Metrics {
       ["p99", 99],
       ["max", 100],
     ] as const) {
-      const help = `Event loop delay since the previous scrape: ${name}.`;
-      this.#gauge(`event_loop_delay_${name}_seconds`, help, () =>
+      this.#gauge(`event_loop_delay_${name}_seconds`, {
+        help: `Event loop delay since the previous scrape: ${name}.`,
+        aggregator: "max",
         // The histogram measures the time between two samples.
-        Math.max(0, this.#eventLoop.percentile(percentile) / 1e9 - EVENT_LOOP_RESOLUTION / SECOND),
-      );
+        read: () =>
+          Math.max(0, this.#eventLoop.percentile(percentile) / 1e9 - EVENT_LOOP_RESOLUTION / SECOND),
+      });
     }
   }
 
@@ -139,7 +147,7 @@ export class Metrics {
 
   /** @param length returns the number of waiting requests */
   watchPasswordQueue(length: () => number): void {
-    this.#gauge("password_queue_length", "Requests waiting in the password queue.", length);
+    this.#gauge("password_queue_length", { help: "Requests waiting in the password queue.", read: length });
   }
 
   watchDatabasePool(use: () => PoolUse): void {
@@ -160,8 +168,12 @@ export class Metrics {
    *   left out when it fails or when queries wait for a connection
    */
   watchOutbox(read: () => Promise<{ waiting: number; oldestAge: number }>): void {
-    const waiting = this.#gauge("outbox_emails", "Emails waiting to be sent.");
-    const oldestAge = this.#gauge("outbox_oldest_email_age_seconds", "Age of the oldest waiting email.");
+    const registry = this.#databaseRegistry;
+    const waiting = this.#gauge("outbox_emails", { help: "Emails waiting to be sent.", registry });
+    const oldestAge = this.#gauge("outbox_oldest_email_age_seconds", {
+      help: "Age of the oldest waiting email.",
+      registry,
+    });
     this.#readings.push(async () => {
       waiting.remove();
       oldestAge.remove();
@@ -173,12 +185,31 @@ export class Metrics {
     });
   }
 
+  /** Makes `read` return the metrics of this process and of others together. */
+  aggregateWith(others: () => Promise<MetricsReport[]>): void {
+    this.#others = others;
+  }
+
   /** Returns all metrics in the format that `contentType` names. */
   async read(): Promise<{ contentType: string; text: string }> {
     await Promise.all(this.#readings.map((read) => read()));
-    const text = await this.#registry.metrics();
+    const measured = await this.#measured();
+    const text = await Registry.merge([measured, this.#databaseRegistry]).metrics();
     this.#eventLoop.reset();
     return { contentType: this.#registry.contentType, text };
+  }
+
+  async #measured(): Promise<Registry> {
+    if (this.#others === undefined) return this.#registry;
+    const reports = await Promise.all([this.#registry.getMetricsAsJSON(), this.#others()]);
+    return AggregatorRegistry.aggregate([reports[0], ...reports[1]]);
+  }
+
+  /** Returns what this process has measured, without what is read from the database. */
+  async report(): Promise<MetricsReport> {
+    const report = await this.#registry.getMetricsAsJSON();
+    this.#eventLoop.reset();
+    return report;
   }
 
   /** Stops measuring. */
@@ -201,11 +232,17 @@ export class Metrics {
     });
   }
 
-  #gauge(name: string, help: string, read?: () => number): Gauge {
+  /** @param options.aggregator of the values of several processes: their sum by default */
+  #gauge(
+    name: string,
+    options: { help: string; aggregator?: Aggregator; read?: () => number; registry?: Registry },
+  ): Gauge {
+    const { help, aggregator = "sum", read, registry = this.#registry } = options;
     const gauge: Gauge = new Gauge({
       name: `latchkey_${name}`,
       help,
-      registers: [this.#registry],
+      aggregator,
+      registers: [registry],
       ...(read && { collect: () => gauge.set(read()) }),
     });
     return gauge;

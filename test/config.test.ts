@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { doubtfulVariables } from "../src/config/misspelled-variables.js";
@@ -46,6 +46,7 @@ describe("the configuration", () => {
       preparedStatements: true,
       host: "localhost",
       port: 4000,
+      workers: 1,
       publicUrl: "http://localhost:4000",
       tokenAudience: "latchkey",
       secretKey: undefined,
@@ -86,6 +87,7 @@ describe("the configuration", () => {
       PREPARED_STATEMENTS: "false",
       HOST: "0.0.0.0",
       PORT: "8080",
+      WORKERS: "4",
       PUBLIC_URL: "https://auth.example.com/",
       TOKEN_AUDIENCE: "https://api.example.com",
       SECRET_KEY: SECRET,
@@ -121,6 +123,7 @@ describe("the configuration", () => {
       preparedStatements: false,
       host: "0.0.0.0",
       port: 8080,
+      workers: 4,
       publicUrl: "https://auth.example.com",
       tokenAudience: "https://api.example.com",
       secretKey: SECRET,
@@ -233,6 +236,15 @@ describe("the configuration", () => {
     expect([min - 1, min, max, max + 1].map(problems)).toEqual([outside, [], [], outside]);
     expect([`${min}.5`, `${min}e0`, ` ${min}`, `+${min}`, "0x10", "Infinity"].map(problems)).toEqual(
       Array(6).fill(outside),
+    );
+  });
+
+  test("accepts a number of workers, or one for each core", () => {
+    const outside = ["WORKERS must be auto, or a number from 1 to 64"];
+    expect(loadConfig({ WORKERS: "auto" }).workers).toBe(availableParallelism());
+    expect(["1", "64", "auto"].map((value) => problemsOf({ WORKERS: value }))).toEqual([[], [], []]);
+    expect(["0", "65", "AUTO", "1.5", "1e1"].map((value) => problemsOf({ WORKERS: value }))).toEqual(
+      Array(5).fill(outside),
     );
   });
 

@@ -169,7 +169,7 @@ describe("the table of variables", () => {
   test.each(rows.filter(({ defaults }) => /^`\d+`/.test(defaults)))(
     "states the bounds of $name",
     ({ name, values }) => {
-      const [, alone, min, max] = /^(?:(\d+), or )?(\d+) to (\d+)$/.exec(values) ?? [];
+      const [, alone, min, max] = /^(?:`?(\w+)`?, or )?(\d+) to (\d+)$/.exec(values) ?? [];
       const accepted = [Number(min) - 1, min, max, Number(max) + 1, alone ?? min].map(
         (value) => problemOf({ [name]: String(value) }) === undefined,
       );

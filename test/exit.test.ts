@@ -7,9 +7,8 @@ import { expect, test } from "@jest/globals";
 import BetterSqlite3 from "better-sqlite3";
 import pg from "pg";
 import { ConfigError } from "../src/config.js";
-import { LatchkeyError } from "../src/errors.js";
+import { LatchkeyError, WrongSecretKeyError } from "../src/errors.js";
 import { blame, lastWords } from "../src/exit.js";
-import { WrongSecretKeyError } from "../src/services/keys/private-keys.js";
 
 const postgres = process.env["TEST_POSTGRES_URL"]!;
 

@@ -23,7 +23,7 @@ export function composeSignIn(
   { accessTokens, threads }: { accessTokens: AccessTokens; threads: PasswordThreads },
 ) {
   const passwords = new Passwords({ cost: config.bcryptCost, metrics, threads });
-  const passwordQueue = new PasswordQueue({ passwords, metrics });
+  const passwordQueue = new PasswordQueue({ passwords, metrics, processes: config.workers });
   const names = new KeyedHash(secretKey, "attempts");
   const rateLimits = new RateLimits({ db, clock, audit, metrics, names });
   const lifetime = { idle: config.refreshTokenExpireDays * DAY, absolute: config.sessionExpireDays * DAY };

@@ -1,7 +1,7 @@
 import { SECOND } from "../clock.js";
 import { MAX_BCRYPT_COST } from "../config.js";
 import type { Metrics } from "../metrics.js";
-import { type PasswordThreads, THREADS } from "./password-threads.js";
+import type { PasswordThreads } from "./password-threads.js";
 import type { Timed } from "./password-worker.js";
 
 /** How long bcrypt takes at cost 12, in milliseconds, until it has been measured. Each step of the cost doubles it. */
@@ -38,7 +38,6 @@ export interface PasswordsDeps {
  * Requests need a slot in the password queue. Passwords are used exactly as received.
  */
 export class Passwords {
-  readonly threads = THREADS;
   readonly #dummyHash: string;
   #duration: number;
 
@@ -46,6 +45,11 @@ export class Passwords {
     const { cost } = deps;
     this.#dummyHash = `$2b$${String(cost).padStart(2, "0")}$${DUMMY_SALT_AND_HASH}`;
     this.#duration = COST_12_DURATION * 2 ** (cost - 12);
+  }
+
+  /** How many passwords are hashed or verified at the same time. */
+  get threads(): number {
+    return this.deps.threads.count;
   }
 
   /** How long hashing or verifying a password has taken lately, in milliseconds; an estimate before the first. */

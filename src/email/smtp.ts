@@ -1,4 +1,3 @@
-import { createTransport } from "nodemailer";
 import { SECOND } from "../clock.js";
 import { type Email, EmailError, type Mailer, PermanentEmailError } from "./mailer.js";
 
@@ -19,15 +18,17 @@ interface SmtpFailure {
 
 /** Sends emails through a mail server. */
 export class SmtpMailer implements Mailer {
-  readonly #transport: ReturnType<typeof createSmtpTransport>;
+  readonly #url: string;
   readonly #from: string;
+  /** Created with the first email: loading nodemailer takes 11 MB. */
+  #transport: ReturnType<typeof createSmtpTransport> | undefined;
 
   /**
    * @param options.url `smtp://` or `smtps://`, including the credentials
    * @param options.from an address, or NAME <ADDRESS>
    */
   constructor({ url, from }: { url: string; from: string }) {
-    this.#transport = createSmtpTransport(url);
+    this.#url = url;
     this.#from = from;
   }
 
@@ -35,7 +36,9 @@ export class SmtpMailer implements Mailer {
     if (/[\r\n\0]/.test(to + subject))
       throw new PermanentEmailError("a header of the email contains a line break");
     try {
-      await this.#transport.sendMail({
+      this.#transport ??= createSmtpTransport(this.#url);
+      const transport = await this.#transport;
+      await transport.sendMail({
         from: this.#from,
         // An object is always one address, whatever it contains; a string could be a list.
         to: { name: "", address: to },
@@ -52,11 +55,12 @@ export class SmtpMailer implements Mailer {
   }
 
   async close(): Promise<void> {
-    this.#transport.close({ force: true });
+    (await this.#transport)?.close({ force: true });
   }
 }
 
-function createSmtpTransport(url: string) {
+async function createSmtpTransport(url: string) {
+  const { createTransport } = await import("nodemailer");
   return createTransport({
     url,
     pool: true,

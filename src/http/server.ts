@@ -102,6 +102,8 @@ function createFastify({ logger, trustedProxies, metrics }: ServerOptions): Fast
   });
   server.removeContentTypeParser("text/plain");
   server.server.maxConnections = MAX_CONNECTIONS;
+  // A worker would otherwise pass the connection to the next one, around and around when all are full.
+  Object.assign(server.server, { dropMaxConnection: true });
   server.server.on("drop", () => metrics.connectionDropped());
   return server;
 }

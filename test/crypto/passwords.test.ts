@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { afterAll, describe, expect, jest, test } from "@jest/globals";
 import bcrypt from "bcrypt";
 import { PasswordThreads } from "../../src/crypto/password-threads.js";
@@ -90,10 +91,18 @@ describe("passwords", () => {
     }
   });
 
+  test("every core hashes, and processes that share the cores divide them", () => {
+    const cores = availableParallelism();
+    expect(passwords.threads).toBe(cores);
+    const shared = (processes: number) => new PasswordThreads(processes).count;
+    expect([shared(1), shared(cores), shared(cores + 1)]).toEqual([cores, 1, 1]);
+    expect(shared(2)).toBe(Math.ceil(cores / 2));
+  });
+
   test("the estimated duration starts at what the cost suggests and follows measurements", async () => {
     const fresh = new Passwords({ cost: 10, metrics, threads });
     const expected = 250 / 4;
-    expect([fresh.duration, passwords.threads > 0]).toEqual([expected, true]);
+    expect(fresh.duration).toBe(expected);
     await fresh.hash(PASSWORD);
     const once = fresh.duration;
     expect(once).not.toBe(expected);

@@ -24,12 +24,13 @@ export async function startServer(databaseUrl: string, env: ProgramOptions["env"
     async send<Data, Variables>(
       document: TypedDocumentNode<Data, Variables>,
       variables: Variables,
-      options: RequestOptions = {},
+      { timeout, ...options }: RequestOptions & { timeout?: number } = {},
     ): Promise<Answer<Data>> {
       const response = await fetch(`${address}/graphql`, {
         method: "POST",
         headers: headersOf(options),
         body: JSON.stringify({ query: print(document), variables }),
+        ...(timeout !== undefined && { signal: AbortSignal.timeout(timeout) }),
       });
       const text = await response.text();
       return { ...JSON.parse(text), status: response.status, headers: response.headers, text };

@@ -8,6 +8,7 @@ import {
 } from "jose";
 import type { Algorithm } from "../../config.js";
 import { Encryption } from "../../crypto/encryption.js";
+import { WrongSecretKeyError } from "../../errors.js";
 import type { Database } from "../../storage/database.js";
 import { replacePrivateKey, type StoredSigningKey } from "../../storage/signing-keys.js";
 
@@ -18,11 +19,6 @@ export interface PrivateKeysDeps {
   secretKey: () => string;
   /** The SECRET_KEY before this one; what it encrypted is encrypted again with the current one. */
   previousSecretKey: string | undefined;
-}
-
-/** A stored private key cannot be decrypted with SECRET_KEY. */
-export class WrongSecretKeyError extends Error {
-  override readonly name = "WrongSecretKeyError";
 }
 
 /** Generates private keys, and encrypts them under SECRET_KEY. */

@@ -8,7 +8,7 @@ import { networkOf } from "./network.js";
 
 /** How much work may wait per thread, going by the time that passwords have taken so far. */
 const MAX_WORK_WAITING = 5 * SECOND;
-/** Even a slow machine takes a short burst. */
+/** Even a slow machine takes a short burst, in all its processes together. */
 const MIN_CAPACITY = 24;
 /** The longest wait, whatever the estimate was. */
 const MAX_WAIT = 30 * SECOND;
@@ -33,6 +33,8 @@ interface Waiting {
 export interface PasswordQueueDeps {
   passwords: Passwords;
   metrics: Metrics;
+  /** How many processes share the cores. */
+  processes?: number;
 }
 
 /**
@@ -102,8 +104,9 @@ export class PasswordQueue {
   }
 
   #isFull(): boolean {
-    const { threads, duration } = this.deps.passwords;
-    return this.#queue.size >= Math.max(MIN_CAPACITY, (threads * MAX_WORK_WAITING) / duration);
+    const { passwords, processes = 1 } = this.deps;
+    const capacity = (passwords.threads * MAX_WORK_WAITING) / passwords.duration;
+    return this.#queue.size >= Math.max(MIN_CAPACITY / processes, capacity);
   }
 
   /** For a network with nothing in the queue: the newest request of the other sort, when that has more than half of it. */

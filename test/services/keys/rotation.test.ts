@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "@jest/globals";
 import { decodeProtectedHeader } from "jose";
 import { MINUTE } from "../../../src/clock.js";
-import { WrongSecretKeyError } from "../../../src/services/keys/private-keys.js";
+import { WrongSecretKeyError } from "../../../src/errors.js";
 import { supersedeSigningKey } from "../../../src/storage/signing-keys.js";
 import { type App, makeApp } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";

@@ -9,7 +9,7 @@ import { type App, makeApp, PASSWORD } from "../../support/app.js";
 import { LOGIN, ME, PASSWORD_STRENGTH, REGISTER } from "../../support/operations.js";
 import { importUsers } from "../../support/users.js";
 
-const SLOTS = Math.max(1, availableParallelism() - 1) + 1;
+const SLOTS = availableParallelism() + 1;
 const COST = 10;
 /** 5 seconds of work for each thread, at 62.5 ms a password: the estimate for bcrypt of this cost. */
 const CAPACITY = (SLOTS - 1) * 80;
