@@ -21,7 +21,8 @@ export interface Session {
   ipAddress: string | null;
 }
 
-const COLUMNS = [
+/** With names that do not collide with the columns of `users`. */
+export const SESSION_COLUMNS = [
   "sessions.id as session_id",
   "sessions.user_id",
   "sessions.created_at as session_created_at",
@@ -33,13 +34,15 @@ const COLUMNS = [
   "sessions.ip_address",
 ] as const;
 
-/** With names that do not collide with the columns of `users`. */
-type SessionColumns = Omit<Selectable<SessionRow>, "id" | "created_at"> & {
+type SessionColumns = Omit<
+  Selectable<SessionRow>,
+  "id" | "created_at" | "refresh_family_hash" | "refresh_token_hash" | "consumed_refresh_tokens"
+> & {
   session_id: string;
   session_created_at: number;
 };
 
-function toSession(row: SessionColumns): Session {
+export function toSession(row: SessionColumns): Session {
   return {
     id: row.session_id,
     userId: row.user_id,
@@ -53,7 +56,13 @@ function toSession(row: SessionColumns): Session {
   };
 }
 
-const insert = new PreparedQuery((db, session: Session) =>
+interface FirstToken {
+  tokenHash: string;
+  /** The same for all refresh tokens of a session. */
+  familyHash: string;
+}
+
+const insert = new PreparedQuery((db, session: Session & FirstToken) =>
   db.insertInto("sessions").values({
     id: session.id,
     user_id: session.userId,
@@ -64,15 +73,18 @@ const insert = new PreparedQuery((db, session: Session) =>
     ended_at: session.endedAt,
     user_agent: session.userAgent,
     ip_address: session.ipAddress,
+    refresh_family_hash: session.familyHash,
+    refresh_token_hash: session.tokenHash,
   }),
 );
 
-export async function insertSession(db: Database, session: Session): Promise<void> {
-  await insert.run(db, session);
+/** @param token its first refresh token */
+export async function insertSession(db: Database, session: Session, token: FirstToken): Promise<void> {
+  await insert.run(db, { ...session, ...token });
 }
 
 const find = new PreparedQuery((db, { id }: { id: string }) =>
-  db.selectFrom("sessions").select(COLUMNS).where("id", "=", id),
+  db.selectFrom("sessions").select(SESSION_COLUMNS).where("id", "=", id),
 );
 
 export async function findSession(db: Database, id: string): Promise<Session | undefined> {
@@ -85,7 +97,7 @@ const findWithUser = new PreparedQuery((db, { id }: { id: string }) =>
     .selectFrom("sessions")
     .innerJoin("users", "users.id", "sessions.user_id")
     .select(USER_COLUMNS)
-    .select(COLUMNS)
+    .select(SESSION_COLUMNS)
     .where("sessions.id", "=", id)
     .where("users.deleted_at", "is", null),
 );
@@ -106,7 +118,7 @@ export async function listLiveSessions(
   now: number,
   { first, after }: { first: number; after: string | undefined },
 ): Promise<Session[]> {
-  let query = liveSessionsOf(db, userId, now).select(COLUMNS).orderBy("id", "desc").limit(first);
+  let query = liveSessionsOf(db, userId, now).select(SESSION_COLUMNS).orderBy("id", "desc").limit(first);
   if (after !== undefined) query = query.where("id", "<", after);
   return (await query.execute()).map(toSession);
 }
@@ -139,19 +151,6 @@ function liveSessionsOf(db: Database, userId: string, now: number) {
     .where("expires_at", ">", now);
 }
 
-const extend = new PreparedQuery(
-  (db, { id, now, expiresAt }: { id: string; now: number; expiresAt: number }) =>
-    db.updateTable("sessions").set({ last_used_at: now, expires_at: expiresAt }).where("id", "=", id),
-);
-
-export async function extendSession(
-  db: Database,
-  id: string,
-  { now, expiresAt }: { now: number; expiresAt: number },
-): Promise<void> {
-  await extend.run(db, { id, now, expiresAt });
-}
-
 /**
  * Ends the user's sessions that are live by any process's clock: one that has just expired here might still be refreshed
  * there.
@@ -175,7 +174,7 @@ export async function endSessions(
   return (await query.returning("id").execute()).map(({ id }) => id);
 }
 
-/** Removes up to `limit` sessions that ended or expired before a time, with their refresh tokens. @returns how many */
+/** Removes up to `limit` sessions that ended or expired before a time. @returns how many */
 export async function deleteSessionsEndedBefore(
   db: Database,
   before: number,
