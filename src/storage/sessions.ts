@@ -111,17 +111,37 @@ export async function findSessionWithUser(
   return row && { session: toSession(row), user: toUser(row) };
 }
 
+/** Follows every id in order: a UUID contains no such letter. */
+const AFTER_ALL_IDS = "g";
+
+const listLive = new PreparedQuery(
+  (db, { userId, now, first, after }: { userId: string; now: number; first: number; after: string }) =>
+    liveSessionsOf(db, userId, now)
+      .select(SESSION_COLUMNS)
+      .where("id", "<", after)
+      .orderBy("id", "desc")
+      .limit(first),
+);
+
 /** The user's sessions that have neither ended nor expired, newest first, starting after the session `after`. */
 export async function listLiveSessions(
   db: Database,
   userId: string,
   now: number,
-  { first, after }: { first: number; after: string | undefined },
+  { first, after = AFTER_ALL_IDS }: { first: number; after: string | undefined },
 ): Promise<Session[]> {
-  let query = liveSessionsOf(db, userId, now).select(SESSION_COLUMNS).orderBy("id", "desc").limit(first);
-  if (after !== undefined) query = query.where("id", "<", after);
-  return (await query.execute()).map(toSession);
+  return (await listLive.all(db, { userId, now, first, after })).map(toSession);
 }
+
+const listBeyond = new PreparedQuery(
+  (db, { userId, now, keep, limit }: { userId: string; now: number; keep: number; limit: number }) =>
+    liveSessionsOf(db, userId, now)
+      .select("id")
+      .orderBy("last_used_at", "desc")
+      .orderBy("id", "desc")
+      .limit(limit)
+      .offset(keep),
+);
 
 /**
  * The user's live sessions except the `keep` most recently used ones.
@@ -133,13 +153,7 @@ export async function listSessionsBeyond(
   now: number,
   { keep, limit }: { keep: number; limit: number },
 ): Promise<string[]> {
-  const rows = await liveSessionsOf(db, userId, now)
-    .select("id")
-    .orderBy("last_used_at", "desc")
-    .orderBy("id", "desc")
-    .limit(limit)
-    .offset(keep)
-    .execute();
+  const rows = await listBeyond.all(db, { userId, now, keep, limit });
   return rows.map(({ id }) => id);
 }
 
