@@ -207,11 +207,11 @@ const KINDS: Record<string, Kind> = {
   "a token's hash, as the database has it": {
     async issue(app) {
       await makeUser(app);
-      const { token_hash } = await app.latchkey.db
-        .selectFrom("refresh_tokens")
-        .select("token_hash")
+      const { refresh_token_hash: hash } = await app.latchkey.db
+        .selectFrom("sessions")
+        .select("refresh_token_hash")
         .executeTakeFirstOrThrow();
-      return token_hash;
+      return hash!;
     },
     goodAt: [],
   },

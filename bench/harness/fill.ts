@@ -22,18 +22,18 @@ async function fill(run: Run, count: number, tokens: number): Promise<string[]> 
   const numbers = `with recursive numbers(n) as (select 1 union all select n + 1 from numbers where n < ${count})`;
   await run(`${numbers} insert into users (id, username, email, email_verified_at, roles, created_at, updated_at)
     select ${idOf("n")}, 'filler' || n, 'filler' || n || '@example.com', ${now}, '["USER"]', ${now}, ${now} from numbers`);
-  await run(`${numbers} insert into sessions (id, user_id, created_at, last_used_at, expires_at, absolute_expires_at)
-    select ${idOf("n")}, ${idOf("n")}, ${now}, ${now}, ${now + LIFETIME}, ${now + LIFETIME} from numbers`);
+  await run(`${numbers} insert into sessions
+    (id, user_id, created_at, last_used_at, expires_at, absolute_expires_at, refresh_family_hash, refresh_token_hash)
+    select ${idOf("n")}, ${idOf("n")}, ${now}, ${now}, ${now + LIFETIME}, ${now + LIFETIME}, 'family' || n, 'token' || n
+    from numbers`);
   const { hashRefreshToken } = await import(pathToFileURL(resolve("dist/crypto/refresh-tokens.js")).href);
   const refreshTokens = Array.from({ length: tokens }, () => randomBytes(32).toString("base64url"));
-  const rows = refreshTokens.map((token, k) => {
+  for (const [k, token] of refreshTokens.entries()) {
     const { tokenHash, familyHash } = hashRefreshToken(token);
     const session = idOf(String(Math.floor((k * count) / tokens) + 1));
-    return `('${tokenHash}', '${familyHash}', ${session}, ${now})`;
-  });
-  await run(
-    `insert into refresh_tokens (token_hash, family_hash, session_id, created_at) values ${rows.join(", ")}`,
-  );
+    await run(`update sessions set refresh_family_hash = '${familyHash}', refresh_token_hash = '${tokenHash}'
+      where id = ${session}`);
+  }
   await run("analyze");
   return refreshTokens;
 }

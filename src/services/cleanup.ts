@@ -4,7 +4,7 @@ import { deleteAuditEventsBefore } from "../storage/audit.js";
 import type { Database } from "../storage/database.js";
 import { deleteKnownNetworksExpiredBefore } from "../storage/known-networks.js";
 import { deleteOneTimeTokensExpiredBefore } from "../storage/one-time-tokens.js";
-import { deleteConsumedTokens } from "../storage/refresh-tokens.js";
+import { forgetConsumedTokens } from "../storage/refresh-tokens.js";
 import { deleteSessionsEndedBefore } from "../storage/sessions.js";
 import { deleteSigningKeysExpiredBefore } from "../storage/signing-keys.js";
 import { deleteUnverifiedUsersBefore } from "../storage/user-deletion.js";
@@ -39,7 +39,7 @@ export function cleanup({ db, clock, grace, auditRetention }: CleanupDeps): Job 
       const now = clock.now();
       // By the clock of a process that is behind, it may not have expired yet.
       const expired = now - CLOCK_TOLERANCE;
-      await deleteAll((limit) => deleteConsumedTokens(db, pastGrace(now, grace), limit));
+      await deleteAll((limit) => forgetConsumedTokens(db, pastGrace(now, grace), limit));
       await deleteAll((limit) => deleteSessionsEndedBefore(db, now - RETENTION, limit));
       // An account stays as long as it has one-time tokens: these go a day after they expired.
       await deleteAll((limit) => deleteOneTimeTokensExpiredBefore(db, now - DAY, limit));

@@ -3,7 +3,7 @@ import { listDeletedUserIds, purgeDeletedUser } from "../storage/user-deletion.j
 import { inBatches } from "./batches.js";
 import type { Job } from "./jobs.js";
 
-/** Removes what deleted accounts left behind: any number of items, sessions and refresh tokens. */
+/** Removes what deleted accounts left behind: any number of items and sessions. */
 export function purge({ db }: { db: Database }): Job {
   return {
     name: "purge",

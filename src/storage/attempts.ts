@@ -1,6 +1,7 @@
 import { type ExpressionBuilder, type RawBuilder, sql } from "kysely";
 import { SECOND } from "../clock.js";
 import type { Database } from "./database.js";
+import { PreparedQuery } from "./prepared-query.js";
 import type { Tables } from "./tables.js";
 
 /** The first wait of a limit that backs off. Each further attempt doubles it, up to 17 minutes. */
@@ -28,6 +29,42 @@ export interface AttemptLimit {
   backOff?: boolean;
 }
 
+interface CountedAttempt extends AttemptKey {
+  attempts: number;
+  now: number;
+  /** When the count expires if this is the first attempt, or with `backOff` in any case. */
+  end: number;
+}
+
+function countQuery(backOff: boolean) {
+  return new PreparedQuery((db, { name, account, network, attempts, now, end }: CountedAttempt) => {
+    const count = sql<number>`case when attempts.expires_at <= ${now} then 1 else attempts.count + 1 end`;
+    const expiresAt: RawBuilder<number> = backOff
+      ? sql`${end}`
+      : sql`case when attempts.expires_at <= ${now} then ${bigint(end)} else attempts.expires_at end`;
+    const over = sql<number>`attempts.count + 1 - cast(${attempts} as integer)`;
+    const wait = sql`${sql.lit(FIRST_WAIT)} << case when ${over} > ${sql.lit(DOUBLINGS)} then ${sql.lit(DOUBLINGS)} else ${over} end`;
+    return db
+      .insertInto("attempts")
+      .values({ name, account, network, count: 1, next_at: 0, expires_at: end })
+      .onConflict((conflict) =>
+        conflict
+          .columns(["name", "account", "network"])
+          .doUpdateSet({
+            count,
+            expires_at: expiresAt,
+            next_at: sql<number>`case when attempts.expires_at <= ${now} or ${over} < 0 then 0
+              else ${backOff ? sql`${bigint(now)} + (${wait})` : sql`attempts.expires_at`} end`,
+          })
+          .where("attempts.next_at", "<=", now),
+      )
+      .returning("count");
+  });
+}
+
+const count = countQuery(false);
+const countBackingOff = countQuery(true);
+
 /**
  * Counts an attempt, unless the limit is reached. Concurrent attempts cannot exceed it. In a transaction, a rollback
  * takes the count back.
@@ -35,34 +72,12 @@ export interface AttemptLimit {
  */
 export async function countAttempt(
   db: Database,
-  { name, account, network }: AttemptKey,
+  key: AttemptKey,
   { attempts, window, backOff = false }: AttemptLimit,
   now: number,
 ): Promise<number | undefined> {
-  const end = Math.min(now + window, NEVER);
-  const count = sql<number>`case when attempts.expires_at <= ${now} then 1 else attempts.count + 1 end`;
-  const expiresAt: RawBuilder<number> = backOff
-    ? sql`${end}`
-    : sql`case when attempts.expires_at <= ${now} then ${bigint(end)} else attempts.expires_at end`;
-  const over = sql<number>`attempts.count + 1 - ${sql.lit(attempts)}`;
-  const wait = sql`${sql.lit(FIRST_WAIT)} << case when ${over} > ${sql.lit(DOUBLINGS)} then ${sql.lit(DOUBLINGS)} else ${over} end`;
-  const row = await db
-    .insertInto("attempts")
-    .values({ name, account, network, count: 1, next_at: 0, expires_at: end })
-    .onConflict((conflict) =>
-      conflict
-        .columns(["name", "account", "network"])
-        .doUpdateSet({
-          count,
-          expires_at: expiresAt,
-          next_at: sql<number>`case when attempts.expires_at <= ${now} or ${over} < 0 then 0
-            else ${backOff ? sql`${bigint(now)} + (${wait})` : sql`attempts.expires_at`} end`,
-        })
-        .where("attempts.next_at", "<=", now),
-    )
-    .returning("count")
-    .executeTakeFirst();
-  return row?.count;
+  const query = backOff ? countBackingOff : count;
+  return (await query.first(db, { ...key, attempts, now, end: Math.min(now + window, NEVER) }))?.count;
 }
 
 /** When all of these limits allow the next attempt, in epoch milliseconds; undefined when they do now. */
@@ -81,27 +96,35 @@ export async function findNextAttempt(
   return row?.next_at;
 }
 
-/** Takes back one counted attempt, and the wait that it caused. */
-export async function uncountAttempt(db: Database, key: AttemptKey): Promise<void> {
-  await db
+const uncount = new PreparedQuery((db, { name, account, network }: AttemptKey) =>
+  db
     .updateTable("attempts")
     .set({ count: sql`count - 1`, next_at: 0 })
-    .where(({ and }) => and({ ...key }))
-    .where("count", ">", 0)
-    .execute();
+    .where(({ and }) => and({ name, account, network }))
+    .where("count", ">", 0),
+);
+
+/** Takes back one counted attempt, and the wait that it caused. */
+export async function uncountAttempt(db: Database, key: AttemptKey): Promise<void> {
+  await uncount.run(db, key);
 }
+
+const reset = new PreparedQuery((db, { name, account, network }: AttemptKey) =>
+  db.deleteFrom("attempts").where(({ and }) => and({ name, account, network })),
+);
 
 /** Resets a count. */
 export async function resetAttempts(db: Database, key: AttemptKey): Promise<void> {
-  await db
-    .deleteFrom("attempts")
-    .where(({ and }) => and({ ...key }))
-    .execute();
+  await reset.run(db, key);
 }
+
+const resetAll = new PreparedQuery((db, { userId }: { userId: string }) =>
+  db.deleteFrom("attempts").where("account", "=", userId),
+);
 
 /** Resets all counts of a user. */
 export async function resetAllAttempts(db: Database, userId: string): Promise<void> {
-  await db.deleteFrom("attempts").where("account", "=", userId).execute();
+  await resetAll.run(db, { userId });
 }
 
 /** Removes up to `limit` counts that expired before a time, or whose user was deleted. @returns how many */

@@ -1,6 +1,7 @@
 import type { Selectable } from "kysely";
 import { firstIdOf } from "../clock.js";
 import type { Database } from "./database.js";
+import { PreparedQuery } from "./prepared-query.js";
 import type { AuditEventRow } from "./tables.js";
 
 /** The types of audit events, with their descriptions in the schema. Types are added, never renamed. */
@@ -49,25 +50,26 @@ export interface AuditEvent {
   details: Record<string, unknown>;
 }
 
+const insert = new PreparedQuery((db, event: Omit<AuditEvent, "details"> & { details: string }) =>
+  db.insertInto("audit_events").values({
+    id: event.id,
+    at: event.at,
+    type: event.type,
+    actor_id: event.actorId,
+    subject_id: event.subjectId,
+    session_id: event.sessionId,
+    ip_address: event.ipAddress,
+    details: event.details,
+  }),
+);
+
 /** @throws RangeError for details that are too long, which is a defect: no input may make them so */
 export async function insertAuditEvent(db: Database, event: AuditEvent): Promise<void> {
   const details = JSON.stringify(event.details);
   if (Buffer.byteLength(details) > MAX_DETAILS_BYTES) {
     throw new RangeError(`The details of ${event.type} are longer than ${MAX_DETAILS_BYTES} bytes.`);
   }
-  await db
-    .insertInto("audit_events")
-    .values({
-      id: event.id,
-      at: event.at,
-      type: event.type,
-      actor_id: event.actorId,
-      subject_id: event.subjectId,
-      session_id: event.sessionId,
-      ip_address: event.ipAddress,
-      details,
-    })
-    .execute();
+  await insert.run(db, { ...event, details });
 }
 
 /** Selects events that match every field that is set. */

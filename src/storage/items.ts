@@ -1,5 +1,6 @@
 import type { Selectable } from "kysely";
 import type { Database } from "./database.js";
+import { PreparedQuery } from "./prepared-query.js";
 import type { ItemRow } from "./tables.js";
 
 /** An item that belongs to a user. */
@@ -41,29 +42,46 @@ function toListedItem(row: ListedRow): ListedItem {
   };
 }
 
+const insert = new PreparedQuery((db, item: Item) =>
+  db.insertInto("items").values({
+    id: item.id,
+    owner_id: item.ownerId,
+    title: item.title,
+    description: item.description,
+    created_at: item.createdAt,
+    updated_at: item.updatedAt,
+  }),
+);
+
 export async function insertItem(db: Database, item: Item): Promise<void> {
-  await db
-    .insertInto("items")
-    .values({
-      id: item.id,
-      owner_id: item.ownerId,
-      title: item.title,
-      description: item.description,
-      created_at: item.createdAt,
-      updated_at: item.updatedAt,
-    })
-    .execute();
+  await insert.run(db, item);
 }
+
+function listQuery(withDescription: boolean) {
+  return new PreparedQuery((db, page: { ownerId: string; first: number; after: string }) =>
+    selectListed(db, { withDescription })
+      .where("owner_id", "=", page.ownerId)
+      .where("id", ">", page.after)
+      .orderBy("id")
+      .limit(page.first),
+  );
+}
+
+const list = listQuery(false);
+const listWithDescriptions = listQuery(true);
 
 /** The owner's items, oldest first, starting after the item `after`. */
 export async function listItems(
   db: Database,
   ownerId: string,
-  page: { first: number; after: string | undefined; withDescription: boolean },
+  {
+    first,
+    after = "",
+    withDescription,
+  }: { first: number; after: string | undefined; withDescription: boolean },
 ): Promise<ListedItem[]> {
-  let query = selectListed(db, page).where("owner_id", "=", ownerId).orderBy("id").limit(page.first);
-  if (page.after !== undefined) query = query.where("id", ">", page.after);
-  return (await query.execute()).map(toListedItem);
+  const query = withDescription ? listWithDescriptions : list;
+  return (await query.all(db, { ownerId, first, after })).map(toListedItem);
 }
 
 function selectListed(db: Database, { withDescription }: { withDescription: boolean }) {
@@ -99,13 +117,15 @@ export async function listItemsOfOwners(
   return Map.groupBy(rows.map(toListedItem), ({ ownerId }) => ownerId);
 }
 
-export async function countItems(db: Database, ownerId: string): Promise<number> {
-  const { count } = await db
+const count = new PreparedQuery((db, { ownerId }: { ownerId: string }) =>
+  db
     .selectFrom("items")
     .select((select) => select.fn.countAll<number | bigint | string>().as("count"))
-    .where("owner_id", "=", ownerId)
-    .executeTakeFirstOrThrow();
-  return Number(count);
+    .where("owner_id", "=", ownerId),
+);
+
+export async function countItems(db: Database, ownerId: string): Promise<number> {
+  return Number((await count.first(db, { ownerId }))?.count);
 }
 
 /** @returns undefined when the owner has no such item */
@@ -120,20 +140,16 @@ export async function updateItem(
     .set({ title: changes.title, description: changes.description, updated_at: now })
     .where("id", "=", id)
     .where("owner_id", "=", ownerId)
-    .returningAll()
+    .returning([...LISTED, "description"])
     .executeTakeFirst();
   return row && toItem(row);
 }
 
+const remove = new PreparedQuery((db, { id, ownerId }: { id: string; ownerId: string }) =>
+  db.deleteFrom("items").where("id", "=", id).where("owner_id", "=", ownerId),
+);
+
 /** @returns false when the owner has no such item */
-export async function deleteItem(
-  db: Database,
-  { id, ownerId }: { id: string; ownerId: string },
-): Promise<boolean> {
-  const result = await db
-    .deleteFrom("items")
-    .where("id", "=", id)
-    .where("owner_id", "=", ownerId)
-    .executeTakeFirst();
-  return result.numDeletedRows === 1n;
+export async function deleteItem(db: Database, item: { id: string; ownerId: string }): Promise<boolean> {
+  return (await remove.run(db, item)) === 1;
 }

@@ -1,35 +1,53 @@
 import type { Database } from "./database.js";
+import { PreparedQuery } from "./prepared-query.js";
 
-/** Remembers until a time that the user has signed in from this network. */
-export async function rememberNetwork(
-  db: Database,
-  { userId, network, until }: { userId: string; network: string; until: number },
-): Promise<void> {
-  await db
+interface RememberedNetwork {
+  userId: string;
+  network: string;
+  until: number;
+}
+
+const remember = new PreparedQuery((db, { userId, network, until }: RememberedNetwork) =>
+  db
     .insertInto("known_networks")
     .values({ user_id: userId, network, expires_at: until })
-    .onConflict((conflict) => conflict.columns(["user_id", "network"]).doUpdateSet({ expires_at: until }))
-    .execute();
+    .onConflict((conflict) =>
+      conflict
+        .columns(["user_id", "network"])
+        .doUpdateSet((row) => ({ expires_at: row.ref("excluded.expires_at") })),
+    ),
+);
+
+/** Remembers until a time that the user has signed in from this network. */
+export async function rememberNetwork(db: Database, remembered: RememberedNetwork): Promise<void> {
+  await remember.run(db, remembered);
 }
+
+const find = new PreparedQuery(
+  (db, { userId, network, now }: { userId: string; network: string; now: number }) =>
+    db
+      .selectFrom("known_networks")
+      .select("network")
+      .where("user_id", "=", userId)
+      .where("network", "=", network)
+      .where("expires_at", ">", now),
+);
 
 /** Whether the user has signed in from this network. */
 export async function isKnownNetwork(
   db: Database,
-  { userId, network, now }: { userId: string; network: string; now: number },
+  sought: { userId: string; network: string; now: number },
 ): Promise<boolean> {
-  const row = await db
-    .selectFrom("known_networks")
-    .select("network")
-    .where("user_id", "=", userId)
-    .where("network", "=", network)
-    .where("expires_at", ">", now)
-    .executeTakeFirst();
-  return row !== undefined;
+  return (await find.first(db, sought)) !== undefined;
 }
+
+const forget = new PreparedQuery((db, { userId }: { userId: string }) =>
+  db.deleteFrom("known_networks").where("user_id", "=", userId),
+);
 
 /** Forgets a user's networks. */
 export async function forgetNetworks(db: Database, userId: string): Promise<void> {
-  await db.deleteFrom("known_networks").where("user_id", "=", userId).execute();
+  await forget.run(db, { userId });
 }
 
 /** Removes up to `limit` networks that expired before a time. @returns how many */

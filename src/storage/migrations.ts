@@ -24,7 +24,7 @@ export const migrations: Record<string, Migration> = {
       await sql`create unique index users_verified_email on users (email) where email_verified_at is not null`.execute(
         db,
       );
-      await createIndex(db, "users_email", "users", ["email"]);
+      await createIndex(db, "users_email on users (email)");
       await db.schema
         .createTable("credentials")
         .addColumn("user_id", "text", (c) => c.primaryKey().references("users.id").onDelete("cascade"))
@@ -38,7 +38,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn("created_at", "bigint", (c) => c.notNull())
         .addColumn("ended_at", "bigint")
         .execute();
-      await createIndex(db, "sessions_user_id", "sessions", ["user_id"]);
+      await createIndex(db, "sessions_user_id on sessions (user_id)");
       await db.schema
         .createTable("items")
         .addColumn("id", "text", (c) => c.primaryKey())
@@ -48,7 +48,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn("created_at", "bigint", (c) => c.notNull())
         .addColumn("updated_at", "bigint", (c) => c.notNull())
         .execute();
-      await createIndex(db, "items_owner_id_id", "items", ["owner_id", "id"]);
+      await createIndex(db, "items_owner_id_id on items (owner_id, id)");
       await db.schema
         .createTable("signing_keys")
         .addColumn("kid", "text", (c) => c.primaryKey())
@@ -82,7 +82,7 @@ export const migrations: Record<string, Migration> = {
         .execute();
       await db.schema.alterTable("sessions").addColumn("user_agent", "text").execute();
       await db.schema.alterTable("sessions").addColumn("ip_address", "text").execute();
-      await createIndex(db, "sessions_expires_at", "sessions", ["expires_at"]);
+      await createIndex(db, "sessions_expires_at on sessions (expires_at)");
       await db.schema
         .createTable("refresh_tokens")
         .addColumn("token_hash", "text", (c) => c.primaryKey())
@@ -91,7 +91,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn("used_at", "bigint")
         .addColumn("sealed_successor", "text")
         .execute();
-      await createIndex(db, "refresh_tokens_session_id", "refresh_tokens", ["session_id"]);
+      await createIndex(db, "refresh_tokens_session_id on refresh_tokens (session_id)");
       await db.schema
         .createTable("audit_events")
         .addColumn("id", "text", (c) => c.primaryKey())
@@ -104,7 +104,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn("ip_address", "text")
         .addColumn("details", "text", (c) => c.notNull())
         .execute();
-      await createIndex(db, "audit_events_subject_id", "audit_events", ["subject_id", "id"]);
+      await createIndex(db, "audit_events_subject_id on audit_events (subject_id, id)");
       await db.schema
         .createTable("jobs")
         .addColumn("name", "text", (c) => c.primaryKey())
@@ -123,7 +123,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn("expires_at", "bigint", (c) => c.notNull())
         .addColumn("used_at", "bigint")
         .execute();
-      await createIndex(db, "one_time_tokens_user_id_purpose", "one_time_tokens", ["user_id", "purpose"]);
+      await createIndex(db, "one_time_tokens_user_id_purpose on one_time_tokens (user_id, purpose)");
       await db.schema
         .createTable("outbox")
         .addColumn("id", "text", (c) => c.primaryKey())
@@ -134,14 +134,14 @@ export const migrations: Record<string, Migration> = {
         .addColumn("next_attempt_at", "bigint", (c) => c.notNull())
         .addColumn("attempts", "integer", (c) => c.notNull())
         .execute();
-      await createIndex(db, "audit_events_actor_id", "audit_events", ["actor_id", "id"]);
+      await createIndex(db, "audit_events_actor_id on audit_events (actor_id, id)");
       // Rows to hold on to while a rule over several other rows is checked and kept.
       await db.schema
         .createTable("locks")
         .addColumn("name", "text", (c) => c.primaryKey())
         .execute();
       await sql`insert into locks (name) values ('administrators')`.execute(db);
-      await createIndex(db, "outbox_next_attempt_at", "outbox", ["next_attempt_at"]);
+      await createIndex(db, "outbox_next_attempt_at on outbox (next_attempt_at)");
     },
   },
   "0004_attempts": {
@@ -156,8 +156,8 @@ export const migrations: Record<string, Migration> = {
         .addColumn("expires_at", "bigint", (c) => c.notNull())
         .addPrimaryKeyConstraint("attempts_primary_key", ["name", "account", "source"])
         .execute();
-      await createIndex(db, "attempts_account", "attempts", ["account"]);
-      await createIndex(db, "attempts_expires_at", "attempts", ["expires_at"]);
+      await createIndex(db, "attempts_account on attempts (account)");
+      await createIndex(db, "attempts_expires_at on attempts (expires_at)");
       await db.schema
         .createTable("known_sources")
         .addColumn("user_id", "text", (c) => c.notNull().references("users.id").onDelete("cascade"))
@@ -170,7 +170,7 @@ export const migrations: Record<string, Migration> = {
   "0005_deleted_users": {
     async up(db) {
       await db.schema.alterTable("users").addColumn("deleted_at", "bigint").execute();
-      await sql`create index users_deleted on users (id) where deleted_at is not null`.execute(db);
+      await createIndex(db, "users_deleted on users (id) where deleted_at is not null");
     },
   },
   "0006_token_lifetime_of_keys": {
@@ -192,25 +192,21 @@ export const migrations: Record<string, Migration> = {
         .alterTable("refresh_tokens")
         .addColumn("family_hash", "text", (c) => c.notNull().defaultTo(""))
         .execute();
-      await createIndex(db, "refresh_tokens_family_hash", "refresh_tokens", ["family_hash"]);
+      await createIndex(db, "refresh_tokens_family_hash on refresh_tokens (family_hash)");
       // Refreshes are no events any more: the session's row says when the last one was.
       await sql`delete from audit_events where type = 'TOKEN_REFRESHED'`.execute(db);
       // What the cleanup looks for.
-      await sql`create index refresh_tokens_used_at on refresh_tokens (used_at) where used_at is not null`.execute(
-        db,
-      );
-      await sql`create index sessions_ended_at on sessions (ended_at) where ended_at is not null`.execute(db);
-      await sql`create index users_unverified on users (created_at) where email_verified_at is null`.execute(
-        db,
-      );
-      await createIndex(db, "one_time_tokens_expires_at", "one_time_tokens", ["expires_at"]);
-      await createIndex(db, "known_sources_expires_at", "known_sources", ["expires_at"]);
+      await createIndex(db, "refresh_tokens_used_at on refresh_tokens (used_at) where used_at is not null");
+      await createIndex(db, "sessions_ended_at on sessions (ended_at) where ended_at is not null");
+      await createIndex(db, "users_unverified on users (created_at) where email_verified_at is null");
+      await createIndex(db, "one_time_tokens_expires_at on one_time_tokens (expires_at)");
+      await createIndex(db, "known_sources_expires_at on known_sources (expires_at)");
     },
   },
   "0009_live_sessions": {
     async up(db: Kysely<unknown>) {
       // Of a user's sessions most have ended.
-      await sql`create index sessions_live on sessions (user_id, id) where ended_at is null`.execute(db);
+      await createIndex(db, "sessions_live on sessions (user_id, id) where ended_at is null");
     },
   },
   "0010_outbox_facts": {
@@ -230,13 +226,25 @@ export const migrations: Record<string, Migration> = {
       await sql`update attempts set name = replace(name, '_SOURCE', '_NETWORK')`.execute(db);
     },
   },
+  "0012_refresh_tokens_in_sessions": {
+    async up(db) {
+      // A refresh is one write of one row.
+      for (const column of ["refresh_family_hash", "refresh_token_hash", "consumed_refresh_tokens"])
+        await db.schema.alterTable("sessions").addColumn(column, "text").execute();
+      await sql`update sessions set (refresh_family_hash, refresh_token_hash) = (select family_hash, token_hash
+        from refresh_tokens where session_id = sessions.id and used_at is null)`.execute(db);
+      await db.schema.dropTable("refresh_tokens").execute();
+      await sql`create unique index sessions_refresh_family_hash on sessions (refresh_family_hash)`.execute(
+        db,
+      );
+      await createIndex(
+        db,
+        "sessions_consumed on sessions (last_used_at) where consumed_refresh_tokens is not null",
+      );
+    },
+  },
 };
 
-async function createIndex(
-  db: Kysely<unknown>,
-  name: string,
-  table: string,
-  columns: string[],
-): Promise<void> {
-  await db.schema.createIndex(name).on(table).columns(columns).execute();
+async function createIndex(db: Kysely<unknown>, definition: string): Promise<void> {
+  await sql.raw(`create index ${definition}`).execute(db);
 }

@@ -1,4 +1,5 @@
 import type { Database } from "./database.js";
+import { PreparedQuery } from "./prepared-query.js";
 
 export type TokenPurpose = "EMAIL_VERIFICATION" | "PASSWORD_RESET" | "INVITATION" | "EMAIL_CHANGE";
 
@@ -12,21 +13,31 @@ export interface OneTimeToken {
   expiresAt: number;
 }
 
+const insert = new PreparedQuery((db, token: OneTimeToken) =>
+  db.insertInto("one_time_tokens").values({
+    token_hash: token.tokenHash,
+    user_id: token.userId,
+    purpose: token.purpose,
+    email: token.email,
+    expires_at: token.expiresAt,
+    used_at: null,
+  }),
+);
+
 /** Stores a token, and deletes the user's earlier ones for the purpose: only the latest works. */
 export async function replaceOneTimeToken(db: Database, token: OneTimeToken): Promise<void> {
   await deleteOneTimeTokens(db, token.userId, token.purpose);
-  await db
-    .insertInto("one_time_tokens")
-    .values({
-      token_hash: token.tokenHash,
-      user_id: token.userId,
-      purpose: token.purpose,
-      email: token.email,
-      expires_at: token.expiresAt,
-      used_at: null,
-    })
-    .execute();
+  await insert.run(db, token);
 }
+
+const deleteAll = new PreparedQuery((db, { userId }: { userId: string }) =>
+  db.deleteFrom("one_time_tokens").where("user_id", "=", userId),
+);
+
+const deleteForPurpose = new PreparedQuery(
+  (db, { userId, purpose }: { userId: string; purpose: TokenPurpose }) =>
+    db.deleteFrom("one_time_tokens").where("user_id", "=", userId).where("purpose", "=", purpose),
+);
 
 /** Deletes a user's tokens: all, or those for one purpose. */
 export async function deleteOneTimeTokens(
@@ -34,9 +45,8 @@ export async function deleteOneTimeTokens(
   userId: string,
   purpose?: TokenPurpose,
 ): Promise<void> {
-  let query = db.deleteFrom("one_time_tokens").where("user_id", "=", userId);
-  if (purpose !== undefined) query = query.where("purpose", "=", purpose);
-  await query.execute();
+  if (purpose === undefined) await deleteAll.run(db, { userId });
+  else await deleteForPurpose.run(db, { userId, purpose });
 }
 
 interface TokenKey {
@@ -45,20 +55,19 @@ interface TokenKey {
   now: number;
 }
 
-/** @returns whether the token was valid until now: of any number of concurrent callers, one gets true */
-export async function consumeOneTimeToken(
-  db: Database,
-  { tokenHash, purpose, now }: TokenKey,
-): Promise<boolean> {
-  const result = await db
+const consume = new PreparedQuery((db, { tokenHash, purpose, now }: TokenKey) =>
+  db
     .updateTable("one_time_tokens")
     .set({ used_at: now })
     .where("token_hash", "=", tokenHash)
     .where("purpose", "=", purpose)
     .where("used_at", "is", null)
-    .where("expires_at", ">", now)
-    .executeTakeFirst();
-  return result.numUpdatedRows === 1n;
+    .where("expires_at", ">", now),
+);
+
+/** @returns whether the token was valid until now: of any number of concurrent callers, one gets true */
+export async function consumeOneTimeToken(db: Database, key: TokenKey): Promise<boolean> {
+  return (await consume.run(db, key)) === 1;
 }
 
 /** Removes up to `limit` tokens that expired before a time. @returns how many */
@@ -77,35 +86,41 @@ export async function deleteOneTimeTokensExpiredBefore(
   return Number(result.numDeletedRows);
 }
 
-/** Returns the owner of an unused token, and the address it was sent to, without consuming it. */
-export async function findOneTimeToken(
-  db: Database,
-  { tokenHash, purpose, now }: TokenKey,
-): Promise<{ userId: string; email: string } | undefined> {
-  const row = await db
+const find = new PreparedQuery((db, { tokenHash, purpose, now }: TokenKey) =>
+  db
     .selectFrom("one_time_tokens")
     .select(["user_id", "email"])
     .where("token_hash", "=", tokenHash)
     .where("purpose", "=", purpose)
     .where("used_at", "is", null)
-    .where("expires_at", ">", now)
-    .executeTakeFirst();
+    .where("expires_at", ">", now),
+);
+
+/** Returns the owner of an unused token, and the address it was sent to, without consuming it. */
+export async function findOneTimeToken(
+  db: Database,
+  key: TokenKey,
+): Promise<{ userId: string; email: string } | undefined> {
+  const row = await find.first(db, key);
   return row && { userId: row.user_id, email: row.email };
 }
+
+const findOfUser = new PreparedQuery(
+  (db, { userId, purpose, now }: { userId: string; purpose: TokenPurpose; now: number }) =>
+    db
+      .selectFrom("one_time_tokens")
+      .select("token_hash")
+      .where("user_id", "=", userId)
+      .where("purpose", "=", purpose)
+      .where("used_at", "is", null)
+      .where("expires_at", ">", now),
+);
 
 /** Whether the user has an unused token for the purpose. */
 export async function hasOneTimeToken(
   db: Database,
   userId: string,
-  { purpose, now }: { purpose: TokenPurpose; now: number },
+  options: { purpose: TokenPurpose; now: number },
 ): Promise<boolean> {
-  const row = await db
-    .selectFrom("one_time_tokens")
-    .select("token_hash")
-    .where("user_id", "=", userId)
-    .where("purpose", "=", purpose)
-    .where("used_at", "is", null)
-    .where("expires_at", ">", now)
-    .executeTakeFirst();
-  return row !== undefined;
+  return (await findOfUser.first(db, { ...options, userId })) !== undefined;
 }

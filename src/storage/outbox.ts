@@ -1,5 +1,6 @@
 import type { Selectable } from "kysely";
 import type { Database } from "./database.js";
+import { PreparedQuery } from "./prepared-query.js";
 import type { OutboxRow } from "./tables.js";
 
 /** An email to be sent: what it is about, without its text. */
@@ -29,21 +30,22 @@ function toOutboxEmail(row: Selectable<OutboxRow>): OutboxEmail {
   };
 }
 
+const insert = new PreparedQuery((db, message: Omit<OutboxEmail, "facts"> & { facts: string }) =>
+  db.insertInto("outbox").values({
+    id: message.id,
+    kind: message.kind,
+    email: message.email,
+    user_id: message.userId,
+    facts: message.facts,
+    encrypted_tokens: null,
+    created_at: message.createdAt,
+    next_attempt_at: message.nextAttemptAt,
+    attempts: message.attempts,
+  }),
+);
+
 export async function insertOutboxEmail(db: Database, message: OutboxEmail): Promise<void> {
-  await db
-    .insertInto("outbox")
-    .values({
-      id: message.id,
-      kind: message.kind,
-      email: message.email,
-      user_id: message.userId,
-      facts: JSON.stringify(message.facts),
-      encrypted_tokens: null,
-      created_at: message.createdAt,
-      next_attempt_at: message.nextAttemptAt,
-      attempts: message.attempts,
-    })
-    .execute();
+  await insert.run(db, { ...message, facts: JSON.stringify(message.facts) });
 }
 
 /** The emails that are due, longest overdue first. */

@@ -21,7 +21,8 @@ export interface Session {
   ipAddress: string | null;
 }
 
-const COLUMNS = [
+/** With names that do not collide with the columns of `users`. */
+export const SESSION_COLUMNS = [
   "sessions.id as session_id",
   "sessions.user_id",
   "sessions.created_at as session_created_at",
@@ -33,13 +34,15 @@ const COLUMNS = [
   "sessions.ip_address",
 ] as const;
 
-/** With names that do not collide with the columns of `users`. */
-type SessionColumns = Omit<Selectable<SessionRow>, "id" | "created_at"> & {
+type SessionColumns = Omit<
+  Selectable<SessionRow>,
+  "id" | "created_at" | "refresh_family_hash" | "refresh_token_hash" | "consumed_refresh_tokens"
+> & {
   session_id: string;
   session_created_at: number;
 };
 
-function toSession(row: SessionColumns): Session {
+export function toSession(row: SessionColumns): Session {
   return {
     id: row.session_id,
     userId: row.user_id,
@@ -53,7 +56,13 @@ function toSession(row: SessionColumns): Session {
   };
 }
 
-const insert = new PreparedQuery((db, session: Session) =>
+interface FirstToken {
+  tokenHash: string;
+  /** The same for all refresh tokens of a session. */
+  familyHash: string;
+}
+
+const insert = new PreparedQuery((db, session: Session & FirstToken) =>
   db.insertInto("sessions").values({
     id: session.id,
     user_id: session.userId,
@@ -64,15 +73,18 @@ const insert = new PreparedQuery((db, session: Session) =>
     ended_at: session.endedAt,
     user_agent: session.userAgent,
     ip_address: session.ipAddress,
+    refresh_family_hash: session.familyHash,
+    refresh_token_hash: session.tokenHash,
   }),
 );
 
-export async function insertSession(db: Database, session: Session): Promise<void> {
-  await insert.run(db, session);
+/** @param token its first refresh token */
+export async function insertSession(db: Database, session: Session, token: FirstToken): Promise<void> {
+  await insert.run(db, { ...session, ...token });
 }
 
 const find = new PreparedQuery((db, { id }: { id: string }) =>
-  db.selectFrom("sessions").select(COLUMNS).where("id", "=", id),
+  db.selectFrom("sessions").select(SESSION_COLUMNS).where("id", "=", id),
 );
 
 export async function findSession(db: Database, id: string): Promise<Session | undefined> {
@@ -85,7 +97,7 @@ const findWithUser = new PreparedQuery((db, { id }: { id: string }) =>
     .selectFrom("sessions")
     .innerJoin("users", "users.id", "sessions.user_id")
     .select(USER_COLUMNS)
-    .select(COLUMNS)
+    .select(SESSION_COLUMNS)
     .where("sessions.id", "=", id)
     .where("users.deleted_at", "is", null),
 );
@@ -99,17 +111,37 @@ export async function findSessionWithUser(
   return row && { session: toSession(row), user: toUser(row) };
 }
 
+/** Follows every id in order: a UUID contains no such letter. */
+const AFTER_ALL_IDS = "g";
+
+const listLive = new PreparedQuery(
+  (db, { userId, now, first, after }: { userId: string; now: number; first: number; after: string }) =>
+    liveSessionsOf(db, userId, now)
+      .select(SESSION_COLUMNS)
+      .where("id", "<", after)
+      .orderBy("id", "desc")
+      .limit(first),
+);
+
 /** The user's sessions that have neither ended nor expired, newest first, starting after the session `after`. */
 export async function listLiveSessions(
   db: Database,
   userId: string,
   now: number,
-  { first, after }: { first: number; after: string | undefined },
+  { first, after = AFTER_ALL_IDS }: { first: number; after: string | undefined },
 ): Promise<Session[]> {
-  let query = liveSessionsOf(db, userId, now).select(COLUMNS).orderBy("id", "desc").limit(first);
-  if (after !== undefined) query = query.where("id", "<", after);
-  return (await query.execute()).map(toSession);
+  return (await listLive.all(db, { userId, now, first, after })).map(toSession);
 }
+
+const listBeyond = new PreparedQuery(
+  (db, { userId, now, keep, limit }: { userId: string; now: number; keep: number; limit: number }) =>
+    liveSessionsOf(db, userId, now)
+      .select("id")
+      .orderBy("last_used_at", "desc")
+      .orderBy("id", "desc")
+      .limit(limit)
+      .offset(keep),
+);
 
 /**
  * The user's live sessions except the `keep` most recently used ones.
@@ -121,13 +153,7 @@ export async function listSessionsBeyond(
   now: number,
   { keep, limit }: { keep: number; limit: number },
 ): Promise<string[]> {
-  const rows = await liveSessionsOf(db, userId, now)
-    .select("id")
-    .orderBy("last_used_at", "desc")
-    .orderBy("id", "desc")
-    .limit(limit)
-    .offset(keep)
-    .execute();
+  const rows = await listBeyond.all(db, { userId, now, keep, limit });
   return rows.map(({ id }) => id);
 }
 
@@ -137,19 +163,6 @@ function liveSessionsOf(db: Database, userId: string, now: number) {
     .where("user_id", "=", userId)
     .where("ended_at", "is", null)
     .where("expires_at", ">", now);
-}
-
-const extend = new PreparedQuery(
-  (db, { id, now, expiresAt }: { id: string; now: number; expiresAt: number }) =>
-    db.updateTable("sessions").set({ last_used_at: now, expires_at: expiresAt }).where("id", "=", id),
-);
-
-export async function extendSession(
-  db: Database,
-  id: string,
-  { now, expiresAt }: { now: number; expiresAt: number },
-): Promise<void> {
-  await extend.run(db, { id, now, expiresAt });
 }
 
 /**
@@ -175,7 +188,7 @@ export async function endSessions(
   return (await query.returning("id").execute()).map(({ id }) => id);
 }
 
-/** Removes up to `limit` sessions that ended or expired before a time, with their refresh tokens. @returns how many */
+/** Removes up to `limit` sessions that ended or expired before a time. @returns how many */
 export async function deleteSessionsEndedBefore(
   db: Database,
   before: number,

@@ -1,28 +1,29 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import BetterSqlite3 from "better-sqlite3";
 import {
-  CompiledQuery,
+  type CompiledQuery,
   type DatabaseConnection,
+  DeleteQueryNode,
   type Dialect,
+  type Driver,
+  InsertQueryNode,
   type QueryResult,
   SqliteAdapter,
-  type SqliteDatabase,
-  SqliteDialect,
-  type SqliteDialectConfig,
-  SqliteDriver,
-  type SqliteStatement,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  UpdateQueryNode,
 } from "kysely";
-import { SECOND } from "../clock.js";
-import { preparedName } from "./prepared-query.js";
-
-/** How long to wait for another connection that writes to the same SQLite file. */
-const BUSY_TIMEOUT = 5 * SECOND;
+import { type CommitGroup, SharedSqlite, whileBusy } from "./shared-sqlite.js";
 
 /** SQLite on this file. The first query opens it, and creates it when it is missing. */
 export function sqliteDialect(file: string): Dialect {
-  return new ImmediateSqliteDialect({ database: async () => keepingPrepared(await openSqlite(file)) });
+  return {
+    createAdapter: () => new SharedConnectionAdapter(),
+    createDriver: () => new SharedConnectionDriver(file),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  };
 }
 
 async function openSqlite(file: string): Promise<BetterSqlite3.Database> {
@@ -31,7 +32,7 @@ async function openSqlite(file: string): Promise<BetterSqlite3.Database> {
   // SQLite's own busy timeout would block the whole process, and possibly the holder of the lock with it.
   const sqlite = new BetterSqlite3(file, { timeout: 0 });
   if (process.platform !== "win32") chmodSync(file, 0o600);
-  await whileBusy(() => sqlite.pragma("journal_mode = WAL"), pause);
+  await whileBusy(async () => sqlite.pragma("journal_mode = WAL"));
   sqlite.pragma("synchronous = FULL");
   sqlite.pragma("foreign_keys = ON");
   // SQLite's own only handles ASCII.
@@ -39,136 +40,114 @@ async function openSqlite(file: string): Promise<BetterSqlite3.Database> {
   return sqlite;
 }
 
-/** Prepares the statements of prepared queries once. */
-function keepingPrepared(sqlite: BetterSqlite3.Database): SqliteDatabase {
-  const kept = new Map<string, SqliteStatement>();
-  return {
-    prepare(sql) {
-      let statement = kept.get(sql);
-      if (statement === undefined) {
-        statement = sqlite.prepare<unknown[]>(sql) as SqliteStatement;
-        if (preparedName(sql) !== undefined) kept.set(sql, statement);
-      }
-      return statement;
-    },
-    close: () => sqlite.close(),
-  };
-}
-
-/**
- * By default a SQLite transaction starts as a reader, and fails immediately when it writes after another process has
- * written, whatever the busy timeout. Starting as the writer waits instead, and lets migrations run in a transaction.
- */
-class ImmediateSqliteDialect extends SqliteDialect {
-  constructor(private readonly config: SqliteDialectConfig) {
-    super(config);
-  }
-
-  override createDriver() {
-    return new ImmediateSqliteDriver(this.config);
-  }
-
-  override createAdapter() {
-    return new SharedConnectionAdapter();
-  }
-}
-
 class SharedConnectionAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true;
   }
 
-  /** Keeps Kysely from queueing for the one connection: the driver below does that, and knows when to release it. */
+  /** Keeps Kysely from queueing for the one connection: `SharedSqlite` does that. */
   override get supportsMultipleConnections(): boolean {
     return true;
   }
 }
 
-class ImmediateSqliteDriver extends SqliteDriver {
-  readonly #mutex = new Mutex();
+class SharedConnectionDriver implements Driver {
+  #shared: SharedSqlite | undefined;
 
-  override async acquireConnection(): Promise<DatabaseConnection> {
-    const connection = await super.acquireConnection();
-    await this.#mutex.acquire();
-    return new RetryingConnection(connection, this.#mutex);
+  constructor(private readonly file: string) {}
+
+  async init(): Promise<void> {
+    this.#shared = new SharedSqlite(await openSqlite(this.file));
   }
 
-  override async releaseConnection(): Promise<void> {
-    this.#mutex.release();
+  async destroy(): Promise<void> {
+    this.#shared?.close();
   }
 
-  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  async acquireConnection(): Promise<SharedConnection> {
+    return new SharedConnection(this.#shared!);
   }
 
-  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+  async releaseConnection(): Promise<void> {}
+
+  beginTransaction(connection: SharedConnection): Promise<void> {
+    return connection.begin();
+  }
+
+  commitTransaction(connection: SharedConnection): Promise<void> {
+    return connection.commit();
+  }
+
+  async rollbackTransaction(connection: SharedConnection): Promise<void> {
+    connection.rollback();
+  }
+}
+
+/** What one query or transaction sees of the shared connection. */
+class SharedConnection implements DatabaseConnection {
+  /** Of the transaction, until it ends. */
+  #group: CommitGroup | undefined;
+
+  constructor(private readonly shared: SharedSqlite) {}
+
+  async executeQuery<R>(compiled: CompiledQuery): Promise<QueryResult<R>> {
+    if (this.#group !== undefined) return this.#run(compiled);
+    if (!writes(compiled)) return this.shared.alone(() => this.#run<R>(compiled));
+    const group = await this.shared.join();
+    let result: QueryResult<R>;
     try {
-      await connection.executeQuery(CompiledQuery.raw("rollback"));
-    } catch (error) {
-      // SQLite may have rolled back by itself, as for a full disk: then the original error counts, not this one.
-      if (!String((error as Error).message).includes("no transaction is active")) throw error;
+      result = this.#run<R>(compiled);
+    } finally {
+      this.shared.leave();
+    }
+    await group.committed;
+    return result;
+  }
+
+  async *streamQuery<R>(compiled: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
+    yield await this.executeQuery<R>(compiled);
+  }
+
+  #run<R>({ sql, parameters }: CompiledQuery): QueryResult<R> {
+    const statement = this.shared.prepare(sql);
+    if (statement.reader) return { rows: this.shared.attempt(() => statement.all(parameters)) as R[] };
+    const { changes } = this.shared.attempt(() => statement.run(parameters));
+    return { numAffectedRows: BigInt(changes), rows: [] };
+  }
+
+  async begin(): Promise<void> {
+    const group = await this.shared.join();
+    try {
+      this.shared.prepare("savepoint member").run();
+      this.#group = group;
+    } finally {
+      if (this.#group === undefined) this.shared.leave();
+    }
+  }
+
+  /** Resolves once the transaction is on the disk. */
+  async commit(): Promise<void> {
+    const group = this.#group!;
+    this.shared.prepare("release member").run();
+    this.#group = undefined;
+    this.shared.leave();
+    await group.committed;
+  }
+
+  /** Does nothing when the transaction was over already: its group could not be committed. */
+  rollback(): void {
+    if (this.#group === undefined) return;
+    const isOpen = this.shared.isOpen(this.#group);
+    this.#group = undefined;
+    try {
+      if (isOpen) this.shared.prepare("rollback to member").run();
+      if (isOpen) this.shared.prepare("release member").run();
+    } finally {
+      this.shared.leave();
     }
   }
 }
 
-/**
- * Retries while another process writes. In the meantime others use the connection: a waiting write must not make reads
- * wait, nor make the next write wait twice as long.
- */
-class RetryingConnection implements DatabaseConnection {
-  constructor(
-    private readonly connection: DatabaseConnection,
-    private readonly mutex: Mutex,
-  ) {}
-
-  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    return whileBusy(
-      () => this.connection.executeQuery<R>(query),
-      // Only outside a transaction, which is the writer once it has begun: then nothing is busy.
-      async () => {
-        this.mutex.release();
-        await pause();
-        await this.mutex.acquire();
-      },
-    );
-  }
-
-  streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
-    return this.connection.streamQuery(query, chunkSize);
-  }
-}
-
-/** A mutex for the connection, first come, first served. */
-class Mutex {
-  #held = false;
-  readonly #waiting: (() => void)[] = [];
-
-  async acquire(): Promise<void> {
-    if (this.#held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#held = true;
-  }
-
-  release(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#held = false;
-    else next();
-  }
-}
-
-/** Retries while another connection writes, without blocking the process. */
-async function whileBusy<T>(work: () => T | Promise<T>, wait: () => Promise<void>): Promise<T> {
-  const deadline = performance.now() + BUSY_TIMEOUT;
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      const { code = "" } = error as { code?: string };
-      if (!code.startsWith("SQLITE_BUSY") || performance.now() > deadline) throw error;
-      await wait();
-    }
-  }
-}
-
-async function pause(): Promise<void> {
-  await setTimeout(2 + Math.random() * 10);
+function writes({ query }: CompiledQuery): boolean {
+  return InsertQueryNode.is(query) || UpdateQueryNode.is(query) || DeleteQueryNode.is(query);
 }

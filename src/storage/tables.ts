@@ -5,7 +5,6 @@ export interface Tables {
   sessions: SessionRow;
   items: ItemRow;
   signing_keys: SigningKeyRow;
-  refresh_tokens: RefreshTokenRow;
   audit_events: AuditEventRow;
   jobs: JobRow;
   one_time_tokens: OneTimeTokenRow;
@@ -50,6 +49,12 @@ export interface SessionRow {
   ended_at: number | null;
   user_agent: string | null;
   ip_address: string | null;
+  /** SHA-256 of what all refresh tokens of the session have in common, base64url. Unique. */
+  refresh_family_hash: string | null;
+  /** SHA-256 of the current refresh token, base64url. */
+  refresh_token_hash: string | null;
+  /** A JSON array of the latest consumed ones; null when there are none. */
+  consumed_refresh_tokens: string | null;
 }
 
 export interface ItemRow {
@@ -74,18 +79,6 @@ export interface SigningKeyRow {
   superseded_at: number | null;
   /** The longest lifetime of the tokens it signs, in milliseconds. */
   token_lifetime: number;
-}
-
-interface RefreshTokenRow {
-  /** SHA-256 of the token, base64url. */
-  token_hash: string;
-  /** SHA-256 of what all refresh tokens of the session have in common, base64url. */
-  family_hash: string;
-  session_id: string;
-  created_at: number;
-  used_at: number | null;
-  /** The token that replaced it, sealed so that only this token opens it; only while the grace lasts. */
-  sealed_successor: string | null;
 }
 
 export interface AuditEventRow {

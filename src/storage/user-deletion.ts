@@ -42,15 +42,6 @@ export async function listDeletedUserIds(db: Database, limit: number): Promise<s
 export async function purgeDeletedUser(db: Database, id: string, limit: number): Promise<boolean> {
   const sessions = db.selectFrom("sessions").select("id").where("user_id", "=", id);
   const left = [
-    db
-      .deleteFrom("refresh_tokens")
-      .where("token_hash", "in", (query) =>
-        query
-          .selectFrom("refresh_tokens")
-          .select("token_hash")
-          .where("session_id", "in", sessions)
-          .limit(limit),
-      ),
     db.deleteFrom("sessions").where("id", "in", sessions.limit(limit)),
     db
       .deleteFrom("items")

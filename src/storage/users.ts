@@ -45,9 +45,8 @@ export function toUser(row: Omit<Selectable<UserRow>, "deleted_at">): User {
   };
 }
 
-/** @returns false, with nothing written, when the username or the verified email address is taken */
-export async function insertUser(db: Database, user: User): Promise<boolean> {
-  const result = await db
+const insert = new PreparedQuery((db, user: Omit<User, "roles"> & { roles: string }) =>
+  db
     .insertInto("users")
     .values({
       id: user.id,
@@ -56,13 +55,16 @@ export async function insertUser(db: Database, user: User): Promise<boolean> {
       email_verified_at: user.emailVerifiedAt,
       full_name: user.fullName,
       disabled_at: user.disabledAt,
-      roles: JSON.stringify(user.roles),
+      roles: user.roles,
       created_at: user.createdAt,
       updated_at: user.updatedAt,
     })
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirst();
-  return result.numInsertedOrUpdatedRows === 1n;
+    .onConflict((conflict) => conflict.doNothing()),
+);
+
+/** @returns false, with nothing written, when the username or the verified email address is taken */
+export async function insertUser(db: Database, user: User): Promise<boolean> {
+  return (await insert.run(db, { ...user, roles: JSON.stringify(user.roles) })) === 1;
 }
 
 // Writing a row to itself locks it on either database.
@@ -100,18 +102,24 @@ function selectUsers(db: Database) {
   return db.selectFrom("users").select(USER_COLUMNS).where("deleted_at", "is", null);
 }
 
+const findByUsername = new PreparedQuery((db, { username }: { username: string }) =>
+  selectUsers(db).where("username", "=", username),
+);
+
 export async function findUserByUsername(db: Database, username: string): Promise<User | undefined> {
-  const row = await selectUsers(db).where("username", "=", username).executeTakeFirst();
+  const row = await findByUsername.first(db, { username });
   return row && toUser(row);
 }
+
+const findByVerifiedEmail = new PreparedQuery((db, { email }: { email: string }) =>
+  selectUsers(db).where("email", "=", email).where("email_verified_at", "is not", null),
+);
 
 /** @param login a username or a verified email address, in lower case */
 export async function findUserByLogin(db: Database, login: string): Promise<User | undefined> {
   // A username contains no @, so at most one user matches.
-  const row = await selectUsers(db)
-    .where(login.includes("@") ? "email" : "username", "=", login)
-    .$if(login.includes("@"), (query) => query.where("email_verified_at", "is not", null))
-    .executeTakeFirst();
+  if (!login.includes("@")) return findUserByUsername(db, login);
+  const row = await findByVerifiedEmail.first(db, { email: login });
   return row && toUser(row);
 }
 
@@ -160,8 +168,10 @@ export async function listUserPage(
   return (await query.execute()).map(toUser);
 }
 
+const findById = new PreparedQuery((db, { id }: { id: string }) => selectUsers(db).where("id", "=", id));
+
 export async function findUserById(db: Database, id: string): Promise<User | undefined> {
-  const row = await selectUsers(db).where("id", "=", id).executeTakeFirst();
+  const row = await findById.first(db, { id });
   return row && toUser(row);
 }
 

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { DAY, SECOND } from "../../src/clock.js";
+import { codeOf } from "../support/answers.js";
 import { type App, makeApp } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
+import { meanwhile } from "../support/held.js";
 import { LOGOUT, MY_SESSIONS, REFRESH } from "../support/operations.js";
 import { sessionsOn, sidOf } from "../support/sessions.js";
 import { auditEventsOf, deleteUser } from "../support/tables.js";
@@ -36,7 +38,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
     test("the database contains no usable token (row 36)", async () => {
       const first = await signIn();
       const second = await refresh(first.refreshToken);
-      const dump = JSON.stringify(await app.latchkey.db.selectFrom("refresh_tokens").selectAll().execute());
+      const dump = JSON.stringify(await app.latchkey.db.selectFrom("sessions").selectAll().execute());
       expect(dump.length).toBeGreaterThan(100);
       for (const { refreshToken, accessToken } of [first, second]) {
         expect(dump).not.toContain(refreshToken);
@@ -92,20 +94,25 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       const own = await makeApp({ database });
       try {
         const first = await signIn(own);
-        const tokens = async () =>
-          (await own.latchkey.db.selectFrom("refresh_tokens").select("used_at").execute()).length;
+        const consumed = async () => {
+          const [row] = await own.latchkey.db
+            .selectFrom("sessions")
+            .select("consumed_refresh_tokens as tokens")
+            .execute();
+          return JSON.parse(row!.tokens ?? "[]").length;
+        };
         const second = await refresh(first.refreshToken, own);
-        expect(await tokens()).toBe(2);
+        expect(await consumed()).toBe(1);
         own.clock.advance(16 * SECOND);
         await own.latchkey.jobs.runDue();
-        expect(await tokens()).toBe(1);
+        expect(await consumed()).toBe(0);
         // A session that is refreshed all the time does not accumulate tokens, even if no job runs.
         let last = second;
         for (let n = 0; n < 20; n++) {
           own.clock.advance(8 * SECOND);
           last = await refresh(last.refreshToken, own);
         }
-        expect(await tokens()).toBeLessThanOrEqual(3);
+        expect(await consumed()).toBeLessThanOrEqual(2);
         await expectRefused(first.refreshToken, own);
         await expectRefused(last.refreshToken, own);
         expect(await auditEventsOf(own.latchkey.db, first.user.id)).toContainEqual(
@@ -194,6 +201,13 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       app.clock.advance(SECOND);
       expect(await reasonFor(last.accessToken)).toBe("TOKEN_EXPIRED");
       await expectRefused(last.refreshToken);
+    });
+
+    test("refuses a token of a session that another transaction ends at the same time", async () => {
+      const { accessToken, refreshToken } = await signIn();
+      const ended = `update sessions set ended_at = ${app.clock.now()} where id = '${sidOf(accessToken)}'`;
+      const answer = await meanwhile(app, [ended], () => app.send(REFRESH, { refreshToken }));
+      expect(codeOf(answer)).toBe("INVALID_TOKEN");
     });
 
     test("refuses the tokens of an ended session, of a disabled and of a deleted user", async () => {

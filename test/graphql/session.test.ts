@@ -196,8 +196,6 @@ describe.each(DATABASES)("sessions on %s", (database) => {
     own.clock.advance(2 * DAY);
     await own.latchkey.jobs.runDue();
     expect(await sessionIds()).toEqual([sidOf(live.accessToken)]);
-    const left = await own.latchkey.db.selectFrom("refresh_tokens").select("session_id").distinct().execute();
-    expect(left).toEqual([{ session_id: sidOf(live.accessToken) }]);
     await own.close();
     await other.close();
   });
@@ -271,7 +269,11 @@ describe.each(DATABASES)("the most sessions of a user on %s", (database) => {
       .selectAll()
       .where("user_id", "=", id)
       .executeTakeFirstOrThrow();
-    const others = Array.from({ length: 60 }, (_, n) => ({ ...row, id: `${row.id}-${n}` }));
+    const others = Array.from({ length: 60 }, (_, n) => ({
+      ...row,
+      id: `${row.id}-${n}`,
+      refresh_family_hash: null,
+    }));
     await db.insertInto("sessions").values(others).execute();
     const counts = [];
     for (let n = 0; n < 5; n++) counts.push((await live((await app.login("erin")).accessToken))?.length);

@@ -30,12 +30,8 @@ describe.each(DATABASES)("refreshing on %s", (database) => {
     }
     const { db } = app.latchkey;
     expect(tokens.size).toBe(ROUNDS + 1);
-    const live = await db
-      .selectFrom("refresh_tokens")
-      .select("token_hash")
-      .where("used_at", "is", null)
-      .execute();
-    expect(live).toEqual([{ token_hash: hashOpaqueToken(token) }]);
+    const live = await db.selectFrom("sessions").select(["refresh_token_hash", "ended_at"]).execute();
+    expect(live).toEqual([{ refresh_token_hash: hashOpaqueToken(token), ended_at: null }]);
     // No token was mistaken for a reused one.
     expect((await app.send(MY_SESSIONS, {}, { token: accessToken })).data!.mySessions).toHaveLength(1);
     await Promise.all(servers.map((server) => server.end("SIGTERM")));
@@ -64,9 +60,9 @@ describe.each(DATABASES)("refreshing on %s", (database) => {
     }
     expect(acknowledged).toBeLessThan(MOMENTS.length);
     const live = await app.latchkey.db
-      .selectFrom("refresh_tokens")
-      .select("used_at")
-      .where("used_at", "is", null)
+      .selectFrom("sessions")
+      .select("refresh_token_hash")
+      .where("ended_at", "is", null)
       .execute();
     expect(live).toHaveLength(1);
   }, 120_000);

@@ -56,7 +56,7 @@ function holdSqlite(file: string, statements: readonly string[]): Held {
   return { waited: () => sleep(WAIT), lockedTables: async () => [], commit };
 }
 
-const TABLES = ["credentials", "sessions", "refresh_tokens", "one_time_tokens", "items", "outbox"];
+const TABLES = ["credentials", "sessions", "one_time_tokens", "items", "outbox"];
 
 async function holdPostgres(url: string, statements: readonly string[]): Promise<Held> {
   const other = new pg.Client({ connectionString: url });

@@ -4,27 +4,19 @@ import { hashRefreshToken, newSuccessor } from "../../crypto/refresh-tokens.js";
 import { LatchkeyError } from "../../errors.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import {
-  consumeRefreshToken,
-  deleteConsumedTokensOfSession,
-  findRefreshToken,
-  findSessionIdOfFamily,
-  insertRefreshToken,
+  type ConsumedToken,
+  findSessionOfFamily,
+  type RefreshTokens,
+  rotateRefreshToken,
 } from "../../storage/refresh-tokens.js";
-import { extendSession, findSessionWithUser, type Session } from "../../storage/sessions.js";
-import type { User } from "../../storage/users.js";
+import type { Session } from "../../storage/sessions.js";
 import type { Caller } from "../audit.js";
 import type { RateLimits } from "../limits/rate-limits.js";
 import type { IssuedToken, SessionLifetime, Sessions } from "./sessions.js";
 import { isLive } from "./viewer.js";
 
-type Outcome =
-  | { kind: "refused" }
-  | { kind: "refreshed"; session: Session; user: User; refreshToken: string };
-
-/** How many refreshes late a token may be within the grace period: each is a query. */
+/** How many refreshes late a token may be within the grace period. */
 const MAX_LATE = 10;
-
-const REFUSED: Outcome = { kind: "refused" };
 
 export interface RefreshDeps {
   db: Database;
@@ -38,8 +30,8 @@ export interface RefreshDeps {
 
 /**
  * Rotates refresh tokens (RFC 9700, 4.14.2): each works once, and its reuse ends the session. A consumed token is
- * recognized by its family as long as the session lasts, so its row is needed only for the grace period. (If only the
- * latest tokens were kept, a thief could refresh until the owner's was forgotten.)
+ * recognized by its family as long as the session lasts, so it is stored only for the grace period. (If only the latest
+ * tokens were kept, a thief could refresh until the owner's was forgotten.)
  */
 export class Refresh {
   constructor(private readonly deps: RefreshDeps) {}
@@ -50,87 +42,86 @@ export class Refresh {
   }
 
   async #refresh(refreshToken: string, caller: Caller): Promise<IssuedToken> {
-    // Looked up outside the transaction: an unknown token must not wait for a lock, or make others wait.
-    const sessionId = await this.#sessionIdOf(refreshToken);
-    const outcome = sessionId
-      ? await inTransaction(this.deps.db, (transaction) =>
-          this.#rotate(transaction, { refreshToken, sessionId, caller }),
-        )
-      : REFUSED;
-    if (outcome.kind === "refused") {
-      throw new LatchkeyError(
-        "INVALID_TOKEN",
-        "The refresh token is unknown, used or expired. Log in again.",
+    const { tokenHash, familyHash } = hashRefreshToken(refreshToken);
+    for (;;) {
+      const found = await findSessionOfFamily(this.deps.db, familyHash);
+      const now = this.deps.clock.now();
+      if (!found || found.user.disabledAt !== null || !isLive(found.session, now)) throw refused();
+      const { session, user, tokens } = found;
+      const isCurrent = tokens.currentHash === tokenHash;
+      const successor = isCurrent
+        ? await this.#rotate(refreshToken, { session, tokens, now })
+        : this.#successorWithinGrace(refreshToken, tokens, now);
+      if (successor !== undefined) return this.deps.sessions.issueToken(session, user, successor);
+      // Another request has consumed it meanwhile, or ended the session.
+      if (isCurrent) continue;
+      await inTransaction(this.deps.db, (transaction) =>
+        this.deps.sessions.endReused(transaction, session, caller),
       );
+      throw refused();
     }
-    return this.deps.sessions.issueToken(outcome.session, outcome.user, outcome.refreshToken);
   }
 
+  /** Consumes the current token. @returns the next one; undefined when it is not the current one any more */
   async #rotate(
-    transaction: Database,
-    { refreshToken, sessionId, caller }: { refreshToken: string; sessionId: string; caller: Caller },
-  ): Promise<Outcome> {
-    const now = this.deps.clock.now();
-    const found = await findSessionWithUser(transaction, sessionId);
-    if (!found || found.user.disabledAt !== null || !isLive(found.session, now)) return REFUSED;
-    const { session, user } = found;
-
-    const { tokenHash } = hashRefreshToken(refreshToken);
+    refreshToken: string,
+    { session, tokens, now }: { session: Session; tokens: RefreshTokens; now: number },
+  ): Promise<string | undefined> {
+    const { grace, lifetime } = this.deps;
     const successor = newSuccessor(refreshToken);
-    const sealedSuccessor =
-      this.deps.grace > 0
-        ? successorEncryption(refreshToken).encrypt(Buffer.from(successor), tokenHash)
-        : null;
-    if (await consumeRefreshToken(transaction, { tokenHash, now, sealedSuccessor })) {
-      const expiresAt = Math.min(now + this.deps.lifetime.idle, session.absoluteExpiresAt);
-      await insertRefreshToken(transaction, { ...hashRefreshToken(successor), sessionId, now });
-      await extendSession(transaction, sessionId, { now, expiresAt });
-      await deleteConsumedTokensOfSession(transaction, sessionId, pastGrace(now, this.deps.grace));
-      return { kind: "refreshed", session, user, refreshToken: successor };
-    }
-
-    const latest = await this.#successorWithinGrace(transaction, refreshToken, now);
-    if (latest !== undefined) return { kind: "refreshed", session, user, refreshToken: latest };
-    await this.deps.sessions.endReused(transaction, session, caller);
-    return REFUSED;
+    const { tokenHash: from } = hashRefreshToken(refreshToken);
+    const { tokenHash: to } = hashRefreshToken(successor);
+    const stillNeeded = tokens.consumed.filter(({ usedAt }) => usedAt >= pastGrace(now, grace));
+    const consumed = grace > 0 ? [...stillNeeded, consumedToken(refreshToken, successor, now)] : [];
+    const rotated = await rotateRefreshToken(this.deps.db, {
+      sessionId: session.id,
+      from,
+      to,
+      consumed: consumed.slice(-MAX_LATE),
+      now,
+      expiresAt: Math.min(now + lifetime.idle, session.absoluteExpiresAt),
+    });
+    return rotated ? successor : undefined;
   }
 
   /** Follows consumed tokens to the current one: a third tab may be two refreshes late. */
-  async #successorWithinGrace(
-    transaction: Database,
-    consumed: string,
+  #successorWithinGrace(
+    refreshToken: string,
+    { currentHash, consumed }: RefreshTokens,
     now: number,
-  ): Promise<string | undefined> {
-    let latest: string | undefined = consumed;
-    for (let followed = 0; latest !== undefined && followed <= MAX_LATE; followed++) {
-      const { tokenHash } = hashRefreshToken(latest);
-      const token = await findRefreshToken(transaction, tokenHash);
-      if (token?.usedAt === null) return latest;
+  ): string | undefined {
+    let latest = refreshToken;
+    for (const { tokenHash, usedAt, encryptedSuccessor } of consumed) {
+      if (tokenHash !== hashRefreshToken(latest).tokenHash) continue;
       // In both directions: another process's clock may be ahead, and setting one back must not extend the grace period.
-      const withinGrace = token !== undefined && Math.abs(now - token.usedAt) <= this.deps.grace;
-      latest =
-        withinGrace && token.sealedSuccessor !== null
-          ? successorEncryption(latest).decrypt(token.sealedSuccessor, tokenHash)?.toString()
-          : undefined;
+      if (Math.abs(now - usedAt) > this.deps.grace) return undefined;
+      const successor = successorEncryption(latest).decrypt(encryptedSuccessor, tokenHash);
+      if (successor === undefined) return undefined;
+      latest = successor.toString();
     }
-    return undefined;
+    return hashRefreshToken(latest).tokenHash === currentHash ? latest : undefined;
   }
 
   /** The user and session of a refresh token, consumed or not. */
   async sessionOf(refreshToken: string): Promise<{ userId: string; sessionId: string } | undefined> {
-    const sessionId = await this.#sessionIdOf(refreshToken);
-    const found = sessionId && (await findSessionWithUser(this.deps.db, sessionId));
-    return found ? { userId: found.user.id, sessionId: found.session.id } : undefined;
+    const found = await findSessionOfFamily(this.deps.db, hashRefreshToken(refreshToken).familyHash);
+    return found && { userId: found.user.id, sessionId: found.session.id };
   }
+}
 
-  async #sessionIdOf(refreshToken: string): Promise<string | undefined> {
-    return findSessionIdOfFamily(this.deps.db, hashRefreshToken(refreshToken).familyHash);
-  }
+function refused(): LatchkeyError {
+  return new LatchkeyError("INVALID_TOKEN", "The refresh token is unknown, used or expired. Log in again.");
 }
 
 /** Tokens consumed before this time are past the grace period by any process's clock: nothing needs their rows. */
 export function pastGrace(now: number, grace: number): number {
   return now - grace - CLOCK_TOLERANCE;
+}
+
+function consumedToken(refreshToken: string, successor: string, usedAt: number): ConsumedToken {
+  const { tokenHash } = hashRefreshToken(refreshToken);
+  const encryptedSuccessor = successorEncryption(refreshToken).encrypt(Buffer.from(successor), tokenHash);
+  return { tokenHash, usedAt, encryptedSuccessor };
 }
 
 /** Encrypts a token's successor under the token itself. */

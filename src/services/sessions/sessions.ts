@@ -5,7 +5,6 @@ import { hashRefreshToken } from "../../crypto/refresh-tokens.js";
 import { LatchkeyError } from "../../errors.js";
 import type { AuditEventType } from "../../storage/audit.js";
 import { type Database, inTransaction } from "../../storage/database.js";
-import { insertRefreshToken } from "../../storage/refresh-tokens.js";
 import {
   endSessions,
   findSessionWithUser,
@@ -75,12 +74,7 @@ export class Sessions {
     };
     const refreshToken = newOpaqueToken();
     await this.#makeRoom(transaction, user.id, caller);
-    await insertSession(transaction, session);
-    await insertRefreshToken(transaction, {
-      ...hashRefreshToken(refreshToken),
-      sessionId: session.id,
-      now,
-    });
+    await insertSession(transaction, session, hashRefreshToken(refreshToken));
     return { session, refreshToken };
   }
 

@@ -37,14 +37,14 @@ describe.each(DATABASES)("an attempt at a password on %s", (database) => {
     }
     app.clock.advance(MINUTE);
     const before = await counts(app);
-    await rename(app, "refresh_tokens", "gone");
+    await rename(app, "sessions", "gone");
     for (let n = 0; n < 3; n++) expect(await login(app, PASSWORD)).toBe("INTERNAL_SERVER_ERROR");
     expect(await counts(app)).toEqual(before);
     // Wrong passwords still count meanwhile.
     expect(await login(app, WRONG)).toBe("INVALID_CREDENTIALS");
     expect(await login(app, WRONG)).toBe("RATE_LIMITED");
     expect((await counts(app))["PASSWORD_PAIR"]).toBe(before["PASSWORD_PAIR"]! + 1);
-    await rename(app, "gone", "refresh_tokens");
+    await rename(app, "gone", "sessions");
     app.clock.advance(MINUTE);
     expect(await login(app, PASSWORD)).toBe("OK");
     expect((await counts(app))["PASSWORD_PAIR"]).toBeUndefined();
