@@ -1,11 +1,11 @@
-import { ApolloServer, type ApolloServerPlugin } from "@apollo/server";
+import { Readable } from "node:stream";
+import { ApolloServer, type ApolloServerPlugin, HeaderMap, type HTTPGraphQLRequest } from "@apollo/server";
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginLandingPageDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from "@apollo/server/plugin/disabled";
 import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin/landingPage/default";
-import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
 import { type Context, readViewer } from "../../graphql/context.js";
@@ -109,25 +109,41 @@ function createApollo(
 }
 
 function graphqlHandler(apollo: ApolloServer<DescribedContext>, { items }: GraphQLOptions) {
-  const handler = fastifyApolloHandler(apollo, {
-    context: async (request) => ({
-      viewer: request.facts.viewer!,
-      caller: callerOf(request),
-      loaders: createLoaders({ items }),
-      facts: request.facts,
-    }),
-  });
-  return async function graphql(this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
-    const body = await handler.call(this, request, reply);
-    if (reply.statusCode >= 400) request.facts.code ??= "BAD_REQUEST";
-    if (typeof body === "string" && String(reply.getHeader("content-type")).startsWith("text/html")) {
-      reply.header("content-security-policy", landingPagePolicy(body));
-    }
-    return body;
+  return async function graphql(request: FastifyRequest, reply: FastifyReply) {
+    const {
+      status = 200,
+      headers,
+      body,
+    } = await apollo.executeHTTPGraphQLRequest({
+      httpGraphQLRequest: toApolloRequest(request),
+      context: async () => ({
+        viewer: request.facts.viewer!,
+        caller: callerOf(request),
+        loaders: createLoaders({ items }),
+        facts: request.facts,
+      }),
+    });
+    reply.code(status);
+    for (const [name, value] of headers) reply.header(name, value);
+    if (status >= 400) request.facts.code ??= "BAD_REQUEST";
+    if (body.kind === "chunked") return reply.send(Readable.from(body.asyncIterator));
+    if (headers.get("content-type")?.startsWith("text/html"))
+      reply.header("content-security-policy", landingPagePolicy(body.string));
+    return body.string;
   };
 }
 
-/** Apollo's handler makes a URL of these (RFC 9112, 3.2). @throws a refusal */
+/** The request in the form that Apollo Server reads. */
+function toApolloRequest({ method, url, headers, body }: FastifyRequest): HTTPGraphQLRequest {
+  const map = new HeaderMap();
+  for (const name in headers) {
+    const value = headers[name];
+    if (value) map.set(name, Array.isArray(value) ? value.join(", ") : value);
+  }
+  return { method, headers: map, search: /^[^?#]*(\?[^#]*)/.exec(url)?.[1] ?? "", body };
+}
+
+/** The request's URL must be one (RFC 9112, 3.2). @throws a refusal */
 function checkUrl({ url, hostname, protocol }: FastifyRequest): void {
   if (!URL.canParse(url, `http://${hostname}/`)) throw refusal(400, "Send a valid Host header.");
   if (!URL.canParse(`${protocol}://${hostname}/`))
