@@ -89,7 +89,8 @@ function createFastify(
   const isTrusted = trustOf(trustedProxies);
   const server = fastify({
     loggerInstance: logger,
-    trustProxy: isTrusted,
+    // With no proxy to trust, Fastify reads no header that one would set.
+    trustProxy: trustedProxies.length > 0 && isTrusted,
     // logRequests writes one line for each request.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: (request) => requestIdOf(request, isTrusted),

@@ -61,15 +61,14 @@ export async function addGraphQL(server: FastifyInstance, options: GraphQLOption
     scope.setErrorHandler<Failure>((failure, request, reply) =>
       sendFailure(failure, formatError, request, reply),
     );
-    scope.addHook("onRequest", async (request) => checkUrl(request));
-    const { persistedDocuments, sessions } = options;
+    scope.addHook("onRequest", (request, _reply, done) => {
+      checkUrl(request);
+      done();
+    });
+    const { persistedDocuments } = options;
     if (persistedDocuments !== undefined) {
       scope.addHook("preHandler", async (request) => insertPersistedDocument(request, persistedDocuments));
     }
-    // Not in Apollo's context function: whatever that throws is a 500.
-    scope.addHook("preHandler", async (request) => {
-      request.facts.viewer = await readViewer(sessions, request.headers.authorization);
-    });
     scope.route({
       method: ["GET", "POST"],
       url: "/graphql",
@@ -108,8 +107,11 @@ function createApollo(
   });
 }
 
-function graphqlHandler(apollo: ApolloServer<DescribedContext>, { items }: GraphQLOptions) {
+function graphqlHandler(apollo: ApolloServer<DescribedContext>, { sessions, items }: GraphQLOptions) {
   return async function graphql(request: FastifyRequest, reply: FastifyReply) {
+    // Not in Apollo's context function: whatever that throws is a 500.
+    const viewer = await readViewer(sessions, request.headers.authorization);
+    request.facts.viewer = viewer;
     const {
       status = 200,
       headers,
@@ -117,7 +119,7 @@ function graphqlHandler(apollo: ApolloServer<DescribedContext>, { items }: Graph
     } = await apollo.executeHTTPGraphQLRequest({
       httpGraphQLRequest: toApolloRequest(request),
       context: async () => ({
-        viewer: request.facts.viewer!,
+        viewer,
         caller: callerOf(request),
         loaders: createLoaders({ items }),
         facts: request.facts,
