@@ -11,7 +11,7 @@ import type { GraphQLSchema } from "graphql";
 import { type Context, readViewer } from "../../graphql/context.js";
 import { createFormatError, httpHeadOf } from "../../graphql/format-error.js";
 import {
-  checkAnswerSize,
+  answerSizeLimit,
   documentLimits,
   MAX_ERRORS,
   MAX_TOKENS,
@@ -97,7 +97,7 @@ function createApollo(
     logger,
     formatError,
     plugins: [
-      requestLimits(maxAnswerBytes),
+      requestLimits(answerSizeLimit(schema, maxAnswerBytes)),
       errorHead,
       describeOperations(metrics),
       ApolloServerPluginCacheControlDisabled(),
@@ -173,13 +173,13 @@ function sendFailure(
 }
 
 /** The limits that depend on the variables. */
-function requestLimits(maxAnswerBytes: number): ApolloServerPlugin<Context> {
+function requestLimits(checkAnswerSize: ReturnType<typeof answerSizeLimit>): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
       return {
-        async didResolveOperation({ request: { variables = {} }, document, operation, schema }) {
+        async didResolveOperation({ request: { variables = {} }, document, operation }) {
           checkVariables(variables);
-          if (operation) checkAnswerSize(document, operation, schema, variables, maxAnswerBytes);
+          if (operation) checkAnswerSize(document, operation, variables);
         },
       };
     },
