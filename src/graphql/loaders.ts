@@ -24,9 +24,13 @@ export function createLoaders({ items }: { items: Items }): Loaders {
       },
       { cache: false },
     );
-  const brief = loaderOf(false);
-  const full = loaderOf(true);
+  // Most requests need none.
+  const loaders = new Map<boolean, ReturnType<typeof loaderOf>>();
   return {
-    itemsOf: (userId, { first, withDescription }) => (withDescription ? full : brief).load({ userId, first }),
+    itemsOf(userId, { first, withDescription }) {
+      const loader = loaders.get(withDescription) ?? loaderOf(withDescription);
+      loaders.set(withDescription, loader);
+      return loader.load({ userId, first });
+    },
   };
 }

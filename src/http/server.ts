@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import cors from "@fastify/cors";
-import helmet from "@fastify/helmet";
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -18,6 +17,7 @@ import { trustOf } from "./caller.js";
 import { type Failure, failureOf, isRefusal } from "./failures.js";
 import { refuseOtherMethods } from "./hooks/allowed-methods.js";
 import { refuseCompressedBodies } from "./hooks/compressed-bodies.js";
+import { defaultHeaders, type Hsts, type SetDefaultHeaders } from "./hooks/default-headers.js";
 import { drainOnClose } from "./hooks/draining.js";
 import { paceRefusals } from "./hooks/pacing.js";
 import { discardRefusedBodies } from "./hooks/refused-bodies.js";
@@ -36,8 +36,6 @@ const DRAIN_TIMEOUT = 10 * SECOND;
 /** The form of a request id that is taken from a proxy: short, and without characters that mean something to a log. */
 const REQUEST_ID = /^[\w.-]{1,128}$/;
 
-const CONTENT_POLICY = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] };
-
 export interface ServerOptions {
   logger: FastifyBaseLogger;
   /** Origins whose pages may read answers in a browser. */
@@ -46,8 +44,8 @@ export interface ServerOptions {
   trustedProxies: readonly string[];
   /** How long `close()` keeps accepting connections, in seconds. */
   shutdownDelay: number;
-  /** Strict-Transport-Security (RFC 6797); undefined: the header is not sent. */
-  hsts: { maxAge: number; includeSubDomains: boolean } | undefined;
+  /** Undefined: the header is not sent. */
+  hsts: Hsts | undefined;
   health: DatabaseHealth;
   metrics: Metrics;
 }
@@ -57,21 +55,24 @@ export interface ServerOptions {
  * `close()` finishes the requests in flight before it stops.
  */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
-  const server = createFastify(options);
+  const setHeaders = defaultHeaders(options.hsts);
+  const server = createFastify(options, setHeaders);
   logRequests(server, options.metrics);
   drainOnClose(server, {
     delay: options.shutdownDelay * SECOND,
     timeout: DRAIN_TIMEOUT,
     onTimeout: () => options.logger.warn("stopping with requests still in flight"),
   });
-  await addSecurityHeaders(server, options);
+  server.addHook("onRequest", (request, reply, done) => {
+    setHeaders(request, reply);
+    done();
+  });
   await addCors(server, options.corsOrigins);
   refuseOtherMethods(server);
   refuseRepeatedHeaders(server);
   refuseCompressedBodies(server);
   paceRefusals(server);
   discardRefusedBodies(server);
-  addDefaultHeaders(server);
   server.setErrorHandler<Failure>((thrown, request, reply) =>
     sendFailure(failureOf(thrown, options.health), request, reply),
   );
@@ -81,11 +82,15 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   return server;
 }
 
-function createFastify({ logger, trustedProxies, metrics }: ServerOptions): FastifyInstance {
+function createFastify(
+  { logger, trustedProxies, metrics }: ServerOptions,
+  setHeaders: SetDefaultHeaders,
+): FastifyInstance {
   const isTrusted = trustOf(trustedProxies);
   const server = fastify({
     loggerInstance: logger,
-    trustProxy: isTrusted,
+    // With no proxy to trust, Fastify reads no header that one would set.
+    trustProxy: trustedProxies.length > 0 && isTrusted,
     // logRequests writes one line for each request.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: (request) => requestIdOf(request, isTrusted),
@@ -98,7 +103,11 @@ function createFastify({ logger, trustedProxies, metrics }: ServerOptions): Fast
     keepAliveTimeout: 5 * SECOND,
     // By default Node checks the timeouts only every 30 seconds.
     http: { maxHeaderSize: HEADER_LIMIT, headersTimeout: 8 * SECOND, connectionsCheckingInterval: SECOND },
-    frameworkErrors: (_error, request, reply) => sendMalformedPath(request, reply as FastifyReply),
+    // For a path that the router cannot decode. Its own answer would quote the path, and no hook runs for it.
+    frameworkErrors: (_error, request, reply) => {
+      setHeaders(request, reply as FastifyReply);
+      sendMalformedPath(request, reply as FastifyReply);
+    },
   });
   server.removeContentTypeParser("text/plain");
   server.server.maxConnections = MAX_CONNECTIONS;
@@ -117,26 +126,10 @@ function requestIdOf(
   return isUsable ? id : randomUUID();
 }
 
-/** The router's own answer would quote the path. No hook runs for it, so the headers are set here. */
 function sendMalformedPath(request: FastifyRequest, reply: FastifyReply): void {
   request.facts = {};
   reply.raw.once("close", () => logRequest(request, reply, reply.elapsedTime));
-  reply
-    .code(400)
-    .headers({
-      "content-security-policy": "default-src 'none';frame-ancestors 'none'",
-      "x-content-type-options": "nosniff",
-      "cache-control": "no-store",
-      "x-request-id": request.id,
-    })
-    .send({ error: "The path is malformed." });
-}
-
-async function addSecurityHeaders(server: FastifyInstance, { hsts }: ServerOptions): Promise<void> {
-  await server.register(helmet, {
-    strictTransportSecurity: hsts ?? false,
-    contentSecurityPolicy: { useDefaults: false, directives: CONTENT_POLICY },
-  });
+  reply.code(400).send({ error: "The path is malformed." });
 }
 
 async function addCors(server: FastifyInstance, origins: readonly string[]): Promise<void> {
@@ -146,13 +139,6 @@ async function addCors(server: FastifyInstance, origins: readonly string[]): Pro
     methods: ["GET", "POST"],
     exposedHeaders: ["WWW-Authenticate", "Retry-After", "X-Request-Id"],
     maxAge: 600,
-  });
-}
-
-function addDefaultHeaders(server: FastifyInstance): void {
-  server.addHook("onSend", async (request, reply) => {
-    reply.header("x-request-id", request.id);
-    if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
   });
 }
 

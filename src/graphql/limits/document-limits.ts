@@ -9,7 +9,7 @@ import {
   type ValidationRule,
   visit,
 } from "graphql";
-import { selectionSizes } from "./selection-size.js";
+import { type CoercedVariables, selectionSizes } from "./selection-size.js";
 
 /** The most tokens of a document: the parser's `maxTokens`. */
 export const MAX_TOKENS = 1000;
@@ -49,29 +49,45 @@ export const documentLimits: ValidationRule = (context): ASTVisitor => ({
 });
 
 /**
- * Rejects an operation whose answer could be too large with these variables, before anything runs. Variables of the
- * wrong type are left to the execution, which rejects them.
+ * Returns a function that rejects an operation whose answer could be too large with these variables, before anything
+ * runs. Variables of the wrong type are left to the execution, which rejects them. An operation whose answer is small
+ * enough with all variables is measured once.
  * @param maxBytes the limit of the answer
- * @throws GraphQLError GRAPHQL_VALIDATION_FAILED
  */
-export function checkAnswerSize(
-  document: DocumentNode,
-  operation: OperationDefinitionNode,
-  schema: GraphQLSchema,
-  variables: Readonly<Record<string, unknown>>,
-  maxBytes: number,
-): void {
-  const definitions = operation.variableDefinitions ?? [];
-  const { coerced } = getVariableValues(schema, definitions, variables, { maxErrors: MAX_ERRORS });
-  if (coerced === undefined) return;
-  const sizeOf = selectionSizes(document, schema, coerced);
-  const size = sizeOf(operation.selectionSet, schema.getRootType(operation.operation) ?? undefined);
-  if (size.values > MAX_VALUES)
-    throw tooLarge(
-      `The document has more than ${MAX_VALUES} values in its answer, by the pages it asks for.`,
-    );
-  if (size.bytes > maxBytes)
-    throw tooLarge(`The answer could take more than ${maxBytes} bytes: ask for fewer items or fields.`);
+export function answerSizeLimit(schema: GraphQLSchema, maxBytes: number) {
+  const alwaysFits = new WeakMap<OperationDefinitionNode, boolean>();
+
+  function problemWith(
+    document: DocumentNode,
+    { operation, selectionSet }: OperationDefinitionNode,
+    variables?: CoercedVariables,
+  ): string | undefined {
+    const sizeOf = selectionSizes(document, schema, variables);
+    const size = sizeOf(selectionSet, schema.getRootType(operation) ?? undefined);
+    if (size.values > MAX_VALUES)
+      return `The document has more than ${MAX_VALUES} values in its answer, by the pages it asks for.`;
+    if (size.bytes > maxBytes)
+      return `The answer could take more than ${maxBytes} bytes: ask for fewer items or fields.`;
+    return undefined;
+  }
+
+  /** @throws GraphQLError GRAPHQL_VALIDATION_FAILED */
+  return (
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    variables: Readonly<Record<string, unknown>>,
+  ): void => {
+    let fits = alwaysFits.get(operation);
+    if (fits === undefined) {
+      fits = problemWith(document, operation) === undefined;
+      alwaysFits.set(operation, fits);
+    }
+    if (fits) return;
+    const definitions = operation.variableDefinitions ?? [];
+    const { coerced } = getVariableValues(schema, definitions, variables, { maxErrors: MAX_ERRORS });
+    const problem = coerced && problemWith(document, operation, coerced);
+    if (problem !== undefined) throw tooLarge(problem);
+  };
 }
 
 function tooLarge(message: string): GraphQLError {

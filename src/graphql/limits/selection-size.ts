@@ -5,7 +5,6 @@ import {
   type GraphQLField,
   type GraphQLObjectType,
   type GraphQLSchema,
-  getArgumentValues,
   getNamedType,
   isLeafType,
   isObjectType,
@@ -14,6 +13,7 @@ import {
   type SelectionSetNode,
   TypeMetaFieldDef,
   TypeNameMetaFieldDef,
+  valueFromAST,
 } from "graphql";
 import { MAX_PAGE } from "../connection.js";
 import { isOncePerRequest } from "../once-per-request.js";
@@ -48,7 +48,7 @@ export function fragmentsOf(document: DocumentNode): Map<string, FragmentDefinit
 /**
  * Returns a function that measures a selection set of the document, given its type. Each fragment is measured once,
  * however often it is spread.
- * @param variables for page sizes that variables set; undefined: a page counts as one object
+ * @param variables for page sizes that variables set; undefined: such a page counts with the most objects it can have
  */
 export function selectionSizes(document: DocumentNode, schema: GraphQLSchema, variables?: CoercedVariables) {
   const fragments = fragmentsOf(document);
@@ -138,16 +138,17 @@ function countOf(
   definition: GraphQLField<unknown, unknown>,
   variables: CoercedVariables | undefined,
 ): number {
-  if (!definition.args.some(({ name }) => name === "first")) return maxItemsOf(definition);
-  if (variables === undefined) return 1;
-  try {
-    const size = Number(getArgumentValues(definition, field, variables)["first"]);
-    // The field rejects any other size, and returns nothing.
-    return size >= 1 && size <= MAX_PAGE ? size : 1;
-  } catch {
-    // The execution rejects the argument too.
-    return 1;
-  }
+  const first = definition.args.find(({ name }) => name === "first");
+  if (first === undefined) return maxItemsOf(definition);
+  const value = field.arguments?.find(({ name }) => name.value === "first")?.value;
+  let given: unknown;
+  if (value?.kind !== Kind.VARIABLE) given = valueFromAST(value, first.type);
+  else if (variables === undefined) given = MAX_PAGE;
+  // Every JavaScript object inherits properties, such as `constructor`.
+  else if (Object.hasOwn(variables, value.name.value)) given = variables[value.name.value];
+  const size = Number(given === undefined ? first.defaultValue : given);
+  // The field rejects any other size, and returns nothing.
+  return size >= 1 && size <= MAX_PAGE ? size : 1;
 }
 
 function objectType(schema: GraphQLSchema, name: string): GraphQLObjectType | undefined {

@@ -19,17 +19,16 @@ export function describeOperations(metrics: Metrics): ApolloServerPlugin<Describ
       const startedAt = performance.now();
       return {
         async willSendResponse({ operation, document, errors = [], contextValue, response: { body } }) {
-          const roots = operation && document ? rootFields(operation, document) : [];
+          const { facts } = contextValue;
+          const roots = operation && document && rootFieldsOf(operation, document);
+          if (roots !== undefined) facts.operation = roots.join(" ");
           const { code, reason, errorId } =
             (body.kind === "single" ? body.singleResult.errors?.[0]?.extensions : undefined) ?? {};
-          const failed = [...new Set(errors.flatMap(fieldNames))];
-          Object.assign(contextValue.facts, {
-            ...(operation && { operation: roots.join(" ") }),
-            ...(code !== undefined && { code, reason, errorId }),
-            ...(failed.length > 0 && { fields: failed }),
-          });
+          if (code !== undefined) Object.assign(facts, { code, reason, errorId });
+          const failed = new Set(errors.flatMap(fieldNames));
+          if (failed.size > 0) facts.fields = [...failed];
           metrics.graphqlRequestAnswered(
-            operation === undefined ? "invalid" : roots.length === 1 ? roots[0]! : "several",
+            roots === undefined ? "invalid" : roots.length === 1 ? roots[0]! : "several",
             code === undefined ? "OK" : String(code),
             (performance.now() - startedAt) / SECOND,
           );
@@ -39,9 +38,16 @@ export function describeOperations(metrics: Metrics): ApolloServerPlugin<Describ
   };
 }
 
-function rootFields({ selectionSet }: OperationDefinitionNode, document: DocumentNode): string[] {
+/** Of operations in the document store. */
+const knownRootFields = new WeakMap<OperationDefinitionNode, string[]>();
+
+function rootFieldsOf(operation: OperationDefinitionNode, document: DocumentNode): string[] {
+  const known = knownRootFields.get(operation);
+  if (known !== undefined) return known;
   const fragments = fragmentsOf(document);
-  return [...selectedFields(selectionSet, (name) => fragments.get(name))];
+  const roots = [...selectedFields(operation.selectionSet, (name) => fragments.get(name))];
+  knownRootFields.set(operation, roots);
+  return roots;
 }
 
 /** The fields of an error with a path. They were executed, so their names are in the schema. */

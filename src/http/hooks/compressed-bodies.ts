@@ -6,10 +6,12 @@ import { refusal } from "../failures.js";
  * and the header names the encoding to send instead (RFC 9110, 15.5.16).
  */
 export function refuseCompressedBodies(server: FastifyInstance): void {
-  server.addHook("onRequest", async ({ headers }, reply) => {
-    if ((headers["content-encoding"] ?? "identity").toLowerCase() === "identity") return;
+  server.addHook("onRequest", ({ headers }, reply, done) => {
+    const isCompressed = (headers["content-encoding"] ?? "identity").toLowerCase() !== "identity";
     // A proxy calls `/forward-auth` with the client's headers and no body.
-    if (headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0) return;
+    const hasBody =
+      headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;
+    if (!isCompressed || !hasBody) return done();
     // The body is not read.
     reply.headers({ "accept-encoding": "identity", connection: "close" });
     throw refusal(415, "Send the body without a Content-Encoding.");

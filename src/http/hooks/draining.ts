@@ -40,8 +40,9 @@ export function drainOnClose(server: FastifyInstance, { delay, timeout, onTimeou
     socket.once("close", () => sockets.delete(socket));
   });
   server.decorate("draining", false);
-  server.addHook("onSend", async (_request, reply) => {
+  server.addHook("onSend", (_request, reply, _payload, done) => {
     if (server.draining) reply.header("connection", "close");
+    done();
   });
   server.addHook("preClose", async () => {
     server.draining = true;

@@ -14,10 +14,11 @@ const LONGEST_WAIT = 5 * SECOND;
  */
 export function paceRefusals(server: FastifyInstance): void {
   let next = 0;
-  server.addHook("onSend", async (request, reply) => {
-    if ((reply.statusCode !== 429 && reply.statusCode !== 503) || isProbe(request)) return;
+  server.addHook("onSend", (request, reply, _payload, done) => {
+    if ((reply.statusCode !== 429 && reply.statusCode !== 503) || isProbe(request)) return done();
     const now = performance.now();
     next = Math.min(Math.max(now, next + SECOND / RATE), now + LONGEST_WAIT);
-    await setTimeout(next - now);
+    // Fastify waits for a promise, and handles what is thrown after it.
+    return setTimeout(next - now);
   });
 }

@@ -41,9 +41,8 @@ export function logRequests(server: FastifyInstance, metrics: Metrics): void {
     const startedAt = performance.now();
     reply.raw.once("close", () => {
       const milliseconds = performance.now() - startedAt;
-      const route = request.routeOptions.url ?? "none";
       metrics.httpRequestAnswered(
-        route,
+        request.routeOptions.url ?? "none",
         reply.raw.writableFinished ? reply.statusCode : "aborted",
         milliseconds / SECOND,
       );
@@ -56,15 +55,16 @@ export function logRequests(server: FastifyInstance, metrics: Metrics): void {
 /** Logs a request. It logs the route instead of the path, which can hold a token. */
 export function logRequest(request: FastifyRequest, reply: FastifyReply, milliseconds: number): void {
   const { viewer, ...facts } = request.facts;
+  const { url } = request.routeOptions;
   const line = {
     method: request.method,
-    path: request.routeOptions?.url ?? "(unknown)",
+    path: url ?? "(unknown)",
     status: reply.raw.writableFinished ? reply.statusCode : "aborted",
     ms: Math.round(milliseconds * 10) / 10,
     ip: addressOf(request),
     ...(viewer?.kind === "user" && { userId: viewer.user.id, sessionId: viewer.sessionId }),
     ...facts,
   };
-  if (isProbe(request)) request.log.debug(line, "request");
+  if (PROBES.includes(url)) request.log.debug(line, "request");
   else request.log.info(line, "request");
 }

@@ -1,17 +1,17 @@
-import { ApolloServer, type ApolloServerPlugin } from "@apollo/server";
+import { Readable } from "node:stream";
+import { ApolloServer, type ApolloServerPlugin, HeaderMap, type HTTPGraphQLRequest } from "@apollo/server";
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginLandingPageDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from "@apollo/server/plugin/disabled";
 import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin/landingPage/default";
-import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
 import { type Context, readViewer } from "../../graphql/context.js";
 import { createFormatError, httpHeadOf } from "../../graphql/format-error.js";
 import {
-  checkAnswerSize,
+  answerSizeLimit,
   documentLimits,
   MAX_ERRORS,
   MAX_TOKENS,
@@ -61,15 +61,14 @@ export async function addGraphQL(server: FastifyInstance, options: GraphQLOption
     scope.setErrorHandler<Failure>((failure, request, reply) =>
       sendFailure(failure, formatError, request, reply),
     );
-    scope.addHook("onRequest", async (request) => checkUrl(request));
-    const { persistedDocuments, sessions } = options;
+    scope.addHook("onRequest", (request, _reply, done) => {
+      checkUrl(request);
+      done();
+    });
+    const { persistedDocuments } = options;
     if (persistedDocuments !== undefined) {
       scope.addHook("preHandler", async (request) => insertPersistedDocument(request, persistedDocuments));
     }
-    // Not in Apollo's context function: whatever that throws is a 500.
-    scope.addHook("preHandler", async (request) => {
-      request.facts.viewer = await readViewer(sessions, request.headers.authorization);
-    });
     scope.route({
       method: ["GET", "POST"],
       url: "/graphql",
@@ -98,7 +97,7 @@ function createApollo(
     logger,
     formatError,
     plugins: [
-      requestLimits(maxAnswerBytes),
+      requestLimits(answerSizeLimit(schema, maxAnswerBytes)),
       errorHead,
       describeOperations(metrics),
       ApolloServerPluginCacheControlDisabled(),
@@ -108,26 +107,45 @@ function createApollo(
   });
 }
 
-function graphqlHandler(apollo: ApolloServer<DescribedContext>, { items }: GraphQLOptions) {
-  const handler = fastifyApolloHandler(apollo, {
-    context: async (request) => ({
-      viewer: request.facts.viewer!,
-      caller: callerOf(request),
-      loaders: createLoaders({ items }),
-      facts: request.facts,
-    }),
-  });
-  return async function graphql(this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
-    const body = await handler.call(this, request, reply);
-    if (reply.statusCode >= 400) request.facts.code ??= "BAD_REQUEST";
-    if (typeof body === "string" && String(reply.getHeader("content-type")).startsWith("text/html")) {
-      reply.header("content-security-policy", landingPagePolicy(body));
-    }
-    return body;
+function graphqlHandler(apollo: ApolloServer<DescribedContext>, { sessions, items }: GraphQLOptions) {
+  return async function graphql(request: FastifyRequest, reply: FastifyReply) {
+    // Not in Apollo's context function: whatever that throws is a 500.
+    const viewer = await readViewer(sessions, request.headers.authorization);
+    request.facts.viewer = viewer;
+    const {
+      status = 200,
+      headers,
+      body,
+    } = await apollo.executeHTTPGraphQLRequest({
+      httpGraphQLRequest: toApolloRequest(request),
+      context: async () => ({
+        viewer,
+        caller: callerOf(request),
+        loaders: createLoaders({ items }),
+        facts: request.facts,
+      }),
+    });
+    reply.code(status);
+    for (const [name, value] of headers) reply.header(name, value);
+    if (status >= 400) request.facts.code ??= "BAD_REQUEST";
+    if (body.kind === "chunked") return reply.send(Readable.from(body.asyncIterator));
+    if (headers.get("content-type")?.startsWith("text/html"))
+      reply.header("content-security-policy", landingPagePolicy(body.string));
+    return body.string;
   };
 }
 
-/** Apollo's handler makes a URL of these (RFC 9112, 3.2). @throws a refusal */
+/** The request in the form that Apollo Server reads. */
+function toApolloRequest({ method, url, headers, body }: FastifyRequest): HTTPGraphQLRequest {
+  const map = new HeaderMap();
+  for (const name in headers) {
+    const value = headers[name];
+    if (value) map.set(name, Array.isArray(value) ? value.join(", ") : value);
+  }
+  return { method, headers: map, search: /^[^?#]*(\?[^#]*)/.exec(url)?.[1] ?? "", body };
+}
+
+/** The request's URL must be one (RFC 9112, 3.2). @throws a refusal */
 function checkUrl({ url, hostname, protocol }: FastifyRequest): void {
   if (!URL.canParse(url, `http://${hostname}/`)) throw refusal(400, "Send a valid Host header.");
   if (!URL.canParse(`${protocol}://${hostname}/`))
@@ -155,13 +173,13 @@ function sendFailure(
 }
 
 /** The limits that depend on the variables. */
-function requestLimits(maxAnswerBytes: number): ApolloServerPlugin<Context> {
+function requestLimits(checkAnswerSize: ReturnType<typeof answerSizeLimit>): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
       return {
-        async didResolveOperation({ request: { variables = {} }, document, operation, schema }) {
+        async didResolveOperation({ request: { variables = {} }, document, operation }) {
           checkVariables(variables);
-          if (operation) checkAnswerSize(document, operation, schema, variables, maxAnswerBytes);
+          if (operation) checkAnswerSize(document, operation, variables);
         },
       };
     },

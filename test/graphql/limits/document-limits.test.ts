@@ -207,6 +207,111 @@ describe("a document over a limit is refused with one error that names the limit
   });
 });
 
+// The first request has the document parsed, validated and measured; the next ones find it in the store.
+describe("a remembered document keeps its limits (row 61)", () => {
+  const VALUES = "The document has more than 20000 values in its answer, by the pages it asks for.";
+  const BYTES = "The answer could take more than 2097152 bytes: ask for fewer items or fields.";
+  const passes = { status: 401, errors: [{ extensions: { code: "UNAUTHENTICATED" } }] };
+  const refused = (message: string) => REFUSED("GRAPHQL_VALIDATION_FAILED", message);
+
+  test.each<[string, string, object, object, string]>([
+    [
+      "pages within pages",
+      "query($n:Int){users(first:$n){nodes{items(first:$n){id title}}}}",
+      { n: 10 },
+      { n: 100 },
+      VALUES,
+    ],
+    [
+      "only the inner page in a variable",
+      "query($n:Int){users(first:100){nodes{items(first:$n){id title}}}}",
+      { n: 10 },
+      { n: 100 },
+      VALUES,
+    ],
+    [
+      "a variable's default",
+      "query($n:Int=100){users(first:$n){nodes{items(first:$n){id title}}}}",
+      { n: 10 },
+      {},
+      VALUES,
+    ],
+    [
+      "a page in a fragment",
+      "query($n:Int){users(first:100){nodes{...f}}}fragment f on User{items(first:$n){id title}}",
+      { n: 1 },
+      { n: 100 },
+      VALUES,
+    ],
+    ["bytes", "query($n:Int){myItems(first:$n){a:description b:description}}", { n: 60 }, { n: 90 }, BYTES],
+  ])("with other variables: %s", async (_what, query, few, many, message) => {
+    for (const [variables, expected] of [
+      [few, passes],
+      [many, refused(message)],
+      [few, passes],
+      [many, refused(message)],
+    ] as const) {
+      expect(await app.post({ query, variables })).toMatchObject(expected);
+    }
+    // And when the first variables that are seen are too many.
+    const again = `${query} `;
+    expect(await app.post({ query: again, variables: many })).toMatchObject(refused(message));
+    expect(await app.post({ query: again, variables: few })).toMatchObject(passes);
+  });
+
+  test("with variables of the wrong type, which the execution refuses", async () => {
+    const query = "query($n:Int){users(first:$n){nodes{items(first:$n){id title}}}}#types";
+    const wrong = { status: 400, errors: [{ extensions: { code: "BAD_USER_INPUT" } }] };
+    for (const [variables, expected] of [
+      [{ n: "100" }, wrong],
+      [{ n: 100 }, refused(VALUES)],
+      [{ n: "100" }, wrong],
+    ] as const) {
+      expect(await app.post({ query, variables })).toMatchObject(expected);
+    }
+  });
+
+  test("for each of its operations", async () => {
+    const query = `query small{myItems(first:1){id}}
+      query large{users(first:100){nodes{items(first:100){id title}}}}`;
+    for (let n = 0; n < 2; n++) {
+      expect(await app.post({ query, operationName: "small" })).toMatchObject(passes);
+      expect(await app.post({ query, operationName: "large" })).toMatchObject(refused(VALUES));
+    }
+  });
+
+  test.each([
+    ["its pages", "{users(first:100){nodes{items(first:100){id title}}}}", VALUES],
+    ["its text", "{a:myItems(first:100){description} b:myItems(first:100){description}}", BYTES],
+    ["its root fields", `{${many(21, () => "me{id}")}}`, "The document has more than 20 root fields."],
+    ["its fields", "{m}", 'Cannot query field "m" on type "Query". Did you mean "me"?'],
+  ])("for %s, which no variable changes", async (_what, query, message) => {
+    for (let n = 0; n < 3; n++) expect(await app.post({ query })).toMatchObject(refused(message));
+  });
+
+  test("and its variables their own", async () => {
+    const query = "query($search:String){users(search:$search){nodes{id}}}";
+    const tooMany = { search: Array(101).fill("a") };
+    for (const [variables, expected] of [
+      [{ search: "a" }, passes],
+      [tooMany, { status: 400, errors: [{ extensions: { code: "BAD_USER_INPUT" } }] }],
+      [{ search: "a" }, passes],
+    ] as const) {
+      expect(await app.post({ query, variables })).toMatchObject(expected);
+    }
+  });
+
+  test("and its fields their guard", async () => {
+    await app.createUser("remembered");
+    const { accessToken: token } = await app.login("remembered");
+    const query = "{me{username}} ";
+    for (let n = 0; n < 2; n++) {
+      expect((await app.post({ query }, { token })).data).toEqual({ me: { username: "remembered" } });
+      expect(await app.post({ query })).toMatchObject(passes);
+    }
+  });
+});
+
 describe("a document within the limits passes", () => {
   test.each([
     ["the introspection query", getIntrospectionQuery()],
