@@ -1,11 +1,11 @@
 import { writeFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { systemClock } from "../../src/clock.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES, newSqliteFile } from "../support/databases.js";
 import { hold } from "../support/held.js";
-import { LOGIN, LOGOUT, ME, REFRESH, UPDATE_PROFILE } from "../support/operations.js";
+import { LOGIN, LOGOUT, ME, MY_SESSIONS, REFRESH, UPDATE_PROFILE } from "../support/operations.js";
 import { startMain } from "../support/program.js";
 import { type Server, startServer } from "../support/server.js";
 import { connectToEach, linesOf, startWorkers, untilListening } from "../support/workers.js";
@@ -14,6 +14,65 @@ const METRICS_TOKEN = "a-token-of-the-tests-of-32-bytes-or-more";
 const METRICS = { authorization: `Bearer ${METRICS_TOKEN}` };
 /** The same issuer as makeApp(). */
 const ENV = { PUBLIC_URL: "http://localhost:4000", METRICS_TOKEN };
+
+describe.each(DATABASES)("two workers on %s, as one service,", (database) => {
+  let app: App;
+  let server: Server;
+  let workers: Awaited<ReturnType<typeof startWorkers>>["workers"];
+  beforeAll(async () => {
+    app = await makeApp({ database, clock: systemClock });
+    await app.createUser("alice");
+    ({ server, workers } = await startWorkers(app.databaseUrl, ENV));
+  });
+  afterAll(async () => {
+    await server?.end("SIGKILL");
+    await app.close();
+  });
+
+  test("share sessions and signing keys", async () => {
+    const [one, other] = workers;
+    const credentials = { username: "alice", password: PASSWORD };
+    const { data } = await one.send(LOGIN, credentials);
+    const token = data!.login.accessToken;
+    const me = async () => Promise.all(workers.map(async (worker) => worker.send(ME, {}, { token })));
+    expect((await me()).map(({ status }) => status)).toEqual([200, 200]);
+    expect((await other.send(LOGOUT, {}, { token })).data).toEqual({ logout: true });
+    for (const { status, errors } of await me())
+      expect([status, errors?.[0]?.extensions?.["reason"]]).toEqual([401, "SESSION_REVOKED"]);
+
+    const keys = await Promise.all(workers.map((worker) => worker.get("/.well-known/jwks.json")));
+    expect(keys[0]!.text).toBe(keys[1]!.text);
+  });
+
+  test("count attempts together", async () => {
+    const { data } = await workers[0].send(LOGIN, { username: "alice", password: PASSWORD });
+    const token = data!.login.accessToken;
+    const statuses: number[] = [];
+    for (let n = 0; n < 22; n++) {
+      const input = { fullName: `Alice ${n}` };
+      statuses.push((await workers[n % 2]!.send(UPDATE_PROFILE, { input }, { token })).status);
+    }
+    // 20 changes an hour.
+    expect(statuses).toEqual([...Array(20).fill(200), 429, 429]);
+  });
+
+  test("report the metrics of both at each", async () => {
+    const [one, other] = workers;
+    await one.send(MY_SESSIONS, {});
+    for (let n = 0; n < 2; n++) await other.send(MY_SESSIONS, {});
+    for (const worker of workers) {
+      const { text } = await worker.get("/metrics", METRICS);
+      expect(text).toContain(
+        'latchkey_graphql_requests_total{operation="mySessions",code="UNAUTHENTICATED"} 3\n',
+      );
+      expect(text).toContain('latchkey_graphql_request_duration_seconds_count{operation="mySessions"} 3\n');
+      expect(text).toContain("latchkey_outbox_emails 0\n");
+      expect(text).toContain("latchkey_password_queue_length 0\n");
+      expect(text.match(/^# TYPE latchkey_outbox_emails /gm)).toHaveLength(1);
+      expect(text).toMatch(/^latchkey_event_loop_delay_max_seconds [\d.e-]+$/m);
+    }
+  });
+});
 
 describe.each(DATABASES)("two workers on %s", (database) => {
   let app: App;
@@ -32,51 +91,6 @@ describe.each(DATABASES)("two workers on %s", (database) => {
     server = started.server;
     return started;
   }
-
-  test("share sessions and signing keys", async () => {
-    const { workers } = await start();
-    const [one, other] = workers;
-    const credentials = { username: "alice", password: PASSWORD };
-    const { data } = await one.send(LOGIN, credentials);
-    const token = data!.login.accessToken;
-    const me = async () => Promise.all(workers.map(async (worker) => worker.send(ME, {}, { token })));
-    expect((await me()).map(({ status }) => status)).toEqual([200, 200]);
-    expect((await other.send(LOGOUT, {}, { token })).data).toEqual({ logout: true });
-    for (const { status, errors } of await me())
-      expect([status, errors?.[0]?.extensions?.["reason"]]).toEqual([401, "SESSION_REVOKED"]);
-
-    const keys = await Promise.all(workers.map((worker) => worker.get("/.well-known/jwks.json")));
-    expect(keys[0]!.text).toBe(keys[1]!.text);
-  });
-
-  test("count attempts together", async () => {
-    const { workers } = await start();
-    const { data } = await workers[0].send(LOGIN, { username: "alice", password: PASSWORD });
-    const token = data!.login.accessToken;
-    const statuses: number[] = [];
-    for (let n = 0; n < 22; n++) {
-      const input = { fullName: `Alice ${n}` };
-      statuses.push((await workers[n % 2]!.send(UPDATE_PROFILE, { input }, { token })).status);
-    }
-    // 20 changes an hour.
-    expect(statuses).toEqual([...Array(20).fill(200), 429, 429]);
-  });
-
-  test("report the metrics of both at each", async () => {
-    const { workers } = await start();
-    const [one, other] = workers;
-    await one.send(ME, {});
-    for (let n = 0; n < 2; n++) await other.send(ME, {});
-    for (const worker of workers) {
-      const { text } = await worker.get("/metrics", METRICS);
-      expect(text).toContain('latchkey_graphql_requests_total{operation="me",code="UNAUTHENTICATED"} 3\n');
-      expect(text).toContain('latchkey_graphql_request_duration_seconds_count{operation="me"} 3\n');
-      expect(text).toContain("latchkey_outbox_emails 0\n");
-      expect(text).toContain("latchkey_password_queue_length 0\n");
-      expect(text.match(/^# TYPE latchkey_outbox_emails /gm)).toHaveLength(1);
-      expect(text).toMatch(/^latchkey_event_loop_delay_max_seconds [\d.e-]+$/m);
-    }
-  });
 
   test("drain the requests in flight at both when the program is stopped", async () => {
     const { server, workers } = await start();
