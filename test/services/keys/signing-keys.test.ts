@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, test } from "@jest/globals";
 import { decodeProtectedHeader, jwtVerify } from "jose";
+import { sql } from "kysely";
 import { MINUTE } from "../../../src/clock.js";
 import { makeApp } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
@@ -53,6 +54,14 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
       await app.close();
     },
   );
+
+  test("a failure to read the keys is not kept by caches", async () => {
+    const app = await makeApp({ database });
+    await sql`alter table signing_keys rename to gone`.execute(app.latchkey.db);
+    const { status, headers } = await app.request("/.well-known/jwks.json");
+    expect([status, headers.get("cache-control")]).toEqual([500, "no-store"]);
+    await app.close();
+  });
 
   test("with HS256 the key is the bytes of SECRET_KEY, and no key is published", async () => {
     const app = await makeApp({ database, env: { ALGORITHM: "HS256" } });
