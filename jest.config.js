@@ -11,7 +11,7 @@ export default {
   globalSetup: "<rootDir>/test/support/global-setup.ts",
   globalTeardown: "<rootDir>/test/support/global-teardown.ts",
   // Many tests wait: with as many as there are cores, some of them idle.
-  maxWorkers: 4,
+  maxWorkers: 3,
   // Also keeps Jest from running files in its own process, where a watched file would be loaded only once.
   workerIdleMemoryLimit: "1GB",
   testTimeout: 60_000,

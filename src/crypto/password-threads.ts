@@ -6,7 +6,7 @@ const FILE = new URL(`./password-worker${extname(import.meta.url)}`, import.meta
 
 /**
  * The worker threads that hash, check and rate passwords, so that reading a token never waits behind a password. They
- * have the lowest priority: every core can hash, and still answers requests first. They start at the first use: most of the
+ * have a lower priority: every core can hash, and still answers requests first. They start at the first use: most of the
  * operator's commands need none.
  */
 export class PasswordThreads {
@@ -45,9 +45,12 @@ async function startPool(threads: number): Promise<Piscina> {
   const { Piscina } = await import("piscina");
   return new Piscina({
     filename: FILE,
-    minThreads: threads,
+    // Each starts when all others are busy, and stays.
+    minThreads: 1,
     maxThreads: threads,
-    niceIncrement: 19,
+    idleTimeout: Number.POSITIVE_INFINITY,
+    // Not the lowest priority: beside other programs that use all cores, a password would then take minutes.
+    niceIncrement: 10,
     // The next task while no thread is free would otherwise go to the end of the queue, each time.
     stricterFIFO: true,
     // A worker waiting on Atomics cannot be stopped quickly.

@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { DATABASES, emptyDatabaseUrl } from "../support/databases.js";
 import { fuzz } from "./generated-requests.ts";
 
-const COUNT = { sqlite: 2_000, postgres: 500 };
+const COUNT = { sqlite: 1_000, postgres: 300 };
 
 /** `npm run fuzz` sends 50,000. */
 describe.each(DATABASES)("generated requests on %s (row 67)", (database) => {

@@ -7,7 +7,7 @@ import { DATABASES } from "../support/databases.js";
 import { ME, MY_SESSIONS, REFRESH } from "../support/operations.js";
 import { type Server, startServer } from "../support/server.js";
 
-const ROUNDS = 50;
+const ROUNDS = 25;
 /** How long after a refresh was sent the process is killed, in milliseconds. */
 const MOMENTS = [0, 2, 4, 8];
 const makeApp = closingAfterEach();
