@@ -15,6 +15,10 @@ export interface AccessTokenClaims {
   jti: string;
   iat: number;
   exp: number;
+  /** When the user last proved who they are. */
+  auth_time: number;
+  /** How, by the names of RFC 8176. */
+  amr: readonly string[];
   roles: string[];
 }
 
@@ -73,7 +77,7 @@ export class AccessTokens {
    * @returns the token, and when it expires in epoch milliseconds
    */
   async issue(
-    claims: Pick<AccessTokenClaims, "sub" | "sid" | "jti" | "roles">,
+    claims: Pick<AccessTokenClaims, "sub" | "sid" | "jti" | "auth_time" | "amr" | "roles">,
     notAfter: number,
   ): Promise<{ token: string; expiresAt: number; expiresIn: number }> {
     const { issuer, audience, lifetimeSeconds } = this.deps;
@@ -143,7 +147,7 @@ export class AccessTokens {
 }
 
 function toClaims(payload: Record<string, unknown>): AccessTokenClaims | undefined {
-  const { iss, aud, sub, sid, jti, iat, exp, roles } = payload;
+  const { iss, aud, sub, sid, jti, iat, exp, auth_time, amr, roles } = payload;
   const fits =
     typeof iss === "string" &&
     typeof aud === "string" &&
@@ -155,9 +159,15 @@ function toClaims(payload: Record<string, unknown>): AccessTokenClaims | undefin
     typeof exp === "number" &&
     Number.isSafeInteger(iat) &&
     Number.isSafeInteger(exp) &&
-    Array.isArray(roles) &&
-    roles.every((role) => typeof role === "string");
-  return fits ? { iss, aud, sub, sid, jti, iat, exp, roles } : undefined;
+    typeof auth_time === "number" &&
+    Number.isSafeInteger(auth_time) &&
+    areTexts(amr) &&
+    areTexts(roles);
+  return fits ? { iss, aud, sub, sid, jti, iat, exp, auth_time, amr, roles } : undefined;
+}
+
+function areTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === "string");
 }
 
 /** RFC 8725bis, 3.14: base64url and JSON can encode the same value in several ways. Only ours is accepted. */

@@ -1,13 +1,25 @@
 import { IsOptional, Max, Min } from "class-validator";
-import { Args, ArgsType, Ctx, Field, ID, Int, Mutation, ObjectType, Query, Resolver } from "type-graphql";
+import {
+  Args,
+  ArgsType,
+  Ctx,
+  Field,
+  ID,
+  Int,
+  Mutation,
+  ObjectType,
+  Query,
+  Resolver,
+  registerEnumType,
+} from "type-graphql";
 import type { Refresh } from "../services/sessions/refresh.js";
 import type { Sessions } from "../services/sessions/sessions.js";
 import type { Login } from "../services/sign-in/login.js";
-import type { Session } from "../storage/sessions.js";
+import type { AuthenticationMethod, Session } from "../storage/sessions.js";
 import { Auth } from "./auth-checker.js";
 import { MAX_PAGE } from "./connection.js";
 import { actorOf, type Context, signedIn } from "./context.js";
-import { IP_ADDRESS, MaxText } from "./limits/max-size.js";
+import { IP_ADDRESS, MaxItems, MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { REFRESH_TOKEN, TokenType, toTokenType } from "./token.js";
 import { LOGIN } from "./user.js";
@@ -56,6 +68,13 @@ class MySessionsArgs {
   after?: string | null;
 }
 
+const AuthenticationMethodEnum = { PASSWORD: "pwd" } as const satisfies Record<string, AuthenticationMethod>;
+registerEnumType(AuthenticationMethodEnum, {
+  name: "AuthenticationMethod",
+  description: "How a user proves who they are.",
+  valuesConfig: { PASSWORD: { description: "With the password." } },
+});
+
 /** http/caller.ts truncates it to this length. */
 const USER_AGENT = [0, 256] as const;
 
@@ -82,6 +101,13 @@ class SessionType {
   @Field(() => String, { nullable: true, description: "The IP address of the login." })
   @MaxText(IP_ADDRESS)
   ipAddress!: string | null;
+
+  @Field(() => Date, { description: "When the user last proved who they are in this session." })
+  authenticatedAt!: Date;
+
+  @Field(() => [AuthenticationMethodEnum], { description: "How the user proved who they are." })
+  @MaxItems(Object.keys(AuthenticationMethodEnum).length)
+  authenticationMethods!: readonly AuthenticationMethod[];
 
   @Field(() => Boolean, { description: "Whether this request belongs to the session." })
   current!: boolean;
@@ -166,6 +192,8 @@ function toSessionType(session: Session, currentId: string): SessionType {
     expiresAt: new Date(session.expiresAt),
     userAgent: session.userAgent,
     ipAddress: session.ipAddress,
+    authenticatedAt: new Date(session.authenticatedAt),
+    authenticationMethods: session.authenticationMethods,
     current: session.id === currentId,
   };
 }

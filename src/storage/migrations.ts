@@ -10,6 +10,7 @@ import { up as m0009 } from "./migrations/0009_live_sessions.js";
 import { up as m0010 } from "./migrations/0010_outbox_facts.js";
 import { up as m0011 } from "./migrations/0011_networks.js";
 import { up as m0012 } from "./migrations/0012_refresh_tokens_in_sessions.js";
+import { up as m0013 } from "./migrations/0013_authentication_of_sessions.js";
 
 /**
  * The schema's history, oldest first. Append only: a migration that has been released never changes.
@@ -27,4 +28,5 @@ export const migrations: Record<string, Migration> = {
   "0010_outbox_facts": { up: m0010 },
   "0011_networks": { up: m0011 },
   "0012_refresh_tokens_in_sessions": { up: m0012 },
+  "0013_authentication_of_sessions": { up: m0013 },
 };

@@ -5,6 +5,9 @@ import { PreparedQuery } from "./prepared-query.js";
 import type { SessionRow, Tables } from "./tables.js";
 import { toUser, USER_COLUMNS, type User } from "./users.js";
 
+/** How a user proved who they are, by its name in RFC 8176. */
+export type AuthenticationMethod = "pwd";
+
 /** One sign-in of a user, named by the `sid` of its access tokens. */
 export interface Session {
   id: string;
@@ -19,6 +22,9 @@ export interface Session {
   endedAt: number | null;
   userAgent: string | null;
   ipAddress: string | null;
+  /** When the user last proved who they are. */
+  authenticatedAt: number;
+  authenticationMethods: readonly AuthenticationMethod[];
 }
 
 /** With names that do not collide with the columns of `users`. */
@@ -32,6 +38,8 @@ export const SESSION_COLUMNS = [
   "sessions.ended_at",
   "sessions.user_agent",
   "sessions.ip_address",
+  "sessions.authenticated_at",
+  "sessions.authentication_methods",
 ] as const;
 
 type SessionColumns = Omit<
@@ -53,6 +61,8 @@ export function toSession(row: SessionColumns): Session {
     endedAt: row.ended_at,
     userAgent: row.user_agent,
     ipAddress: row.ip_address,
+    authenticatedAt: row.authenticated_at,
+    authenticationMethods: row.authentication_methods.split(" ") as AuthenticationMethod[],
   };
 }
 
@@ -62,7 +72,9 @@ interface FirstToken {
   familyHash: string;
 }
 
-const insert = new PreparedQuery((db, session: Session & FirstToken) =>
+type StoredSession = Omit<Session, "authenticationMethods"> & { authenticationMethods: string };
+
+const insert = new PreparedQuery((db, session: StoredSession & FirstToken) =>
   db.insertInto("sessions").values({
     id: session.id,
     user_id: session.userId,
@@ -73,6 +85,8 @@ const insert = new PreparedQuery((db, session: Session & FirstToken) =>
     ended_at: session.endedAt,
     user_agent: session.userAgent,
     ip_address: session.ipAddress,
+    authenticated_at: session.authenticatedAt,
+    authentication_methods: session.authenticationMethods,
     refresh_family_hash: session.familyHash,
     refresh_token_hash: session.tokenHash,
   }),
@@ -80,7 +94,8 @@ const insert = new PreparedQuery((db, session: Session & FirstToken) =>
 
 /** @param token its first refresh token */
 export async function insertSession(db: Database, session: Session, token: FirstToken): Promise<void> {
-  await insert.run(db, { ...session, ...token });
+  const authenticationMethods = session.authenticationMethods.join(" ");
+  await insert.run(db, { ...session, authenticationMethods, ...token });
 }
 
 const find = new PreparedQuery((db, { id }: { id: string }) =>

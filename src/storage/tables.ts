@@ -49,6 +49,10 @@ export interface SessionRow {
   ended_at: number | null;
   user_agent: string | null;
   ip_address: string | null;
+  /** When the user last proved who they are. */
+  authenticated_at: number;
+  /** How: names of RFC 8176, separated by spaces. */
+  authentication_methods: string;
   /** SHA-256 of what all refresh tokens of the session have in common, base64url. Unique. */
   refresh_family_hash: string | null;
   /** SHA-256 of the current refresh token, base64url. */

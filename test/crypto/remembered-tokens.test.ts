@@ -90,7 +90,13 @@ test(`no more than ${MAX_REMEMBERED} tokens are remembered, and none that was re
     audience: "latchkey",
     lifetimeSeconds: 60,
   });
-  const claims = { sub: "user", sid: "00000000-0000-7000-8000-000000000000", roles: ["USER"] };
+  const claims = {
+    sub: "user",
+    sid: "00000000-0000-7000-8000-000000000000",
+    amr: ["pwd"],
+    auth_time: 0,
+    roles: ["USER"],
+  };
   const issue = async (n: number) => {
     const { token } = await tokens.issue({ ...claims, jti: String(n) }, Number.MAX_SAFE_INTEGER);
     return token;

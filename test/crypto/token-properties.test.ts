@@ -75,7 +75,7 @@ function changed(json: Json, { removed, replaced, added }: Change): Json {
   return Object.fromEntries([...kept, ...Object.entries(replaced), ...Object.entries(added)]);
 }
 
-const CLAIMS = ["iss", "aud", "client_id", "sub", "sid", "jti", "roles", "iat", "exp"];
+const CLAIMS = ["iss", "aud", "client_id", "sub", "sid", "jti", "auth_time", "amr", "roles", "iat", "exp"];
 const HEADER = ["alg", "typ", "kid"];
 
 describe.each(TOKEN_SETUPS)(
@@ -143,7 +143,7 @@ describe.each(TOKEN_SETUPS)(
     /** The rules for the content of a token signed by our own key, stated independently of the implementation. */
     function isGood(head: Json, said: Json): boolean {
       const now = Math.floor(app.clock.now() / 1000);
-      const { iat, exp, nbf, roles, jti } = said;
+      const { iat, exp, nbf, roles, jti, auth_time, amr } = said;
       const same = ["iss", "aud", "sub", "sid"].every((name) => said[name] === claims[name]);
       const type = String(head["typ"]).toLowerCase();
       return (
@@ -154,6 +154,9 @@ describe.each(TOKEN_SETUPS)(
         (type === "at+jwt" || type === "application/at+jwt") &&
         same &&
         typeof jti === "string" &&
+        Number.isSafeInteger(auth_time) &&
+        Array.isArray(amr) &&
+        amr.every((method) => typeof method === "string") &&
         Number.isSafeInteger(iat) &&
         Number.isSafeInteger(exp) &&
         (exp as number) > now &&

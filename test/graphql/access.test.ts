@@ -57,7 +57,8 @@ const ACCESS: Record<string, "everybody" | "users" | "administrators"> = {
 const READABLE: Record<string, string> = {
   User: "id username email emailVerified fullName disabled roles createdAt items",
   Item: "id title description owner createdAt updatedAt",
-  Session: "id createdAt lastUsedAt expiresAt userAgent ipAddress current",
+  Session:
+    "id createdAt lastUsedAt expiresAt userAgent ipAddress authenticatedAt authenticationMethods current",
   Token: "accessToken tokenType expiresIn expiresAt refreshToken user",
   Registration: "username email",
   PasswordStrength: "score warning suggestions",

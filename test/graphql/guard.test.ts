@@ -46,6 +46,8 @@ describe.each(DATABASES)("the guard on %s", (database) => {
       jti: "1",
       iat: now,
       exp: now + 900,
+      auth_time: now,
+      amr: ["pwd"],
     };
     const jwt = new SignJWT({ ...issued, roles: ["USER"], ...claims });
     jwt.setProtectedHeader({ alg: forge ?? "ES256", typ: "at+jwt", kid, ...header });

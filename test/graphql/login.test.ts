@@ -69,6 +69,8 @@ describe.each(DATABASES)("login on %s", (database) => {
       jti: expect.any(String),
       iat: now,
       exp: now + 900,
+      auth_time: now,
+      amr: ["pwd"],
       roles: ["USER"],
     });
   });

@@ -110,6 +110,7 @@ describe("the schema", () => {
       "AuditEventConnection.edges",
       "AuditEventConnection.nodes",
       "PasswordStrength.suggestions",
+      "Session.authenticationMethods",
       "User.roles",
       "UserConnection.edges",
       "UserConnection.nodes",

@@ -65,6 +65,8 @@ describe.each(DATABASES)("sessions on %s", (database) => {
           expiresAt: iso(now - SECOND + 14 * DAY),
           userAgent: headers["user-agent"].slice(0, 256),
           ipAddress: "127.0.0.1",
+          authenticatedAt: iso(now - SECOND),
+          authenticationMethods: ["PASSWORD"],
           current: false,
         },
         {
@@ -74,6 +76,8 @@ describe.each(DATABASES)("sessions on %s", (database) => {
           expiresAt: iso(now + 14 * DAY),
           userAgent: "node",
           ipAddress: "127.0.0.1",
+          authenticatedAt: iso(now - 2 * SECOND),
+          authenticationMethods: ["PASSWORD"],
           current: true,
         },
       ]);

@@ -61,7 +61,7 @@ export const LOGOUT = graphql(`
 
 export const MY_SESSIONS = graphql(`
   query MySessions($first: Int! = 50, $after: ID) {
-    mySessions(first: $first, after: $after) { id createdAt lastUsedAt expiresAt userAgent ipAddress current }
+    mySessions(first: $first, after: $after) { id createdAt lastUsedAt expiresAt userAgent ipAddress authenticatedAt authenticationMethods current }
   }
 `);
 

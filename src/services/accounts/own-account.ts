@@ -57,7 +57,7 @@ export class OwnAccount {
       const user = await this.deps.reauthentication.authorize(transaction, actor, checked);
       await this.deps.access.replacePassword(transaction, user, hash, asThemselves(actor));
       await this.#record(transaction, "PASSWORD_CHANGED", actor);
-      return { user, ...(await this.deps.sessions.start(transaction, user, caller)) };
+      return { user, ...(await this.deps.sessions.start(transaction, user, caller, ["pwd"])) };
     }).catch(checked.attempt.fail);
     this.deps.outbox.wake();
     return this.deps.sessions.issueToken(started.session, started.user, started.refreshToken);

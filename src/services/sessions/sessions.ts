@@ -1,4 +1,4 @@
-import type { Clock, NewId } from "../../clock.js";
+import { type Clock, type NewId, SECOND } from "../../clock.js";
 import type { AccessTokenClaims, AccessTokens } from "../../crypto/access-tokens.js";
 import { newOpaqueToken } from "../../crypto/opaque-tokens.js";
 import { hashRefreshToken } from "../../crypto/refresh-tokens.js";
@@ -6,6 +6,7 @@ import { LatchkeyError } from "../../errors.js";
 import type { AuditEventType } from "../../storage/audit.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import {
+  type AuthenticationMethod,
   endSessions,
   findSessionWithUser,
   insertSession,
@@ -55,11 +56,13 @@ export class Sessions {
   /**
    * Starts a session with its first refresh token. Ends the least recently used ones that are over the limit then.
    * @param transaction has locked the user
+   * @param methods how the user has just proved who they are
    */
   async start(
     transaction: Database,
     user: User,
     caller: Caller,
+    methods: readonly AuthenticationMethod[],
   ): Promise<{ session: Session; refreshToken: string }> {
     const now = this.deps.clock.now();
     const session: Session = {
@@ -70,6 +73,8 @@ export class Sessions {
       expiresAt: now + Math.min(this.deps.lifetime.idle, this.deps.lifetime.absolute),
       absoluteExpiresAt: now + this.deps.lifetime.absolute,
       endedAt: null,
+      authenticatedAt: now,
+      authenticationMethods: methods,
       ...caller,
     };
     const refreshToken = newOpaqueToken();
@@ -92,7 +97,14 @@ export class Sessions {
   }
 
   async issueToken(session: Session, user: User, refreshToken: string): Promise<IssuedToken> {
-    const claims = { sub: user.id, sid: session.id, jti: this.deps.newId(), roles: user.roles };
+    const claims = {
+      sub: user.id,
+      sid: session.id,
+      jti: this.deps.newId(),
+      roles: user.roles,
+      auth_time: Math.floor(session.authenticatedAt / SECOND),
+      amr: session.authenticationMethods,
+    };
     const { token, ...expiry } = await this.deps.accessTokens.issue(claims, session.absoluteExpiresAt);
     return { accessToken: token, ...expiry, refreshToken, user };
   }

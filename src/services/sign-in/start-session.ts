@@ -68,7 +68,7 @@ export class SessionStart {
       await this.deps.audit.record(transaction, "LOGIN_FAILED", event);
       return { kind: "refused", code };
     }
-    const started = await this.deps.sessions.start(transaction, user, caller);
+    const started = await this.deps.sessions.start(transaction, user, caller, ["pwd"]);
     const event = { actorId: id, subjectId: id, sessionId: started.session.id, caller };
     await this.deps.audit.record(transaction, "LOGIN_SUCCEEDED", event);
     return { kind: "started", user, ...started };

@@ -44,6 +44,8 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       jti: expect.any(String),
       iat: own.clock.now() / 1000,
       exp: own.clock.now() / 1000 + 900,
+      auth_time: own.clock.now() / 1000,
+      amr: ["pwd"],
       roles: ["USER"],
       username: "alice",
     });
