@@ -20,7 +20,7 @@ interface SmtpFailure {
 export class SmtpMailer implements Mailer {
   readonly #url: string;
   readonly #from: string;
-  /** Created with the first email: loading nodemailer takes 11 MB. */
+  /** Created with the first email: many servers send none for days, and nodemailer takes memory. */
   #transport: ReturnType<typeof createSmtpTransport> | undefined;
 
   /**

@@ -55,16 +55,15 @@ export function logRequests(server: FastifyInstance, metrics: Metrics): void {
 /** Logs a request. It logs the route instead of the path, which can hold a token. */
 export function logRequest(request: FastifyRequest, reply: FastifyReply, milliseconds: number): void {
   const { viewer, ...facts } = request.facts;
-  const { url } = request.routeOptions;
   const line = {
     method: request.method,
-    path: url ?? "(unknown)",
+    path: request.routeOptions.url ?? "(unknown)",
     status: reply.raw.writableFinished ? reply.statusCode : "aborted",
     ms: Math.round(milliseconds * 10) / 10,
     ip: addressOf(request),
     ...(viewer?.kind === "user" && { userId: viewer.user.id, sessionId: viewer.sessionId }),
     ...facts,
   };
-  if (PROBES.includes(url)) request.log.debug(line, "request");
+  if (isProbe(request)) request.log.debug(line, "request");
   else request.log.info(line, "request");
 }

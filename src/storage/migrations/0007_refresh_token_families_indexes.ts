@@ -2,7 +2,7 @@ import { type Kysely, sql } from "kysely";
 import { createIndex } from "./create-index.js";
 
 export async function up(db: Kysely<unknown>): Promise<void> {
-  // Of the tokens from before it is not known which family they are of: their sessions begin anew.
+  // The family of an older token is unknown, so its session ends.
   await sql`delete from refresh_tokens`.execute(db);
   await sql`update sessions set ended_at = last_used_at where ended_at is null`.execute(db);
   await db.schema
