@@ -45,7 +45,7 @@ function withKeyFile(content: string): NodeJS.ProcessEnv {
 
 describe("a wrong configuration stops the start with one line that names the variable", () => {
   // A server that accepts connections and never answers.
-  const silent = createServer().unref();
+  const silent = createServer((socket) => socket.resume());
   let port: string;
   beforeAll(async () => {
     await once(silent.listen(0, "127.0.0.1"), "listening");

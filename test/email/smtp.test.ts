@@ -61,7 +61,7 @@ describe("the SMTP mailer", () => {
   });
 
   test("gives up on a server that does not respond within 10 seconds", async () => {
-    const silent = createServer(() => {}).listen(0, "127.0.0.1");
+    const silent = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
     await once(silent, "listening");
     const { port } = silent.address() as AddressInfo;
     const waiting = new SmtpMailer({ url: `smtp://127.0.0.1:${port}`, from: "shop@example.com" });
