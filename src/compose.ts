@@ -3,6 +3,7 @@ import { type Clock, DAY, SECOND, systemClock } from "./clock.js";
 import { composeAccounts } from "./compose/accounts.js";
 import { composeBase } from "./compose/base.js";
 import { composeEmails } from "./compose/emails.js";
+import { composeSessions } from "./compose/sessions.js";
 import { composeSignIn } from "./compose/sign-in.js";
 import { composeTokens } from "./compose/tokens.js";
 import type { Config } from "./config.js";
@@ -24,12 +25,17 @@ import { Items } from "./services/items.js";
 import { Jobs } from "./services/jobs.js";
 import type { SigningKeys } from "./services/keys/signing-keys.js";
 import type { PasswordQueue } from "./services/limits/password-queue.js";
+import type { AuthenticatorApp } from "./services/mfa/authenticator-app.js";
+import type { RecoveryCodes } from "./services/mfa/recovery-codes.js";
 import type { PasswordPolicy } from "./services/passwords/policy.js";
 import type { PasswordRecovery } from "./services/passwords/recovery.js";
 import { purge } from "./services/purge.js";
+import type { Access } from "./services/sessions/access.js";
 import type { Refresh } from "./services/sessions/refresh.js";
 import type { Sessions } from "./services/sessions/sessions.js";
 import type { Login } from "./services/sign-in/login.js";
+import type { Reauthentication } from "./services/sign-in/reauthentication.js";
+import type { SecondFactor } from "./services/sign-in/second-factor.js";
 import type { Database } from "./storage/database.js";
 
 /** The parts of one Latchkey. Several can live in one process. */
@@ -46,7 +52,12 @@ export interface Latchkey {
   outbox: Outbox;
   mailer: Mailer;
   passwordQueue: PasswordQueue;
+  access: Access;
   login: Login;
+  secondFactor: SecondFactor;
+  reauthentication: Reauthentication;
+  authenticatorApp: AuthenticatorApp;
+  recoveryCodes: RecoveryCodes;
   refresh: Refresh;
   ownAccount: OwnAccount;
   registration: Registration;
@@ -85,17 +96,23 @@ export function compose(
   const { db, health, logFailure, metrics, newId } = base;
   const { signingKeys, keys, accessTokens } = composeTokens(config, base);
   const threads = passwordThreads ?? new PasswordThreads(config.workers);
-  const signIn = composeSignIn(config, base, { accessTokens, threads });
-  const { login, refresh, sessions, passwordQueue, names } = signIn;
+  const sessionParts = composeSessions(config, base, { accessTokens, threads });
+  const { access, refresh, sessions, passwordQueue, names } = sessionParts;
   const emails = composeEmails(config, base, { names, print });
   const { mailer, outbox } = emails;
-  const accounts = composeAccounts(config, base, signIn, emails);
+  const signIn = composeSignIn(config, base, sessionParts, emails);
+  const { login, secondFactor, reauthentication, authenticatorApp, recoveryCodes, totpSecrets } = signIn;
+  const accounts = composeAccounts(config, base, sessionParts, signIn, emails);
   const { registration, recovery, policy, emailRequests } = accounts;
   const { ownAccount, administration, operator, userImport } = accounts;
   const items = new Items({ db, clock, newId, maxPerUser: config.maxItemsPerUser });
   const grace = config.refreshGraceSeconds * SECOND;
   const cleanupJob = cleanup({ db, clock, grace, auditRetention: config.auditRetentionDays * DAY });
-  const jobs = new Jobs({ db, clock, jobs: [cleanupJob, purge({ db }), outbox.job()] });
+  const jobs = new Jobs({
+    db,
+    clock,
+    jobs: [cleanupJob, purge({ db }), outbox.job(), totpSecrets.reencryption()],
+  });
   return {
     metrics,
     db,
@@ -107,7 +124,12 @@ export function compose(
     outbox,
     mailer,
     passwordQueue,
+    access,
     login,
+    secondFactor,
+    reauthentication,
+    authenticatorApp,
+    recoveryCodes,
     refresh,
     ownAccount,
     registration,

@@ -14,6 +14,7 @@ import {
 
 const ALGORITHMS = ["ES256", "EdDSA", "HS256"] as const;
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+const REQUIRE_MFA = ["none", "admins", "all"] as const;
 const ENVIRONMENTS = ["development", "production", "test"] as const;
 
 /** The JWS algorithms an access token can be signed with (RFC 7518, RFC 8037). */
@@ -67,6 +68,10 @@ export interface Config {
   /** Starting one session more ends the one that was used least recently. */
   readonly maxSessionsPerUser: number;
   readonly maxItemsPerUser: number;
+  /** Who must have a second factor. */
+  readonly requireMfa: (typeof REQUIRE_MFA)[number];
+  /** What users know the service as: authenticator apps and passkey dialogs show it. */
+  readonly serviceName: string;
   /** Whether anyone may register. */
   readonly openRegistration: boolean;
   /** The URL that links in emails start with. No trailing slash. */
@@ -147,6 +152,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
 
   const production = oneOf("NODE_ENV", "development", ENVIRONMENTS) === "production";
   const port = integer("PORT", 4000, 0, 65_535);
+  const appUrl = read("APP_URL", "http://localhost:3000", PLAIN_URL, parsePlainUrl);
   const config: Config = {
     production,
     database: read<DatabaseConfig>(
@@ -207,8 +213,12 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     maxAnswerBytes: integer("MAX_ANSWER_BYTES", 2 * 1024 * 1024, 64 * 1024, 64 * 1024 * 1024),
     maxSessionsPerUser: integer("MAX_SESSIONS_PER_USER", 100, 1, 1000),
     maxItemsPerUser: integer("MAX_ITEMS_PER_USER", 10_000, 1, 100_000),
+    requireMfa: oneOf("REQUIRE_MFA", "none", REQUIRE_MFA),
+    serviceName: read("SERVICE_NAME", new URL(appUrl).hostname, "1 to 64 characters", (value) =>
+      /^[^\p{C}]{1,64}$/u.test(value) ? value : undefined,
+    ),
     openRegistration: oneOf("REGISTRATION", production ? "closed" : "open", ["open", "closed"]) === "open",
-    appUrl: read("APP_URL", "http://localhost:3000", PLAIN_URL, parsePlainUrl),
+    appUrl,
     smtpUrl: read<string | undefined>(
       "SMTP_URL",
       undefined,

@@ -3,12 +3,18 @@
  */
 export const ERROR_CODES = {
   UNAUTHENTICATED: "The request has no valid access token; `extensions.reason` says why.",
-  INVALID_CREDENTIALS: "The username or the password is wrong.",
+  INVALID_CREDENTIALS: "The username, the password, the code or the passkey is wrong.",
   ACCOUNT_DISABLED: "The password is correct, but the account has been disabled.",
   EMAIL_NOT_VERIFIED: "The password is correct, but the email address has not been verified yet.",
+  MFA_REQUIRED:
+    "The password is correct, but the account has a second factor: answer the challenge in `extensions.mfa`, which has the fields of `MfaChallenge`.",
+  MFA_ENROLLMENT_REQUIRED: "The account must have a second factor before it can be used: add one.",
+  REAUTHENTICATION_REQUIRED:
+    "The caller proved who they are more than `extensions.maxAge` seconds ago: call `reauthenticate` with one of `extensions.methods`.",
   FORBIDDEN: "The caller is signed in, but not allowed to do this.",
   BAD_USER_INPUT: "An argument or variable is invalid; `extensions.violations` lists what is wrong.",
-  INVALID_TOKEN: "The refresh token, or the token from an email, is unknown, already used or expired.",
+  INVALID_TOKEN:
+    "The refresh token, the token from an email, or the challenge is unknown, already used or expired.",
   NOT_FOUND: "The object does not exist, or belongs to another user.",
   CONFLICT: "The value is already in use.",
   LIMIT_REACHED: "The user has reached the maximum number of these objects: delete one first.",
@@ -49,6 +55,10 @@ export interface Violation {
 
 interface ErrorDetails {
   UNAUTHENTICATED: { reason: UnauthenticatedReason };
+  /** `expiresAt` as an ISO 8601 date. */
+  MFA_REQUIRED: { mfa: { challenge: string; methods: readonly string[]; expiresAt: string } };
+  /** `maxAge` in seconds. */
+  REAUTHENTICATION_REQUIRED: { maxAge: number; methods: readonly string[] };
   BAD_USER_INPUT: { violations: Violation[] };
   CONFLICT: { field: string };
   /** Seconds to wait before the next attempt. */

@@ -119,7 +119,8 @@ export class Metrics {
   async login<T>(login: Promise<T>): Promise<T> {
     try {
       const result = await login;
-      this.#logins.inc({ outcome: "success" });
+      const challenged = (result as { kind?: string }).kind === "challenge";
+      this.#logins.inc({ outcome: challenged ? "MFA_REQUIRED" : "success" });
       return result;
     } catch (thrown) {
       const error = this.#translate(thrown);

@@ -87,6 +87,16 @@ export function addUserCommands(program: Command): void {
     );
 
   user
+    .command("reset-mfa <username>")
+    .description("remove all second factors of a user who has lost them; the server notifies them by email")
+    .action((username: string) =>
+      withDatabase(async ({ operator }) => {
+        await operator.resetMfa(username);
+        print(`Removed the second factors of ${username}.`);
+      }),
+    );
+
+  user
     .command("import <file>")
     .description("import users with their bcrypt hashes from a .csv or .jsonl file; safe to run again")
     .action((file: string) =>

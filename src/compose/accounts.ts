@@ -12,13 +12,15 @@ import { PasswordPolicy } from "../services/passwords/policy.js";
 import { PasswordRecovery } from "../services/passwords/recovery.js";
 import type { Base } from "./base.js";
 import type { Emails } from "./emails.js";
+import type { SessionParts } from "./sessions.js";
 import type { SignIn } from "./sign-in.js";
 
 /** Builds what creates, changes and recovers accounts. */
 export function composeAccounts(
   config: Config,
   { db, clock, newId, audit }: Base,
-  { passwords, passwordQueue, rateLimits, sessions, reauthentication }: SignIn,
+  { passwords, passwordQueue, rateLimits, sessions }: SessionParts,
+  { passwordCheck, factors }: SignIn,
   { mailer, tokens, outbox }: Emails,
 ) {
   const policy = new PasswordPolicy({
@@ -45,7 +47,7 @@ export function composeAccounts(
   };
   const registration = new Registration({ ...deps, newId, open: config.openRegistration });
   const recovery = new PasswordRecovery(deps);
-  const ownAccount = new OwnAccount({ ...deps, reauthentication, sessions, emailRequests });
+  const ownAccount = new OwnAccount({ ...deps, passwordCheck, sessions, emailRequests });
   const administration = new Administration({
     db,
     clock,
@@ -53,11 +55,23 @@ export function composeAccounts(
     audit,
     access,
     disabling,
+    factors,
     sessions,
     outbox,
     sendsEmail: !(mailer instanceof NoMailer),
   });
-  const operator = new Operator({ db, clock, newId, passwords, policy, audit, access, disabling, outbox });
+  const operator = new Operator({
+    db,
+    clock,
+    newId,
+    passwords,
+    policy,
+    audit,
+    access,
+    disabling,
+    factors,
+    outbox,
+  });
   const userImport = new UserImport({ db, clock, newId, audit, access, bcryptCost: config.bcryptCost });
   return { policy, emailRequests, registration, recovery, ownAccount, administration, operator, userImport };
 }

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { type Clock, idsFrom, SECOND } from "../clock.js";
 import type { Config } from "../config.js";
 import { loadOrCreateSecretKey } from "../crypto/secret-key.js";
+import { StoredSecrets } from "../crypto/stored-secrets.js";
 import { Metrics } from "../metrics.js";
 import { Audit } from "../services/audit.js";
 import { DatabaseHealth } from "../services/database-health.js";
@@ -34,6 +35,7 @@ export function composeBase(config: Config, { logger, clock }: { logger: Logger;
     const { waiting, oldestAt } = await outboxBacklog(db);
     return { waiting, oldestAge: oldestAt === undefined ? 0 : (clock.now() - oldestAt) / SECOND };
   });
+  const secretKey = () => secretKeyOf(config, logger);
   return {
     clock,
     newId,
@@ -43,7 +45,10 @@ export function composeBase(config: Config, { logger, clock }: { logger: Logger;
     health,
     logFailure,
     audit: new Audit({ clock, newId }),
-    secretKey: () => secretKeyOf(config, logger),
+    secretKey,
+    /** Encrypts the secrets of a purpose that the database keeps. */
+    storedSecrets: (purpose: string) =>
+      new StoredSecrets({ secretKey, previousSecretKey: config.previousSecretKey }, purpose),
   };
 }
 

@@ -5,22 +5,29 @@ import type { Latchkey } from "../compose.js";
 import { AdministrationResolver } from "../graphql/administration.js";
 import { AuditLogResolver } from "../graphql/audit-log.js";
 import { ItemResolver, UserItemsResolver } from "../graphql/item.js";
+import { MfaResolver } from "../graphql/mfa.js";
 import { OwnAccountResolver } from "../graphql/own-account.js";
 import { PasswordRecoveryResolver } from "../graphql/password-recovery.js";
 import { RegistrationResolver } from "../graphql/registration.js";
 import { createSchema } from "../graphql/schema.js";
 import { SessionResolver } from "../graphql/session.js";
+import { SignInResolver } from "../graphql/sign-in.js";
 
 /** Builds the GraphQL schema over the parts. */
 export function composeSchema(latchkey: Latchkey): GraphQLSchema {
-  return createSchema([
-    new SessionResolver(latchkey),
-    new OwnAccountResolver(latchkey.ownAccount),
-    new RegistrationResolver(latchkey),
-    new PasswordRecoveryResolver(latchkey),
-    new AdministrationResolver(latchkey.administration),
-    new AuditLogResolver(latchkey.auditLog),
-    new ItemResolver(latchkey.items),
-    new UserItemsResolver(),
-  ]);
+  return createSchema(
+    [
+      new SignInResolver(latchkey),
+      new SessionResolver(latchkey),
+      new MfaResolver(latchkey),
+      new OwnAccountResolver(latchkey.ownAccount),
+      new RegistrationResolver(latchkey),
+      new PasswordRecoveryResolver(latchkey),
+      new AdministrationResolver(latchkey.administration),
+      new AuditLogResolver(latchkey.auditLog),
+      new ItemResolver(latchkey.items),
+      new UserItemsResolver(),
+    ],
+    latchkey.access,
+  );
 }

@@ -25,7 +25,7 @@ const APOLLO_SANDBOX_ORIGINS = [
 /** Builds the HTTP server over the parts. It does not listen yet. */
 export async function composeServer(
   config: Config,
-  { metrics, health, keys, mailer, login, refresh, sessions, items }: Latchkey,
+  { metrics, health, keys, mailer, login, refresh, sessions, access, items }: Latchkey,
   { schema, logger }: { schema: GraphQLSchema; logger: Logger },
 ): Promise<FastifyInstance> {
   const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
@@ -63,7 +63,7 @@ export async function composeServer(
     issuer: config.publicUrl,
     introspectionSecret: config.introspectionSecret,
   });
-  await addForwardAuth(server, { sessions });
+  await addForwardAuth(server, { sessions, access });
   await addHealth(server, { health });
   if (config.metricsToken !== undefined || !config.production)
     await addMetrics(server, { metrics, token: config.metricsToken });

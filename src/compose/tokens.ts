@@ -7,7 +7,10 @@ import { SigningKeys } from "../services/keys/signing-keys.js";
 import type { Base } from "./base.js";
 
 /** Builds the access tokens and their keys. With HS256 there are no signing keys: SECRET_KEY is the one key. */
-export function composeTokens(config: Config, { db, clock, audit, secretKey, logFailure }: Base) {
+export function composeTokens(
+  config: Config,
+  { db, clock, audit, secretKey, storedSecrets, logFailure }: Base,
+) {
   const lifetimeSeconds = config.accessTokenExpireMinutes * 60;
   const signingKeys =
     config.algorithm === "HS256"
@@ -16,7 +19,7 @@ export function composeTokens(config: Config, { db, clock, audit, secretKey, log
           db,
           clock,
           audit,
-          privateKeys: new PrivateKeys({ db, secretKey, previousSecretKey: config.previousSecretKey }),
+          privateKeys: new PrivateKeys({ db, secrets: storedSecrets("signing key") }),
           algorithm: config.algorithm,
           accessTokenLifetime: lifetimeSeconds * SECOND,
           onReloadError: logFailure("could not read the signing keys again"),

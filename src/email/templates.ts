@@ -139,6 +139,45 @@ export function passwordChanged({ appUrl, username }: EmailFacts): EmailContent 
   ]);
 }
 
+/** What happened to a user's second factors. */
+export type MfaChange = keyof typeof MFA_CHANGES;
+
+const MFA_CHANGES = {
+  TOTP_ENABLED: "An authenticator app was added to your account. From now on, signing in asks for its code.",
+  TOTP_DISABLED: "The authenticator app was removed from your account.",
+  PASSKEY_ADDED: "A passkey was added to your account. You can sign in with it from now on.",
+  PASSKEY_REMOVED: "A passkey was removed from your account.",
+  RECOVERY_CODES_REPLACED: "New recovery codes were made for your account. The earlier ones no longer work.",
+  RECOVERY_CODE_USED: "Someone signed in to your account with one of its recovery codes.",
+  MFA_RESET:
+    "An administrator removed all second factors from your account: its authenticator app, passkeys and recovery codes.",
+} as const;
+
+/** After a change of the second factors. @param facts.left how many recovery codes are left after one was used */
+export function mfaChanged({
+  appUrl,
+  username,
+  change,
+  left,
+}: EmailFacts & { change: MfaChange; left?: number }): EmailContent {
+  return emailContent("The way you sign in was changed", [
+    `Hello ${unlinked(username)},`,
+    MFA_CHANGES[change],
+    ...(left === undefined ? [] : [codesLeft(left)]),
+    "If it was you, there is nothing to do.",
+    "If it was not you, set a new password now, and contact an administrator.",
+    { label: "Go to the app", url: appUrl },
+  ]);
+}
+
+/** From this number on, a user is asked to make new recovery codes. */
+const FEW_CODES = 2;
+
+function codesLeft(left: number): string {
+  const count = `You have ${left === 0 ? "no recovery codes" : left === 1 ? "1 recovery code" : `${left} recovery codes`} left.`;
+  return left > FEW_CODES ? count : `${count} Make new ones soon.`;
+}
+
 /** The last email an account gets. */
 export function accountDeleted({ username }: { username: string }): EmailContent {
   return emailContent("Your account was deleted", [

@@ -2,7 +2,7 @@ import { IsIn, IsOptional, ValidateIf, ValidateNested } from "class-validator";
 import { Args, ArgsType, Ctx, Field, ID, InputType, Int, Mutation, Query, Resolver } from "type-graphql";
 import type { Administration } from "../services/accounts/administration.js";
 import { ROLES, type Role } from "../storage/users.js";
-import { Auth } from "./auth-checker.js";
+import { Auth, RECENTLY } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
 import { actorOf, type Context } from "./context.js";
 import {
@@ -42,6 +42,13 @@ class UserArgs {
   @Field(() => ID, { description: "The user's id." })
   @IsId()
   id!: string;
+}
+
+@ArgsType()
+class UserIdArgs {
+  @Field(() => ID, { description: "The user's id." })
+  @IsId()
+  userId!: string;
 }
 
 @InputType({ description: "An account to create." })
@@ -135,10 +142,10 @@ export class AdministrationResolver {
     return toUserType(await this.administration.get(id));
   }
 
-  @Auth("ADMIN")
+  @Auth("ADMIN", RECENTLY)
   @Mutation(() => UserType, {
     description:
-      "Creates an account without a password, and emails an invitation to choose one. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also when the server cannot send email), `CONFLICT` (the username or email address is in use), `BAD_USER_INPUT`.",
+      "Creates an account without a password, and emails an invitation to choose one. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `FORBIDDEN` (also when the server cannot send email), `CONFLICT` (the username or email address is in use), `BAD_USER_INPUT`.",
   })
   async createUser(@Ctx() context: Context, @Args(() => CreateUserArgs) { input }: CreateUserArgs) {
     const { username, email, fullName = null, roles } = input;
@@ -146,10 +153,10 @@ export class AdministrationResolver {
     return toUserType(await ofInput(this.administration.create(account, actorOf(context))));
   }
 
-  @Auth("ADMIN")
+  @Auth("ADMIN", RECENTLY)
   @Mutation(() => UserType, {
     description:
-      "Changes an account. Its sessions stay valid. The user gets an email about a new username or email address. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `CONFLICT` (the username or email address is in use), `BAD_USER_INPUT`.",
+      "Changes an account. Its sessions stay valid. The user gets an email about a new username or email address. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `FORBIDDEN`, `NOT_FOUND`, `CONFLICT` (the username or email address is in use), `BAD_USER_INPUT`.",
   })
   async updateUser(@Ctx() context: Context, @Args(() => UpdateUserArgs) { id, input }: UpdateUserArgs) {
     const { username, email, fullName } = input;
@@ -157,47 +164,56 @@ export class AdministrationResolver {
     return toUserType(await ofInput(this.administration.update(id, changes, actorOf(context))));
   }
 
-  @Auth("ADMIN")
+  @Auth("ADMIN", RECENTLY)
   @Mutation(() => UserType, {
     description:
-      "Disables an account: its user cannot sign in, and their sessions end immediately. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
+      "Disables an account: its user cannot sign in, and their sessions end immediately. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async disableUser(@Ctx() context: Context, @Args(() => UserArgs) { id }: UserArgs) {
     return toUserType(await this.administration.disable(id, actorOf(context)));
   }
 
-  @Auth("ADMIN")
+  @Auth("ADMIN", RECENTLY)
   @Mutation(() => UserType, {
     description:
-      "Enables a disabled account. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
+      "Enables a disabled account. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async enableUser(@Ctx() context: Context, @Args(() => UserArgs) { id }: UserArgs) {
     return toUserType(await this.administration.enable(id, actorOf(context)));
   }
 
-  @Auth("ADMIN")
+  @Auth("ADMIN", RECENTLY)
   @Mutation(() => UserType, {
     description:
-      "Sets a user's roles, with immediate effect. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
+      "Sets a user's roles, with immediate effect. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async setUserRoles(@Ctx() context: Context, @Args(() => SetUserRolesArgs) { id, roles }: SetUserRolesArgs) {
     return toUserType(await this.administration.setRoles(id, roles, actorOf(context)));
   }
 
-  @Auth("ADMIN")
+  @Auth("ADMIN", RECENTLY)
   @Mutation(() => Boolean, {
     description:
-      "Deletes an account with its items, sessions and tokens. Returns true. Errors: `UNAUTHENTICATED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
+      "Deletes an account with its items, sessions and tokens. Returns true. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `FORBIDDEN` (also for the last administrator), `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async deleteUser(@Ctx() context: Context, @Args(() => UserArgs) { id }: UserArgs) {
     await this.administration.delete(id, actorOf(context));
     return true;
   }
 
-  @Auth("ADMIN")
+  @Auth("ADMIN", RECENTLY)
+  @Mutation(() => UserType, {
+    description:
+      "Removes all second factors of a user who has lost them, and emails the user: from then on the password is enough. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
+  })
+  async resetMfa(@Ctx() context: Context, @Args(() => UserIdArgs) { userId }: UserIdArgs) {
+    return toUserType(await this.administration.resetMfa(userId, actorOf(context)));
+  }
+
+  @Auth("ADMIN", RECENTLY)
   @Mutation(() => Int, {
     description:
-      "Ends all sessions of a user, and returns how many there were. Errors: `UNAUTHENTICATED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
+      "Ends all sessions of a user, and returns how many there were. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `FORBIDDEN`, `NOT_FOUND`, `BAD_USER_INPUT`.",
   })
   async revokeUserSessions(@Ctx() context: Context, @Args(() => UserArgs) { id }: UserArgs) {
     return this.administration.revokeSessions(id, actorOf(context));

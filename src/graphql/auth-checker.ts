@@ -1,23 +1,37 @@
 import { type AuthChecker, Authorized, Extensions } from "type-graphql";
-import { requireRole } from "../services/sessions/viewer.js";
+import type { Access, Requirement } from "../services/sessions/access.js";
 import type { Role } from "../storage/users.js";
 import type { Context } from "./context.js";
 
+/** For changes that could lock a user out, or that an administrator makes: ten minutes, in seconds. */
+export const RECENTLY = { maxAgeSeconds: 600 };
+
 /**
- * Declares the role that a field requires. The auth checker enforces it, and the schema shows it as `@auth(role: …)`.
+ * Declares what a field requires of its caller. The auth checker enforces it, and the schema shows it as `@auth(role: …)`.
  */
-export function Auth(role: Role = "USER"): MethodDecorator & PropertyDecorator {
+export function Auth(
+  role: Role = "USER",
+  options: Omit<Requirement, "role"> = {},
+): MethodDecorator & PropertyDecorator {
+  const requirement: Requirement = { role, ...options };
+  const { maxAgeSeconds } = options;
+  const auth = { role, ...(maxAgeSeconds !== undefined && { maxAgeSeconds }) };
   return (target: object, property: string | symbol, descriptor?: PropertyDescriptor) => {
-    for (const decorate of [Authorized<Role>(role), Extensions({ directives: { auth: { role } } })]) {
+    for (const decorate of [Authorized<Requirement>(requirement), Extensions({ directives: { auth } })]) {
       (decorate as (...args: unknown[]) => void)(target, property, descriptor);
     }
   };
 }
 
-/** The guard. It returns true or throws: type-graphql grants access for any truthy value. */
-// An arrow function, because type-graphql treats a `function` as a class.
-export const authChecker: AuthChecker<Context, Role> = ({ context: { viewer } }, roles) => {
-  // Every user has the role USER, so a bare `@Authorized` requires it too.
-  for (const role of ["USER" as const, ...roles]) requireRole(viewer, role);
-  return true;
-};
+/**
+ * The guard. It returns true or throws: type-graphql grants access for any truthy value. It must be an arrow function,
+ * because type-graphql treats a `function` as a class.
+ */
+export const authCheckerOf =
+  (access: Access): AuthChecker<Context, Requirement> =>
+  ({ context: { viewer } }, requirements) => {
+    // Every user has the role USER, so a bare `@Authorized` requires it too.
+    for (const requirement of [{ role: "USER" as const, beforeEnrollment: true }, ...requirements])
+      access.require(viewer, requirement);
+    return true;
+  };

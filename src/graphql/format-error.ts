@@ -9,6 +9,9 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   INVALID_CREDENTIALS: 401,
   ACCOUNT_DISABLED: 403,
   EMAIL_NOT_VERIFIED: 403,
+  MFA_REQUIRED: 403,
+  MFA_ENROLLMENT_REQUIRED: 403,
+  REAUTHENTICATION_REQUIRED: 401,
   FORBIDDEN: 403,
   BAD_USER_INPUT: 400,
   RATE_LIMITED: 429,
@@ -99,13 +102,16 @@ export function httpHeadOf(errors: readonly GraphQLFormattedError[]): {
   status: number | undefined;
   headers: Record<string, string>;
 } {
-  const { code, reason, retryAfter } = errors[0]?.extensions ?? {};
+  const { code, reason, maxAge, retryAfter } = errors[0]?.extensions ?? {};
   const headers: Record<string, string> = {};
   // RFC 6750, 3.1: no error attribute without a bearer token.
   const hasToken = reason !== "MISSING_TOKEN" && reason !== "UNSUPPORTED_SCHEME";
   if (code === "UNAUTHENTICATED" && hasToken) headers["www-authenticate"] = 'Bearer error="invalid_token"';
   else if (code === "UNAUTHENTICATED" || code === "INVALID_CREDENTIALS")
     headers["www-authenticate"] = "Bearer";
+  else if (code === "REAUTHENTICATION_REQUIRED")
+    // RFC 9470, 3.
+    headers["www-authenticate"] = `Bearer error="insufficient_user_authentication", max_age=${maxAge}`;
   else if (code === "FORBIDDEN") headers["www-authenticate"] = 'Bearer error="insufficient_scope"';
   if (typeof retryAfter === "number") headers["retry-after"] = String(retryAfter);
   return { status: HTTP_STATUS[code as ErrorCode], headers };

@@ -1,7 +1,7 @@
 import { ValidateIf, ValidateNested } from "class-validator";
 import { Args, ArgsType, Ctx, Field, InputType, Mutation, Query, Resolver } from "type-graphql";
 import type { OwnAccount } from "../services/accounts/own-account.js";
-import { Auth } from "./auth-checker.js";
+import { Auth, RECENTLY } from "./auth-checker.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { EmailedTokenArgs } from "./email-arguments.js";
 import { OncePerRequest } from "./once-per-request.js";
@@ -40,22 +40,13 @@ class RequestEmailChangeArgs {
   @Field(() => String, { description: "The new email address. A link is sent to it." })
   @IsText(...LOGIN)
   newEmail!: string;
-
-  @Field(() => String, { description: "The current password." })
-  currentPassword!: string;
-}
-
-@ArgsType()
-class DeleteAccountArgs {
-  @Field(() => String, { description: "The current password." })
-  password!: string;
 }
 
 @Resolver()
 export class OwnAccountResolver {
   constructor(private readonly ownAccount: OwnAccount) {}
 
-  @Auth()
+  @Auth("USER", { beforeEnrollment: true })
   @Query(() => UserType, { description: "The signed-in user. Errors: `UNAUTHENTICATED`." })
   me(@Ctx() context: Context): UserType {
     return toUserType(signedIn(context).user);
@@ -71,11 +62,11 @@ export class OwnAccountResolver {
     return toUserType(await ofInput(this.ownAccount.updateProfile(actorOf(context), changes)));
   }
 
-  @Auth()
+  @Auth("USER", RECENTLY)
   @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
-      "Changes the password, ends all sessions of the user, and starts a new one. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS` (the current password is wrong), `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
+      "Changes the password, ends all sessions of the user, and starts a new one. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `INVALID_CREDENTIALS` (the current password is wrong), `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async changePassword(
     @Ctx() context: Context,
@@ -86,18 +77,17 @@ export class OwnAccountResolver {
     return toTokenType(await this.ownAccount.changePassword(user, actorOf(context), passwords));
   }
 
-  @Auth()
+  @Auth("USER", RECENTLY)
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Emails a link to the new address, unless an account has it. Always returns true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS` (the current password is wrong), `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
+      "Emails a link to the new address, unless an account has it. Always returns true. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async requestEmailChange(
     @Ctx() context: Context,
-    @Args(() => RequestEmailChangeArgs) { newEmail, currentPassword }: RequestEmailChangeArgs,
+    @Args(() => RequestEmailChangeArgs) { newEmail }: RequestEmailChangeArgs,
   ) {
-    const { user } = signedIn(context);
-    await this.ownAccount.requestEmailChange(user, actorOf(context), { newEmail, currentPassword });
+    await this.ownAccount.requestEmailChange(actorOf(context), newEmail);
     return true;
   }
 
@@ -114,17 +104,13 @@ export class OwnAccountResolver {
     return true;
   }
 
-  @Auth()
-  @OncePerRequest()
+  @Auth("USER", RECENTLY)
   @Mutation(() => Boolean, {
     description:
-      "Deletes the signed-in user's account with its items, sessions and tokens. Returns true. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS` (the password is wrong), `FORBIDDEN` (the last administrator), `RATE_LIMITED`, `OVERLOADED`.",
+      "Deletes the signed-in user's account with its items, sessions and tokens. Returns true. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `FORBIDDEN` (the last administrator).",
   })
-  async deleteAccount(
-    @Ctx() context: Context,
-    @Args(() => DeleteAccountArgs) { password }: DeleteAccountArgs,
-  ) {
-    await this.ownAccount.delete(signedIn(context).user, actorOf(context), password);
+  async deleteAccount(@Ctx() context: Context) {
+    await this.ownAccount.delete(actorOf(context));
     return true;
   }
 }

@@ -1,14 +1,25 @@
 import { printSchemaWithDirectives } from "@graphql-tools/utils";
-import { DirectiveLocation, GraphQLDirective, GraphQLEnumType, GraphQLNonNull, GraphQLSchema } from "graphql";
+import {
+  DirectiveLocation,
+  GraphQLDirective,
+  GraphQLEnumType,
+  GraphQLInt,
+  GraphQLNonNull,
+  GraphQLSchema,
+} from "graphql";
 import { GraphQLDateTime } from "graphql-scalars";
 import { buildSchemaSync, type ClassType, type NonEmptyArray } from "type-graphql";
 import { ERROR_CODES, UNAUTHENTICATED_REASONS } from "../errors.js";
-import { authChecker } from "./auth-checker.js";
+import type { Access } from "../services/sessions/access.js";
+import { authCheckerOf } from "./auth-checker.js";
 import { oncePerRequestDirective } from "./once-per-request.js";
 import { validateArguments } from "./validation.js";
 
-/** Builds the schema from these resolvers. The list is also the container that type-graphql takes instances from. */
-export function createSchema(resolvers: object[]): GraphQLSchema {
+/**
+ * Builds the schema from these resolvers. The list is also the container that type-graphql takes instances from.
+ * @param access decides who may use a field
+ */
+export function createSchema(resolvers: object[], access: Access): GraphQLSchema {
   const instances = new Map(resolvers.map((resolver) => [resolver.constructor, resolver]));
   const schema = buildSchemaSync({
     resolvers: [...instances.keys()] as unknown as NonEmptyArray<ClassType>,
@@ -19,7 +30,7 @@ export function createSchema(resolvers: object[]): GraphQLSchema {
         return instance;
       },
     },
-    authChecker,
+    authChecker: authCheckerOf(access),
     validateFn: validateArguments,
     // It would run an introspection query to see whether the schema is valid. Apollo Server checks that too.
     skipCheck: true,
@@ -65,6 +76,13 @@ function authDirective(schema: GraphQLSchema): GraphQLDirective {
     description:
       "Only a signed-in user with this role can use the field. A field without this directive is public.",
     locations: [DirectiveLocation.FIELD_DEFINITION],
-    args: { role: { type: new GraphQLNonNull(role), description: "The required role." } },
+    args: {
+      role: { type: new GraphQLNonNull(role), description: "The required role." },
+      maxAgeSeconds: {
+        type: GraphQLInt,
+        description:
+          "How long ago the user may have proved who they are (RFC 9470). After that the field fails with `REAUTHENTICATION_REQUIRED`; call `reauthenticate`.",
+      },
+    },
   });
 }

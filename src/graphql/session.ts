@@ -14,7 +14,6 @@ import {
 } from "type-graphql";
 import type { Refresh } from "../services/sessions/refresh.js";
 import type { Sessions } from "../services/sessions/sessions.js";
-import type { Login } from "../services/sign-in/login.js";
 import type { AuthenticationMethod, Session } from "../storage/sessions.js";
 import { Auth } from "./auth-checker.js";
 import { MAX_PAGE } from "./connection.js";
@@ -22,21 +21,7 @@ import { actorOf, type Context, signedIn } from "./context.js";
 import { IP_ADDRESS, MaxItems, MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { REFRESH_TOKEN, TokenType, toTokenType } from "./token.js";
-import { LOGIN } from "./user.js";
 import { IsId, IsText } from "./validation.js";
-
-@ArgsType()
-class LoginArgs {
-  @Field(() => String, {
-    description: "The username or the email address. Upper and lower case are the same.",
-  })
-  @IsText(...LOGIN)
-  username!: string;
-
-  // No rule: a password that cannot be correct is a failed login like any other.
-  @Field(() => String, { description: "The password, exactly as it was set." })
-  password!: string;
-}
 
 @ArgsType()
 class RefreshTokenArgs {
@@ -68,11 +53,25 @@ class MySessionsArgs {
   after?: string | null;
 }
 
-const AuthenticationMethodEnum = { PASSWORD: "pwd" } as const satisfies Record<string, AuthenticationMethod>;
+const AuthenticationMethodEnum = {
+  PASSWORD: "pwd",
+  ONE_TIME_CODE: "otp",
+  HARDWARE_KEY: "hwk",
+  SOFTWARE_KEY: "swk",
+  USER_PRESENCE: "user",
+  MULTIPLE_FACTORS: "mfa",
+} as const satisfies Record<string, AuthenticationMethod>;
 registerEnumType(AuthenticationMethodEnum, {
   name: "AuthenticationMethod",
   description: "How a user proves who they are.",
-  valuesConfig: { PASSWORD: { description: "With the password." } },
+  valuesConfig: {
+    PASSWORD: { description: "With the password (`pwd` of RFC 8176)." },
+    ONE_TIME_CODE: { description: "With a code of an authenticator app, or a recovery code (`otp`)." },
+    HARDWARE_KEY: { description: "With a passkey that cannot leave its device (`hwk`)." },
+    SOFTWARE_KEY: { description: "With a passkey that is kept on several devices (`swk`)." },
+    USER_PRESENCE: { description: "By touching the device of a passkey (`user`)." },
+    MULTIPLE_FACTORS: { description: "With more than one factor (`mfa`)." },
+  },
 });
 
 /** http/caller.ts truncates it to this length. */
@@ -114,7 +113,6 @@ class SessionType {
 }
 
 export interface SessionResolverDeps {
-  login: Login;
   refresh: Refresh;
   sessions: Sessions;
 }
@@ -122,15 +120,6 @@ export interface SessionResolverDeps {
 @Resolver()
 export class SessionResolver {
   constructor(private readonly deps: SessionResolverDeps) {}
-
-  @OncePerRequest()
-  @Mutation(() => TokenType, {
-    description:
-      "Logs a user in with a password, and creates a session. Errors: `INVALID_CREDENTIALS`, `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
-  })
-  async login(@Ctx() { caller }: Context, @Args(() => LoginArgs) { username, password }: LoginArgs) {
-    return toTokenType(await this.deps.login.login(username, password, caller));
-  }
 
   @OncePerRequest()
   @Mutation(() => TokenType, {
@@ -144,7 +133,7 @@ export class SessionResolver {
     return toTokenType(await this.deps.refresh.refresh(refreshToken, caller));
   }
 
-  @Auth()
+  @Auth("USER", { beforeEnrollment: true })
   @Mutation(() => Boolean, {
     description: "Ends the session this request belongs to. Always returns true. Errors: `UNAUTHENTICATED`.",
   })

@@ -27,11 +27,12 @@ export class TokenType {
   expiresAt!: Date;
 
   @Field(() => String, {
+    nullable: true,
     description:
-      "The token to exchange for the next tokens, once, with `refreshToken`. Keep it out of reach of other sites' scripts.",
+      "The token to exchange for the next tokens, once, with `refreshToken`. Keep it out of reach of other sites' scripts. Null from `reauthenticate`: keep the one you have.",
   })
   @MaxText(REFRESH_TOKEN)
-  refreshToken!: string;
+  refreshToken!: string | null;
 
   @Field(() => UserType, { description: "The user the session belongs to." })
   user!: UserType;

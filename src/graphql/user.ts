@@ -1,6 +1,7 @@
 import { GraphQLEmailAddress } from "graphql-scalars";
 import { Field, ID, ObjectType, registerEnumType } from "type-graphql";
 import { FULL_NAME_LENGTH, MAX_LOGIN_LENGTH, USERNAME_LENGTH } from "../services/identifiers.js";
+import { hasSecondFactor } from "../services/mfa/factors.js";
 import { ROLES, type Role, type User } from "../storage/users.js";
 import { MaxItems, MaxText } from "./limits/max-size.js";
 
@@ -51,6 +52,9 @@ export class UserType {
   @Field(() => Boolean, { description: "Whether the account is disabled: its user cannot sign in." })
   disabled!: boolean;
 
+  @Field(() => Boolean, { description: "Whether signing in with the password asks for a second factor." })
+  mfaEnabled!: boolean;
+
   @Field(() => [RoleEnum], { description: "The user's roles; `USER` is always included." })
   @MaxItems(ROLES.length)
   roles!: Role[];
@@ -67,6 +71,7 @@ export function toUserType(user: User): UserType {
     emailVerified: user.emailVerifiedAt !== null,
     fullName: user.fullName,
     disabled: user.disabledAt !== null,
+    mfaEnabled: hasSecondFactor(user.mfaMethods),
     roles: user.roles,
     createdAt: new Date(user.createdAt),
   };

@@ -1,6 +1,7 @@
 import { CLOCK_TOLERANCE, type Clock, DAY, HOUR } from "../clock.js";
 import { deleteAttemptsExpiredBefore } from "../storage/attempts.js";
 import { deleteAuditEventsBefore } from "../storage/audit.js";
+import { deleteChallengesExpiredBefore } from "../storage/challenges.js";
 import type { Database } from "../storage/database.js";
 import { deleteKnownNetworksExpiredBefore } from "../storage/known-networks.js";
 import { deleteOneTimeTokensExpiredBefore } from "../storage/one-time-tokens.js";
@@ -28,7 +29,7 @@ export interface CleanupDeps {
 }
 
 /**
- * Removes what nothing needs any more: consumed refresh tokens, ended sessions, expired one-time tokens, accounts that
+ * Removes what nothing needs any more: consumed refresh tokens, ended sessions, expired one-time tokens and challenges, accounts that
  * were never verified, keys that no longer verify, expired counts and networks, and old audit events.
  */
 export function cleanup({ db, clock, grace, auditRetention }: CleanupDeps): Job {
@@ -44,6 +45,7 @@ export function cleanup({ db, clock, grace, auditRetention }: CleanupDeps): Job 
       // An account stays as long as it has one-time tokens: these go a day after they expired.
       await deleteAll((limit) => deleteOneTimeTokensExpiredBefore(db, now - DAY, limit));
       await deleteAll((limit) => deleteUnverifiedUsersBefore(db, now - RETENTION, limit));
+      await deleteAll((limit) => deleteChallengesExpiredBefore(db, expired, limit));
       await deleteSigningKeysExpiredBefore(db, expired);
       await deleteAll((limit) => deleteAttemptsExpiredBefore(db, expired, limit));
       await deleteAll((limit) => deleteKnownNetworksExpiredBefore(db, expired, limit));

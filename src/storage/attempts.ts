@@ -118,13 +118,13 @@ export async function resetAttempts(db: Database, key: AttemptKey): Promise<void
   await reset.run(db, key);
 }
 
-const resetAll = new PreparedQuery((db, { userId }: { userId: string }) =>
-  db.deleteFrom("attempts").where("account", "=", userId),
+const resetAll = new PreparedQuery((db, { userId, pattern }: { userId: string; pattern: string }) =>
+  db.deleteFrom("attempts").where("account", "=", userId).where("name", "like", pattern),
 );
 
-/** Resets all counts of a user. */
-export async function resetAllAttempts(db: Database, userId: string): Promise<void> {
-  await resetAll.run(db, { userId });
+/** Resets all counts of a user whose names begin with the kind. */
+export async function resetAllAttempts(db: Database, userId: string, kind: string): Promise<void> {
+  await resetAll.run(db, { userId, pattern: `${kind}%` });
 }
 
 /** Removes up to `limit` counts that expired before a time, or whose user was deleted. @returns how many */

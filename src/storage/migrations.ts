@@ -11,6 +11,7 @@ import { up as m0010 } from "./migrations/0010_outbox_facts.js";
 import { up as m0011 } from "./migrations/0011_networks.js";
 import { up as m0012 } from "./migrations/0012_refresh_tokens_in_sessions.js";
 import { up as m0013 } from "./migrations/0013_authentication_of_sessions.js";
+import { up as m0014 } from "./migrations/0014_second_factors.js";
 
 /**
  * The schema's history, oldest first. Append only: a migration that has been released never changes.
@@ -29,4 +30,5 @@ export const migrations: Record<string, Migration> = {
   "0011_networks": { up: m0011 },
   "0012_refresh_tokens_in_sessions": { up: m0012 },
   "0013_authentication_of_sessions": { up: m0013 },
+  "0014_second_factors": { up: m0014 },
 };

@@ -6,10 +6,17 @@ import type { SessionRow, Tables } from "./tables.js";
 import { toUser, USER_COLUMNS, type User } from "./users.js";
 
 /** How a user proved who they are, by its name in RFC 8176. */
-export type AuthenticationMethod = "pwd";
+export type AuthenticationMethod = "pwd" | "otp" | "hwk" | "swk" | "user" | "mfa";
+
+/** When and how a user proved who they are. */
+export interface Authentication {
+  /** Epoch milliseconds. */
+  authenticatedAt: number;
+  authenticationMethods: readonly AuthenticationMethod[];
+}
 
 /** One sign-in of a user, named by the `sid` of its access tokens. */
-export interface Session {
+export interface Session extends Authentication {
   id: string;
   userId: string;
   createdAt: number;
@@ -22,9 +29,6 @@ export interface Session {
   endedAt: number | null;
   userAgent: string | null;
   ipAddress: string | null;
-  /** When the user last proved who they are. */
-  authenticatedAt: number;
-  authenticationMethods: readonly AuthenticationMethod[];
 }
 
 /** With names that do not collide with the columns of `users`. */
@@ -96,6 +100,22 @@ const insert = new PreparedQuery((db, session: StoredSession & FirstToken) =>
 export async function insertSession(db: Database, session: Session, token: FirstToken): Promise<void> {
   const authenticationMethods = session.authenticationMethods.join(" ");
   await insert.run(db, { ...session, authenticationMethods, ...token });
+}
+
+const renew = new PreparedQuery((db, renewed: { id: string; at: number; methods: string }) =>
+  db
+    .updateTable("sessions")
+    .set({ authenticated_at: renewed.at, authentication_methods: renewed.methods })
+    .where("id", "=", renewed.id),
+);
+
+/** Records that the user of a session has proved again who they are. */
+export async function renewAuthentication(
+  db: Database,
+  id: string,
+  { authenticatedAt: at, authenticationMethods }: Authentication,
+): Promise<void> {
+  await renew.run(db, { id, at, methods: authenticationMethods.join(" ") });
 }
 
 const find = new PreparedQuery((db, { id }: { id: string }) =>

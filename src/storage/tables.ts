@@ -12,6 +12,10 @@ export interface Tables {
   locks: { name: string };
   attempts: AttemptRow;
   known_networks: KnownNetworkRow;
+  totp_secrets: TotpSecretRow;
+  recovery_codes: RecoveryCodeRow;
+  passkeys: PasskeyRow;
+  challenges: ChallengeRow;
 }
 
 export interface UserRow {
@@ -29,6 +33,8 @@ export interface UserRow {
   updated_at: number;
   /** Set on a deleted account, until what belonged to it is removed as well. */
   deleted_at: number | null;
+  /** The second factors the user can sign in with, separated by spaces; empty without one. */
+  mfa_methods: string;
 }
 
 interface CredentialRow {
@@ -151,5 +157,53 @@ interface AttemptRow {
 interface KnownNetworkRow {
   user_id: string;
   network: string;
+  expires_at: number;
+}
+
+/** The secret of a user's authenticator app. */
+interface TotpSecretRow {
+  user_id: string;
+  /** Encrypted under SECRET_KEY. */
+  encrypted_secret: string;
+  created_at: number;
+  /** Null until the user has entered a first code. */
+  confirmed_at: number | null;
+  /** The latest time step whose code was accepted (RFC 6238, 5.2). */
+  last_step: number;
+}
+
+/** A recovery code that has not been used. */
+interface RecoveryCodeRow {
+  user_id: string;
+  /** SHA-256 of the code, base64url. */
+  code_hash: string;
+}
+
+/** A WebAuthn credential. */
+export interface PasskeyRow {
+  id: string;
+  user_id: string;
+  /** The id that the authenticator chose, base64url. */
+  credential_id: string;
+  /** As COSE, base64url. */
+  public_key: string;
+  /** The signature counter of its latest use; 0 for ever if the authenticator has none. */
+  counter: number;
+  /** How to reach the authenticator, separated by spaces. */
+  transports: string;
+  /** 1 when it is kept on several devices. */
+  synced: number;
+  name: string;
+  created_at: number;
+  last_used_at: number | null;
+}
+
+/** What a client has to answer: with a second factor, or with a passkey. */
+interface ChallengeRow {
+  /** SHA-256 of the challenge, base64url. */
+  challenge_hash: string;
+  purpose: string;
+  /** Whom it is for; null when the passkey will say it. */
+  user_id: string | null;
   expires_at: number;
 }

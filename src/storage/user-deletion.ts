@@ -2,6 +2,16 @@ import type { ExpressionBuilder } from "kysely";
 import type { Database } from "./database.js";
 import type { Tables } from "./tables.js";
 
+/** The tables that have few rows of a user. */
+const OF_DELETED_USER = [
+  "credentials",
+  "one_time_tokens",
+  "totp_secrets",
+  "recovery_codes",
+  "passkeys",
+  "challenges",
+] as const;
+
 /**
  * Deletes a user: from now on no function finds them, and their username and email address are free. The row stays,
  * without personal data, until `purgeDeletedUser` has removed the rows that can be too many for one transaction.
@@ -16,13 +26,15 @@ export async function deleteUser(transaction: Database, id: string, now: number)
       email_verified_at: null,
       full_name: null,
       roles: "[]",
+      mfa_methods: "",
       updated_at: now,
       deleted_at: now,
     })
     .where("id", "=", id)
     .execute();
-  await transaction.deleteFrom("credentials").where("user_id", "=", id).execute();
-  await transaction.deleteFrom("one_time_tokens").where("user_id", "=", id).execute();
+  for (const table of OF_DELETED_USER) {
+    await transaction.deleteFrom(table).where("user_id", "=", id).execute();
+  }
 }
 
 export async function listDeletedUserIds(db: Database, limit: number): Promise<string[]> {

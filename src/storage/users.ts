@@ -6,6 +6,10 @@ import type { UserRow } from "./tables.js";
 export const ROLES = ["USER", "ADMIN"] as const;
 export type Role = (typeof ROLES)[number];
 
+/** The second factors, and the codes for when they are lost. */
+export const MFA_METHODS = ["TOTP", "PASSKEY", "RECOVERY_CODE"] as const;
+export type MfaMethod = (typeof MFA_METHODS)[number];
+
 /** A person with an account. The password hash is not part of it: see credentials.ts. */
 export interface User {
   id: string;
@@ -17,6 +21,8 @@ export interface User {
   roles: Role[];
   createdAt: number;
   updatedAt: number;
+  /** What the user can prove a second factor with; empty without one. */
+  mfaMethods: readonly MfaMethod[];
 }
 
 export const USER_COLUMNS = [
@@ -29,6 +35,7 @@ export const USER_COLUMNS = [
   "users.roles",
   "users.created_at",
   "users.updated_at",
+  "users.mfa_methods",
 ] as const;
 
 export function toUser(row: Omit<Selectable<UserRow>, "deleted_at">): User {
@@ -42,10 +49,13 @@ export function toUser(row: Omit<Selectable<UserRow>, "deleted_at">): User {
     roles: JSON.parse(row.roles) as Role[],
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    mfaMethods: row.mfa_methods === "" ? NO_METHODS : (row.mfa_methods.split(" ") as MfaMethod[]),
   };
 }
 
-const insert = new PreparedQuery((db, user: Omit<User, "roles"> & { roles: string }) =>
+const NO_METHODS: readonly MfaMethod[] = [];
+
+const insert = new PreparedQuery((db, user: Omit<User, "roles" | "mfaMethods"> & { roles: string }) =>
   db
     .insertInto("users")
     .values({
@@ -58,6 +68,7 @@ const insert = new PreparedQuery((db, user: Omit<User, "roles"> & { roles: strin
       roles: user.roles,
       created_at: user.createdAt,
       updated_at: user.updatedAt,
+      mfa_methods: "",
     })
     .onConflict((conflict) => conflict.doNothing()),
 );

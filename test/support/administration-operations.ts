@@ -89,3 +89,9 @@ export const REVOKE_USER_SESSIONS = graphql(`
     revokeUserSessions(id: $id)
   }
 `);
+
+export const RESET_MFA = graphql(`
+  mutation ResetMfa($userId: ID!) {
+    resetMfa(userId: $userId) { id mfaEnabled }
+  }
+`);

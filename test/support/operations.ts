@@ -134,8 +134,8 @@ export const CHANGE_PASSWORD = graphql(`
 `);
 
 export const REQUEST_EMAIL_CHANGE = graphql(`
-  mutation RequestEmailChange($newEmail: String!, $currentPassword: String!) {
-    requestEmailChange(newEmail: $newEmail, currentPassword: $currentPassword)
+  mutation RequestEmailChange($newEmail: String!) {
+    requestEmailChange(newEmail: $newEmail)
   }
 `);
 
@@ -146,7 +146,65 @@ export const CONFIRM_EMAIL_CHANGE = graphql(`
 `);
 
 export const DELETE_ACCOUNT = graphql(`
-  mutation DeleteAccount($password: String!) {
-    deleteAccount(password: $password)
+  mutation DeleteAccount {
+    deleteAccount
+  }
+`);
+
+export const SIGN_IN = graphql(`
+  mutation SignIn($username: String!, $password: String!) {
+    signIn(username: $username, password: $password) {
+      __typename
+      ... on Token { accessToken refreshToken user { username } }
+      ... on MfaChallenge { challenge methods expiresAt }
+    }
+  }
+`);
+
+export const VERIFY_TOTP = graphql(`
+  mutation VerifyTotp($challenge: String!, $code: String!) {
+    verifyTotp(challenge: $challenge, code: $code) { accessToken refreshToken user { username mfaEnabled } }
+  }
+`);
+
+export const VERIFY_RECOVERY_CODE = graphql(`
+  mutation VerifyRecoveryCode($challenge: String!, $code: String!) {
+    verifyRecoveryCode(challenge: $challenge, code: $code) { accessToken refreshToken user { username } }
+  }
+`);
+
+export const REAUTHENTICATE = graphql(`
+  mutation Reauthenticate($password: String, $code: String) {
+    reauthenticate(password: $password, code: $code) { accessToken expiresIn refreshToken user { username } }
+  }
+`);
+
+export const MY_MFA = graphql(`
+  query MyMfa {
+    myMfa { enabled totp recoveryCodesLeft }
+  }
+`);
+
+export const START_TOTP = graphql(`
+  mutation StartTotpEnrollment {
+    startTotpEnrollment { secret uri qrCode }
+  }
+`);
+
+export const CONFIRM_TOTP = graphql(`
+  mutation ConfirmTotpEnrollment($code: String!) {
+    confirmTotpEnrollment(code: $code)
+  }
+`);
+
+export const DISABLE_TOTP = graphql(`
+  mutation DisableTotp {
+    disableTotp
+  }
+`);
+
+export const REGENERATE_RECOVERY_CODES = graphql(`
+  mutation RegenerateRecoveryCodes {
+    regenerateRecoveryCodes
   }
 `);

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { readViewer } from "../../graphql/context.js";
+import type { Access } from "../../services/sessions/access.js";
 import type { Sessions } from "../../services/sessions/sessions.js";
-import { requireRole } from "../../services/sessions/viewer.js";
 
 /**
  * Serves `/forward-auth`, which a proxy calls before it passes a request on (nginx's `auth_request`, Caddy's
@@ -11,7 +11,7 @@ import { requireRole } from "../../services/sessions/viewer.js";
  */
 export async function addForwardAuth(
   server: FastifyInstance,
-  { sessions }: { sessions: Sessions },
+  { sessions, access }: { sessions: Sessions; access: Access },
 ): Promise<void> {
   await server.register(async (scope) => {
     // The proxy sends the client's headers without its body.
@@ -20,7 +20,7 @@ export async function addForwardAuth(
     scope.all("/forward-auth", { config: { cors: false } }, async (request, reply) => {
       const viewer = await readViewer(sessions, request.headers.authorization);
       request.facts.viewer = viewer;
-      const user = requireRole(viewer, "USER");
+      const user = access.require(viewer, { role: "USER" });
       return reply.headers({ "latchkey-user-id": user.id, "latchkey-roles": user.roles.join(" ") }).send();
     });
   });

@@ -15,12 +15,13 @@ import {
   type UserFilter,
   updateUser,
 } from "../../storage/users.js";
-import type { Audit, ChangedBy } from "../audit.js";
+import type { Audit } from "../audit.js";
 import type { Notice, Outbox } from "../email/outbox.js";
 import { checkIdentity, normalizeLogin } from "../identifiers.js";
+import type { Factors } from "../mfa/factors.js";
 import type { AccountAccess } from "../passwords/account-access.js";
 import type { Sessions } from "../sessions/sessions.js";
-import { type Actor, authorize } from "../sessions/viewer.js";
+import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import { keepAnAdministrator } from "./administrators.js";
 import type { Disabling } from "./disabling.js";
 import { addUser, type NewAccount, nameTaken, newUser, withUserRole } from "./new-user.js";
@@ -35,6 +36,7 @@ export interface AdministrationDeps {
   audit: Audit;
   access: AccountAccess;
   disabling: Disabling;
+  factors: Factors;
   sessions: Sessions;
   outbox: Outbox;
   /** Whether there is a way to send email. */
@@ -170,6 +172,16 @@ export class Administration {
     });
   }
 
+  /** Removes all second factors of a user who has lost them, and emails the user. @throws UNAUTHENTICATED, FORBIDDEN, NOT_FOUND */
+  async resetMfa(id: string, actor: Actor): Promise<User> {
+    const reset = await inTransaction(this.deps.db, async (transaction) => {
+      const { user } = await this.#lock(transaction, id, actor);
+      return this.deps.factors.reset(transaction, user, changedBy(actor));
+    });
+    this.deps.outbox.wake();
+    return reset;
+  }
+
   /** Ends all sessions of a user. @returns how many @throws UNAUTHENTICATED, FORBIDDEN, NOT_FOUND */
   async revokeSessions(id: string, actor: Actor): Promise<number> {
     return inTransaction(this.deps.db, async (transaction) => {
@@ -202,10 +214,6 @@ function noticesOf(user: User, { username = user.username, email = user.email }:
   if (username !== user.username) notices.push({ kind: "USERNAME_CHANGED", facts: { username } });
   if (email !== user.email) notices.push({ kind: "EMAIL_CHANGED", facts: { username, newEmail: email } });
   return notices;
-}
-
-function changedBy({ userId, caller }: Actor): ChangedBy {
-  return { actorId: userId, caller };
 }
 
 function noSuchUser(): never {

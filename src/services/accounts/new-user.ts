@@ -32,6 +32,7 @@ export function newUser(
     roles: withUserRole(roles),
     createdAt: now,
     updatedAt: now,
+    mfaMethods: [],
   };
   checkIdentity(user);
   return user;

@@ -15,6 +15,7 @@ import {
 import type { Audit } from "../audit.js";
 import type { Outbox } from "../email/outbox.js";
 import { normalizeLogin } from "../identifiers.js";
+import type { Factors } from "../mfa/factors.js";
 import type { AccountAccess } from "../passwords/account-access.js";
 import type { PasswordPolicy } from "../passwords/policy.js";
 import { keepAnAdministrator } from "./administrators.js";
@@ -30,6 +31,7 @@ export interface OperatorDeps {
   audit: Audit;
   access: AccountAccess;
   disabling: Disabling;
+  factors: Factors;
   outbox: Outbox;
 }
 
@@ -106,6 +108,16 @@ export class Operator {
     return verifying.catch((error: unknown) => {
       throw isUniqueViolation(error) ? nameTaken("email") : error;
     });
+  }
+
+  /** Removes all second factors of a user who has lost them, and emails the user. @throws NOT_FOUND */
+  async resetMfa(username: string): Promise<void> {
+    const { id } = await this.get(username);
+    await inTransaction(this.deps.db, async (transaction) => {
+      const user = (await lockUser(transaction, id)) ?? noSuchUser();
+      await this.deps.factors.reset(transaction, user, {});
+    });
+    this.deps.outbox.wake();
   }
 
   /**

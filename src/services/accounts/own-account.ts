@@ -1,11 +1,11 @@
 import type { Clock } from "../../clock.js";
 import type { Passwords } from "../../crypto/passwords.js";
-import { invalidInput, type LatchkeyError } from "../../errors.js";
+import { invalidInput, LatchkeyError } from "../../errors.js";
 import { lockAdministrators } from "../../storage/administrators.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import { deleteUser } from "../../storage/user-deletion.js";
 import { type User, type UserChanges, updateUser } from "../../storage/users.js";
-import type { Audit, Caller, ChangedBy } from "../audit.js";
+import type { Audit, Caller } from "../audit.js";
 import type { EmailRequests } from "../email/email-requests.js";
 import { type OneTimeTokens, unlessTaken } from "../email/one-time-tokens.js";
 import type { Outbox } from "../email/outbox.js";
@@ -15,9 +15,11 @@ import type { RateLimits } from "../limits/rate-limits.js";
 import type { AccountAccess } from "../passwords/account-access.js";
 import type { PasswordPolicy } from "../passwords/policy.js";
 import type { IssuedToken, Sessions } from "../sessions/sessions.js";
-import { type Actor, authorize } from "../sessions/viewer.js";
-import type { Reauthentication } from "../sign-in/reauthentication.js";
+import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
+import type { PasswordCheck } from "../sign-in/check-password.js";
 import { keepAnAdministrator } from "./administrators.js";
+
+const WRONG_PASSWORD = "The current password is wrong.";
 
 export interface OwnAccountDeps {
   db: Database;
@@ -27,7 +29,7 @@ export interface OwnAccountDeps {
   passwords: Passwords;
   passwordQueue: PasswordQueue;
   policy: PasswordPolicy;
-  reauthentication: Reauthentication;
+  passwordCheck: PasswordCheck;
   access: AccountAccess;
   sessions: Sessions;
   tokens: OneTimeTokens;
@@ -40,7 +42,7 @@ export class OwnAccount {
   constructor(private readonly deps: OwnAccountDeps) {}
 
   /**
-   * Sets a new password, ends all sessions, and starts a new one for the caller.
+   * Sets a new password, ends all sessions, and starts a new one for the caller, who authenticated as in the old one.
    * @param user as authenticated for the request; checked again in the transaction
    * @throws INVALID_CREDENTIALS for a wrong current password; UNAUTHENTICATED; BAD_USER_INPUT; RATE_LIMITED; OVERLOADED
    */
@@ -51,14 +53,18 @@ export class OwnAccount {
   ): Promise<IssuedToken> {
     if (newPassword === currentPassword) throw samePassword();
     const { caller } = actor;
-    const checked = await this.deps.reauthentication.check(user, currentPassword, caller);
-    const hash = await this.#hash(newPassword, user, caller).catch(checked.attempt.fail);
+    const target = { user, name: user.username, rejection: WRONG_PASSWORD };
+    const current = await this.deps.passwordCheck.check(target, currentPassword, caller);
+    const hash = await this.#hash(newPassword, user, caller).catch(current.attempt.fail);
     const started = await inTransaction(this.deps.db, async (transaction) => {
-      const user = await this.deps.reauthentication.authorize(transaction, actor, checked);
-      await this.deps.access.replacePassword(transaction, user, hash, asThemselves(actor));
+      const { user, session } = await authorize(transaction, actor, { now: this.deps.clock.now() });
+      if (!(await current.confirm(transaction)))
+        throw new LatchkeyError("INVALID_CREDENTIALS", WRONG_PASSWORD);
+      await current.attempt.succeed(transaction);
+      await this.deps.access.replacePassword(transaction, user, hash, changedBy(actor));
       await this.#record(transaction, "PASSWORD_CHANGED", actor);
-      return { user, ...(await this.deps.sessions.start(transaction, user, caller, ["pwd"])) };
-    }).catch(checked.attempt.fail);
+      return { user, ...(await this.deps.sessions.start(transaction, user, caller, session)) };
+    }).catch(current.attempt.fail);
     this.deps.outbox.wake();
     return this.deps.sessions.issueToken(started.session, started.user, started.refreshToken);
   }
@@ -78,23 +84,18 @@ export class OwnAccount {
 
   /**
    * Sends an email to the new address, if no account has it. The answer does not say whether one does.
-   * @throws UNAUTHENTICATED, INVALID_CREDENTIALS, BAD_USER_INPUT, RATE_LIMITED, OVERLOADED
+   * @throws UNAUTHENTICATED, BAD_USER_INPUT, RATE_LIMITED
    */
-  async requestEmailChange(
-    user: User,
-    actor: Actor,
-    { newEmail, currentPassword }: { newEmail: string; currentPassword: string },
-  ): Promise<void> {
+  async requestEmailChange(actor: Actor, newEmail: string): Promise<void> {
     const email = normalizeLogin(newEmail);
     const violations = emailViolations(email).map((violation) => ({ ...violation, field: "newEmail" }));
     if (violations.length > 0) throw invalidInput(violations);
-    const checked = await this.deps.reauthentication.check(user, currentPassword, actor.caller);
-    await this.deps.emailRequests.count(actor.caller).catch(checked.attempt.fail);
+    await this.deps.emailRequests.count(actor.caller);
     await inTransaction(this.deps.db, async (transaction) => {
-      const { id: userId } = await this.deps.reauthentication.authorize(transaction, actor, checked);
+      await authorize(transaction, actor, { now: this.deps.clock.now() });
       await this.#record(transaction, "EMAIL_CHANGE_REQUESTED", actor);
-      await this.deps.outbox.enqueue(transaction, { kind: "EMAIL_CHANGE", email, userId });
-    }).catch(checked.attempt.fail);
+      await this.deps.outbox.enqueue(transaction, { kind: "EMAIL_CHANGE", email, userId: actor.userId });
+    });
     this.deps.outbox.wake();
   }
 
@@ -120,20 +121,19 @@ export class OwnAccount {
 
   /**
    * Deletes the account with its items, sessions and tokens. The audit log keeps its username.
-   * @throws UNAUTHENTICATED; INVALID_CREDENTIALS; FORBIDDEN for the last administrator; RATE_LIMITED; OVERLOADED
+   * @throws UNAUTHENTICATED; FORBIDDEN for the last administrator
    */
-  async delete(user: User, actor: Actor, password: string): Promise<void> {
-    const checked = await this.deps.reauthentication.check(user, password, actor.caller);
+  async delete(actor: Actor): Promise<void> {
     await inTransaction(this.deps.db, async (transaction) => {
       const administrators = await lockAdministrators(transaction);
-      const owner = await this.deps.reauthentication.authorize(transaction, actor, checked);
-      const { id, username, email } = owner;
-      await this.deps.access.revoke(transaction, { id, email }, asThemselves(actor));
+      const { user } = await authorize(transaction, actor, { now: this.deps.clock.now() });
+      const { id, username, email } = user;
+      await this.deps.access.revoke(transaction, { id, email }, changedBy(actor));
       await this.#record(transaction, "ACCOUNT_DELETED", actor, { username });
       await this.deps.outbox.enqueue(transaction, { kind: "ACCOUNT_DELETED", email, facts: { username } });
       await deleteUser(transaction, id, this.deps.clock.now());
       await keepAnAdministrator(transaction, administrators);
-    }).catch(checked.attempt.fail);
+    });
     this.deps.outbox.wake();
   }
 
@@ -152,15 +152,11 @@ export class OwnAccount {
     details: Record<string, unknown> = {},
   ): Promise<void> {
     await this.deps.audit.record(transaction, type, {
-      ...asThemselves(actor),
+      ...changedBy(actor),
       subjectId: actor.userId,
       details,
     });
   }
-}
-
-function asThemselves({ userId, caller }: Actor): ChangedBy {
-  return { actorId: userId, caller };
 }
 
 function samePassword(): LatchkeyError<"BAD_USER_INPUT"> {

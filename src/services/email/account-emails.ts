@@ -7,6 +7,7 @@ import {
   type EmailContent,
   emailChanged,
   invitation,
+  mfaChanged,
   passwordChanged,
   resetPassword,
   usernameChanged,
@@ -142,6 +143,8 @@ export function accountEmails({ db, tokens, secretKey, appUrl }: AccountEmailsDe
     switch (notice.kind) {
       case "EMAIL_CHANGED":
         return emailChanged({ appUrl, ...notice.facts });
+      case "MFA_CHANGED":
+        return mfaChanged({ appUrl, ...notice.facts });
       case "USERNAME_CHANGED":
         return usernameChanged({ appUrl, ...notice.facts });
       case "PASSWORD_CHANGED":

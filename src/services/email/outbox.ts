@@ -1,5 +1,6 @@
 import { type Clock, DAY, HOUR, MINUTE, type NewId, SECOND } from "../../clock.js";
 import { type Email, type Mailer, PermanentEmailError } from "../../email/mailer.js";
+import type { MfaChange } from "../../email/templates.js";
 import type { Database } from "../../storage/database.js";
 import {
   claimOutboxEmail,
@@ -37,6 +38,7 @@ export type RequestKind =
 /** Emails about a change of an account. The facts are stored: the account may have changed again, or be deleted, when the email is sent. */
 export type Notice =
   | { kind: "EMAIL_CHANGED"; facts: { username: string; newEmail: string } }
+  | { kind: "MFA_CHANGED"; facts: { username: string; change: MfaChange; left?: number } }
   | { kind: "USERNAME_CHANGED" | "PASSWORD_CHANGED" | "ACCOUNT_DELETED"; facts: { username: string } };
 
 /** An email to be sent, as the transaction that causes it stores it: without its text and its tokens. */

@@ -20,8 +20,16 @@ const LIMITS = {
     network: { attempts: 100, window: 15 * MINUTE },
     account: { attempts: 50, window: Number.POSITIVE_INFINITY },
   },
-  // Invalid refresh tokens and emailed tokens.
+  // Codes of an authenticator app, of which three of a million work, and mistyped recovery codes.
+  CODE: {
+    pair: { attempts: 5, window: DAY, backOff: true },
+    network: { attempts: 100, window: 15 * MINUTE },
+    account: { attempts: 50, window: Number.POSITIVE_INFINITY },
+  },
+  // Invalid refresh tokens, emailed tokens, challenges and passkeys.
   TOKEN: { network: { attempts: 300, window: 15 * MINUTE } },
+  // Challenges for a sign-in with a passkey, which anyone can ask for.
+  PASSKEY_OPTIONS: { network: { attempts: 300, window: 15 * MINUTE } },
   REGISTRATION: { network: { attempts: 50, window: HOUR } },
   // Requests that send an email, whatever the address.
   EMAIL: { network: { attempts: 50, window: HOUR } },

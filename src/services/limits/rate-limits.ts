@@ -19,7 +19,7 @@ import { networkOf } from "./network.js";
 
 /** How long a network stays known after a sign-in. */
 const KNOWN_NETWORK_LIFETIME = 90 * DAY;
-/** For a limit that only a new password lifts. In seconds. */
+/** For a limit that time does not lift. In seconds. */
 const RETRY_AFTER_UNTIL_RESET = HOUR / SECOND;
 
 /** Who makes an attempt, at which account. */
@@ -27,11 +27,14 @@ export interface Attempter extends AttemptTarget {
   caller: Caller;
 }
 
-/** A password attempt. It counts as a failure from the start, until it ends in one of these ways. */
+/** What can be guessed. */
+type GuessKind = "PASSWORD" | "CODE";
+
+/** An attempt to sign in. It counts as a failure from the start, until it ends in one of these ways. */
 export interface Attempt {
-  /** Resets the account's counts and remembers the network, in the transaction that acts on the correct password. */
+  /** Resets the account's counts and remembers the network, in the transaction of the sign-in. */
   succeed(transaction: Database): Promise<void>;
-  /** Throws the error that the attempt ended in. Unless it rejects the password, the count is given back. */
+  /** Throws the error that the attempt ended in. Unless it rejects what was guessed, the count is given back. */
   fail(error: unknown): Promise<never>;
   /** Takes the count back. */
   giveBack(): Promise<void>;
@@ -81,13 +84,21 @@ export class RateLimits {
   }
 
   /**
-   * Counts a password attempt. Call it before the check, so that concurrent attempts cannot exceed the limits.
+   * Counts an attempt. Call it before the check, so that concurrent attempts cannot exceed the limits.
    * @throws RATE_LIMITED
    */
-  async begin(attempter: Attempter): Promise<Attempt> {
-    const counted = await this.#countAll(this.deps.db, "PASSWORD", attempter);
+  async begin(attempter: Attempter, kind: GuessKind = "PASSWORD"): Promise<Attempt> {
+    return this.#attempt(attempter, await this.#countAll(this.deps.db, kind, attempter));
+  }
+
+  /** An attempt with what cannot be guessed, such as a passkey: it always works, and never counts. */
+  uncounted(attempter: Attempter): Attempt {
+    return this.#attempt(attempter, []);
+  }
+
+  #attempt(attempter: Attempter, counted: readonly Counted[]): Attempt {
     return {
-      succeed: (transaction) => this.#succeed(transaction, attempter),
+      succeed: (transaction) => this.#succeed(transaction, attempter, counted),
       fail: async (error) => {
         const isCounted = error instanceof LatchkeyError && COUNTED_CODES.includes(error.code);
         if (isCounted) await this.#recordReached(this.deps.db, counted, attempter);
@@ -113,7 +124,7 @@ export class RateLimits {
   }
 
   /** Counts a request of the caller's network, whatever comes of it. @throws RATE_LIMITED */
-  async count(kind: Exclude<AttemptKind, "PASSWORD" | "PROFILE">, caller: Caller): Promise<void> {
+  async count(kind: Exclude<AttemptKind, GuessKind | "PROFILE">, caller: Caller): Promise<void> {
     await this.#count(this.deps.db, kind, { userId: undefined, account: "", caller });
   }
 
@@ -123,14 +134,20 @@ export class RateLimits {
   }
 
   /**
-   * Resets a user's counts and forgets their known networks, as part of a transaction.
+   * Resets a user's counts of passwords and forgets their known networks, as part of a transaction. Those of codes stay:
+   * a new password must not allow more guesses at the second factor.
    * @param knownFrom the caller whose network becomes the only known one, so that continued guessing from elsewhere
    * cannot lock them out; none without it
    */
   async reset(transaction: Database, userId: string, knownFrom?: Caller): Promise<void> {
-    await resetAllAttempts(transaction, userId);
+    await resetAllAttempts(transaction, userId, "PASSWORD");
     await forgetNetworks(transaction, userId);
     if (knownFrom !== undefined) await this.#remember(transaction, userId, networkOf(knownFrom));
+  }
+
+  /** Resets a user's counts of codes, as part of a transaction that removes their second factors. */
+  async resetCodes(transaction: Database, userId: string): Promise<void> {
+    await resetAllAttempts(transaction, userId, "CODE");
   }
 
   async #count(
@@ -161,7 +178,7 @@ export class RateLimits {
 
   #rejected(kind: AttemptKind, wait: number): LatchkeyError<"RATE_LIMITED"> {
     this.deps.metrics.attemptRefused(kind);
-    return rateLimited(wait);
+    return rateLimited(kind, wait);
   }
 
   async #recordReached(
@@ -176,15 +193,31 @@ export class RateLimits {
     }
   }
 
-  async #succeed(transaction: Database, attempter: Attempter): Promise<void> {
-    for (const { key } of limitsOf("PASSWORD", attempter)) {
-      if (key.account === "") await uncountAttempt(transaction, key);
-      else await resetAttempts(transaction, key);
+  async #succeed(transaction: Database, attempter: Attempter, counted: readonly Counted[]): Promise<void> {
+    for (const kind of ["PASSWORD", "CODE"] as const) {
+      await this.#reset(transaction, kind, attempter, counted);
     }
-    const { userId, network, account, known } = attempter;
+    const { userId, network } = attempter;
     if (userId === undefined) return;
-    await resetAttempts(transaction, accountKey("PASSWORD", { account, known: !known }));
     await this.#remember(transaction, userId, network);
+  }
+
+  /** Resets the account's counts of a kind. Of the network's count, it takes back the attempt that succeeded. */
+  async #reset(
+    transaction: Database,
+    kind: GuessKind,
+    attempter: Attempter,
+    counted: readonly Counted[],
+  ): Promise<void> {
+    const { account, known } = attempter;
+    const keys = [
+      ...limitsOf(kind, attempter).map(({ key }) => key),
+      accountKey(kind, { account, known: !known }),
+    ];
+    for (const key of keys) {
+      if (key.account !== "") await resetAttempts(transaction, key);
+      else if (counted.some((each) => each.key.name === key.name)) await uncountAttempt(transaction, key);
+    }
   }
 
   async #giveBack(counted: readonly Counted[]): Promise<void> {
@@ -209,13 +242,18 @@ export class RateLimits {
   }
 }
 
-function rateLimited(wait: number): LatchkeyError<"RATE_LIMITED"> {
+/** What to do about a limit that time does not lift. */
+const WAYS_OUT: Partial<Record<AttemptKind, string>> = {
+  PASSWORD:
+    "Set a new password with `requestPasswordReset`, or log in from a network you have signed in from before.",
+  CODE: "Use a passkey or a recovery code, or a network you have signed in from before.",
+};
+
+function rateLimited(kind: AttemptKind, wait: number): LatchkeyError<"RATE_LIMITED"> {
   if (wait > DAY) {
-    return new LatchkeyError(
-      "RATE_LIMITED",
-      "Too many failed attempts. Set a new password with `requestPasswordReset`, or log in from a network you have signed in from before.",
-      { retryAfter: RETRY_AFTER_UNTIL_RESET },
-    );
+    return new LatchkeyError("RATE_LIMITED", `Too many failed attempts. ${WAYS_OUT[kind]}`, {
+      retryAfter: RETRY_AFTER_UNTIL_RESET,
+    });
   }
   const retryAfter = Math.ceil(wait / SECOND);
   const message = `Too many attempts. Try again in ${retryAfter} second${retryAfter === 1 ? "" : "s"}.`;

@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.js";
+import { deleteChallenges } from "../../storage/challenges.js";
 import { setPasswordHash } from "../../storage/credentials.js";
 import type { Database } from "../../storage/database.js";
 import { deleteOneTimeTokens } from "../../storage/one-time-tokens.js";
@@ -25,9 +26,11 @@ export interface AccountAccessDeps {
 export class AccountAccess {
   constructor(private readonly deps: AccountAccessDeps) {}
 
-  /** Withdraws the tokens that were emailed to the user, and the pending emails that would contain one. */
+  /** Withdraws the tokens that were emailed to the user, the pending emails that would contain one, and challenges. */
   async withdrawTokens(transaction: Database, user: Owner): Promise<void> {
     await deleteOneTimeTokens(transaction, user.id);
+    // A challenge to prove a second factor was issued for the old password.
+    await deleteChallenges(transaction, user.id);
     await deletePendingEmails(transaction, user);
   }
 

@@ -6,17 +6,19 @@ import { LatchkeyError } from "../../errors.js";
 import type { AuditEventType } from "../../storage/audit.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import {
+  type Authentication,
   type AuthenticationMethod,
   endSessions,
   findSessionWithUser,
   insertSession,
   listLiveSessions,
   listSessionsBeyond,
+  renewAuthentication,
   type Session,
 } from "../../storage/sessions.js";
 import { lockUser, type User } from "../../storage/users.js";
 import type { Audit, Caller, ChangedBy } from "../audit.js";
-import { type Actor, authorize, type Viewer, viewerOf } from "./viewer.js";
+import { type Actor, authorize, changedBy, type Viewer, viewerOf } from "./viewer.js";
 
 /** The tokens that signing in and refreshing return. */
 export interface IssuedToken {
@@ -25,7 +27,8 @@ export interface IssuedToken {
   expiresAt: number;
   /** Seconds. */
   expiresIn: number;
-  refreshToken: string;
+  /** Null when the client keeps the one it has. */
+  refreshToken: string | null;
   user: User;
 }
 
@@ -56,13 +59,13 @@ export class Sessions {
   /**
    * Starts a session with its first refresh token. Ends the least recently used ones that are over the limit then.
    * @param transaction has locked the user
-   * @param methods how the user has just proved who they are
+   * @param authentication when and how the user proved who they are
    */
   async start(
     transaction: Database,
     user: User,
     caller: Caller,
-    methods: readonly AuthenticationMethod[],
+    { authenticatedAt, authenticationMethods }: Authentication,
   ): Promise<{ session: Session; refreshToken: string }> {
     const now = this.deps.clock.now();
     const session: Session = {
@@ -73,8 +76,8 @@ export class Sessions {
       expiresAt: now + Math.min(this.deps.lifetime.idle, this.deps.lifetime.absolute),
       absoluteExpiresAt: now + this.deps.lifetime.absolute,
       endedAt: null,
-      authenticatedAt: now,
-      authenticationMethods: methods,
+      authenticatedAt,
+      authenticationMethods,
       ...caller,
     };
     const refreshToken = newOpaqueToken();
@@ -96,7 +99,22 @@ export class Sessions {
     }
   }
 
-  async issueToken(session: Session, user: User, refreshToken: string): Promise<IssuedToken> {
+  /** Records that the session's user has proved again who they are, as part of a transaction. @returns the session as it is now */
+  async renew(
+    transaction: Database,
+    session: Session,
+    methods: readonly AuthenticationMethod[],
+  ): Promise<Session> {
+    const authentication = {
+      authenticatedAt: this.deps.clock.now(),
+      authenticationMethods: [...new Set([...session.authenticationMethods, ...methods])],
+    };
+    await renewAuthentication(transaction, session.id, authentication);
+    return { ...session, ...authentication };
+  }
+
+  /** @param refreshToken null when the client keeps the one it has */
+  async issueToken(session: Session, user: User, refreshToken: string | null): Promise<IssuedToken> {
     const claims = {
       sub: user.id,
       sid: session.id,
@@ -186,9 +204,6 @@ export class Sessions {
   }
 }
 
-function asThemselves({ userId, caller }: Pick<Actor, "userId" | "caller">): {
-  userId: string;
-  by: ChangedBy;
-} {
-  return { userId, by: { actorId: userId, caller } };
+function asThemselves(actor: Pick<Actor, "userId" | "caller">): { userId: string; by: ChangedBy } {
+  return { userId: actor.userId, by: changedBy(actor) };
 }

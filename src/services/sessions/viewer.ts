@@ -2,11 +2,11 @@ import { LatchkeyError, type UnauthenticatedReason } from "../../errors.js";
 import type { Database } from "../../storage/database.js";
 import { findSession, type Session } from "../../storage/sessions.js";
 import { lockUsers, type Role, type User } from "../../storage/users.js";
-import type { Caller } from "../audit.js";
+import type { Caller, ChangedBy } from "../audit.js";
 
 /** The sender of a request: a user with a live session, or anonymous and why. */
 export type Viewer =
-  | { kind: "user"; user: User; sessionId: string }
+  | { kind: "user"; user: User; sessionId: string; authenticatedAt: number }
   | { kind: "anonymous"; reason: UnauthenticatedReason };
 
 /** A signed-in user who requests a change, the session, and where the request comes from. */
@@ -44,7 +44,8 @@ export function viewerOf(
     return { kind: "anonymous", reason: "INVALID_TOKEN" };
   if (found.user.disabledAt !== null) return { kind: "anonymous", reason: "ACCOUNT_DISABLED" };
   if (!isLive(found.session, now)) return { kind: "anonymous", reason: "SESSION_REVOKED" };
-  return { kind: "user", user: found.user, sessionId: found.session.id };
+  const { id: sessionId, authenticatedAt } = found.session;
+  return { kind: "user", user: found.user, sessionId, authenticatedAt };
 }
 
 /** Requires a signed-in user with this role. @throws UNAUTHENTICATED, FORBIDDEN */
@@ -63,20 +64,26 @@ export function requireRole(viewer: Viewer, role: Role): User {
  * Authorizes a signed-in user again, at the start of the transaction that writes for them: an earlier field of the
  * request, or somebody else, may have ended the session since. Locks the actor's row, so that it holds until the end.
  * @param options.subjectId another user to lock, whom the transaction changes
- * @returns both as they are now
+ * @returns both as they are now, and the actor's session
  * @throws UNAUTHENTICATED, FORBIDDEN
  */
 export async function authorize(
   transaction: Database,
   actor: Actor,
   { now, role = "USER", subjectId }: { now: number; role?: Role; subjectId?: string },
-): Promise<{ user: User; subject: User | undefined }> {
+): Promise<{ user: User; session: Session; subject: User | undefined }> {
   const users = await lockUsers(transaction, [actor.userId, ...(subjectId ? [subjectId] : [])]);
   const user = users.get(actor.userId);
   const session = await findSession(transaction, actor.sessionId);
   const viewer = viewerOf(user && session && { user, session }, actor.userId, now);
   return {
     user: requireRole(viewer, role),
+    session: session!,
     subject: subjectId === undefined ? undefined : users.get(subjectId),
   };
+}
+
+/** The actor as the one who made a change. */
+export function changedBy({ userId, caller }: Pick<Actor, "userId" | "caller">): ChangedBy {
+  return { actorId: userId, caller };
 }

@@ -6,7 +6,8 @@ import type { Database } from "../../storage/database.js";
 import type { User } from "../../storage/users.js";
 import type { Audit, Caller } from "../audit.js";
 import type { PasswordQueue } from "../limits/password-queue.js";
-import type { Attempt, RateLimits } from "../limits/rate-limits.js";
+import type { RateLimits } from "../limits/rate-limits.js";
+import type { Proof } from "./proof.js";
 
 /** Whose password to check. */
 export interface PasswordTarget {
@@ -16,16 +17,6 @@ export interface PasswordTarget {
   name: string;
   /** The message of INVALID_CREDENTIALS. */
   rejection: string;
-}
-
-/** A password that was correct when it was checked. */
-export interface CheckedPassword {
-  /** As the user was before the check. */
-  user: User;
-  /** The hash that was verified: compare it again in the transaction that acts on it. */
-  hash: string;
-  /** Counts as a failure until it ends: `succeed` in that transaction, or `fail`. */
-  attempt: Attempt;
 }
 
 export interface PasswordCheckDeps {
@@ -42,20 +33,20 @@ export class PasswordCheck {
   constructor(private readonly deps: PasswordCheckDeps) {}
 
   /**
-   * Checks a password within the rate limits, and audits a wrong one.
+   * Checks a password within the rate limits, and audits a wrong one. The proof holds until the hash is replaced.
    * @throws INVALID_CREDENTIALS after the same work for an unknown user and a wrong password; RATE_LIMITED; OVERLOADED
    */
-  async check(
-    { user, name, rejection }: PasswordTarget,
-    password: string,
-    caller: Caller,
-  ): Promise<CheckedPassword> {
+  async check({ user, name, rejection }: PasswordTarget, password: string, caller: Caller): Promise<Proof> {
     const attempter = await this.deps.rateLimits.identify(caller, { userId: user?.id, name });
     const { attempt, hash } = await this.deps.passwordQueue.withSlot(attempter, async () => {
       const attempt = await this.deps.rateLimits.begin(attempter);
       return { attempt, hash: await this.#verify(user, password).catch(attempt.fail) };
     });
-    if (user !== undefined && hash !== undefined) return { user, hash, attempt };
+    if (user !== undefined && hash !== undefined) {
+      const confirm = async (transaction: Database) =>
+        (await findPasswordHash(transaction, user.id)) === hash;
+      return { user, methods: ["pwd"], attempt, confirm };
+    }
     // Nothing that was typed is recorded: people type passwords into the wrong field.
     const details = { reason: "INVALID_CREDENTIALS" };
     await this.deps.audit.record(this.deps.db, "LOGIN_FAILED", { subjectId: user?.id, caller, details });

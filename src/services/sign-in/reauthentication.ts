@@ -1,44 +1,69 @@
 import type { Clock } from "../../clock.js";
-import { LatchkeyError } from "../../errors.js";
-import { findPasswordHash } from "../../storage/credentials.js";
-import type { Database } from "../../storage/database.js";
+import { invalidInput, LatchkeyError } from "../../errors.js";
+import { type Database, inTransaction } from "../../storage/database.js";
 import type { User } from "../../storage/users.js";
-import type { Caller } from "../audit.js";
-import { type Actor, authorize } from "../sessions/viewer.js";
-import type { CheckedPassword, PasswordCheck } from "./check-password.js";
+import type { Audit } from "../audit.js";
+import { hasSecondFactor } from "../mfa/factors.js";
+import type { IssuedToken, Sessions } from "../sessions/sessions.js";
+import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
+import type { CodeCheck } from "./check-code.js";
+import type { PasswordCheck } from "./check-password.js";
+import type { Proof } from "./proof.js";
 
-const REJECTION = "The password is wrong.";
+const WRONG_PASSWORD = "The password is wrong.";
 
 export interface ReauthenticationDeps {
+  db: Database;
   clock: Clock;
+  audit: Audit;
+  sessions: Sessions;
   passwordCheck: PasswordCheck;
+  codeCheck: CodeCheck;
 }
 
-/** Asks a signed-in user for the password again, before a change that could lock them out. */
+/** Lets a signed-in user prove again who they are (RFC 9470), for what asks for a recent authentication. */
 export class Reauthentication {
   constructor(private readonly deps: ReauthenticationDeps) {}
 
   /**
-   * Checks the password. The caller ends the attempt: with `authorize` in the transaction of the change, or `fail`.
-   * @throws INVALID_CREDENTIALS, which counts as a failed login; RATE_LIMITED; OVERLOADED
+   * Renews the authentication of the actor's session with the password. For an account with a second factor, that is not
+   * enough.
+   * @throws UNAUTHENTICATED, BAD_USER_INPUT, INVALID_CREDENTIALS, RATE_LIMITED, OVERLOADED
    */
-  async check(user: User, password: string, caller: Caller): Promise<CheckedPassword> {
-    const target = { user, name: user.username, rejection: REJECTION };
-    return this.deps.passwordCheck.check(target, password, caller);
+  async withPassword(user: User, actor: Actor, password: string): Promise<IssuedToken> {
+    if (hasSecondFactor(user.mfaMethods)) {
+      const message = "the account has a second factor: a password is not enough";
+      throw invalidInput([{ field: "password", rule: "secondFactor", message }]);
+    }
+    const target = { user, name: user.username, rejection: WRONG_PASSWORD };
+    const proof = await this.deps.passwordCheck.check(target, password, actor.caller);
+    return (
+      (await this.#renew(proof, actor)) ??
+      // The password was replaced after it was checked.
+      proof.attempt.fail(new LatchkeyError("INVALID_CREDENTIALS", WRONG_PASSWORD))
+    );
   }
 
   /**
-   * Begins the transaction of the change: authorizes the actor, and records that the password was correct. It may have
-   * been replaced since it was checked.
-   * @returns the user as they are now
-   * @throws UNAUTHENTICATED, INVALID_CREDENTIALS
+   * Renews the authentication of the actor's session with a code of the authenticator app.
+   * @throws UNAUTHENTICATED, INVALID_CREDENTIALS, RATE_LIMITED
    */
-  async authorize(transaction: Database, actor: Actor, { hash, attempt }: CheckedPassword): Promise<User> {
-    const { user } = await authorize(transaction, actor, { now: this.deps.clock.now() });
-    if ((await findPasswordHash(transaction, user.id)) !== hash) {
-      throw new LatchkeyError("INVALID_CREDENTIALS", REJECTION);
-    }
-    await attempt.succeed(transaction);
-    return user;
+  async withCode(user: User, actor: Actor, code: string): Promise<IssuedToken> {
+    const proof = await this.deps.codeCheck.totp(user, code, actor.caller);
+    return (await this.#renew(proof, actor)) ?? this.deps.codeCheck.reject(proof, actor.caller);
+  }
+
+  /** @returns undefined when the proof holds no longer: the caller ends its attempt */
+  async #renew(proof: Proof, actor: Actor): Promise<IssuedToken | undefined> {
+    const renewed = await inTransaction(this.deps.db, async (transaction) => {
+      const { user, session } = await authorize(transaction, actor, { now: this.deps.clock.now() });
+      if (!(await proof.confirm(transaction))) return undefined;
+      await proof.attempt.succeed(transaction);
+      const details = { methods: proof.methods };
+      const event = { ...changedBy(actor), subjectId: user.id, sessionId: session.id, details };
+      await this.deps.audit.record(transaction, "REAUTHENTICATED", event);
+      return { user, session: await this.deps.sessions.renew(transaction, session, proof.methods) };
+    }).catch(proof.attempt.fail);
+    return renewed && this.deps.sessions.issueToken(renewed.session, renewed.user, null);
   }
 }

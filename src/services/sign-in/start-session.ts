@@ -1,18 +1,23 @@
+import type { Clock } from "../../clock.js";
 import { LatchkeyError } from "../../errors.js";
-import { findPasswordHash } from "../../storage/credentials.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import type { Session } from "../../storage/sessions.js";
-import { lockUser, type User } from "../../storage/users.js";
+import { lockUser, type MfaMethod, type User } from "../../storage/users.js";
 import type { Audit, Caller } from "../audit.js";
-import type { Sessions } from "../sessions/sessions.js";
-import type { CheckedPassword } from "./check-password.js";
+import type { Challenges, IssuedChallenge } from "../mfa/challenges.js";
+import { hasSecondFactor } from "../mfa/factors.js";
+import type { IssuedToken, Sessions } from "../sessions/sessions.js";
+import type { Proof } from "./proof.js";
 
-/** A new session, its user as they are now, and its first refresh token. */
-export interface StartedSession {
-  session: Session;
-  user: User;
-  refreshToken: string;
+/** A challenge to prove a second factor, with what the user can prove it with. */
+export interface MfaChallenge extends IssuedChallenge {
+  methods: readonly MfaMethod[];
 }
+
+/** What a proof brings: tokens, or the challenge to prove a second factor too. */
+export type SignInResult =
+  | { kind: "token"; token: IssuedToken }
+  | { kind: "challenge"; challenge: MfaChallenge };
 
 const REFUSALS = {
   ACCOUNT_DISABLED: "This account has been disabled. Ask an administrator.",
@@ -20,13 +25,16 @@ const REFUSALS = {
 };
 
 type Outcome =
-  | ({ kind: "started" } & StartedSession)
+  | { kind: "started"; session: Session; user: User; refreshToken: string }
+  | { kind: "challenge"; challenge: MfaChallenge }
   | { kind: "refused"; code: keyof typeof REFUSALS }
-  | { kind: "replaced" };
+  | { kind: "void" };
 
 export interface SessionStartDeps {
   db: Database;
+  clock: Clock;
   sessions: Sessions;
+  challenges: Challenges;
   audit: Audit;
 }
 
@@ -35,41 +43,58 @@ export class SessionStart {
   constructor(private readonly deps: SessionStartDeps) {}
 
   /**
-   * Starts a session, if the password is still the one that was checked.
-   * @returns undefined when it was replaced meanwhile, by a new password or a new hash of the same
-   * @throws ACCOUNT_DISABLED, EMAIL_NOT_VERIFIED
+   * Starts a session, or asks for a second factor.
+   * @returns undefined when the proof holds no longer: the caller ends its attempt
+   * @throws ACCOUNT_DISABLED, EMAIL_NOT_VERIFIED, INVALID_TOKEN
    */
-  async start({ user, hash, attempt }: CheckedPassword, caller: Caller): Promise<StartedSession | undefined> {
-    const outcome = await inTransaction(this.deps.db, async (transaction) => {
-      const outcome = await this.#start(transaction, { id: user.id, hash, caller });
-      if (outcome.kind === "started") await attempt.succeed(transaction);
-      return outcome;
-    }).catch(attempt.fail);
+  async start(proof: Proof, caller: Caller): Promise<SignInResult | undefined> {
+    const { attempt } = proof;
+    const outcome = await inTransaction(this.deps.db, (transaction) =>
+      this.#start(transaction, proof, caller),
+    ).catch(attempt.fail);
     switch (outcome.kind) {
-      case "started":
+      case "started": {
+        const { session, user, refreshToken } = outcome;
+        return { kind: "token", token: await this.deps.sessions.issueToken(session, user, refreshToken) };
+      }
+      case "challenge":
+        // The account's counts are reset by the second factor: until then, nobody has signed in.
+        await attempt.giveBack();
         return outcome;
       case "refused":
         return attempt.fail(new LatchkeyError(outcome.code, REFUSALS[outcome.code]));
-      case "replaced":
-        await attempt.giveBack();
+      case "void":
         return undefined;
     }
   }
 
-  async #start(
-    transaction: Database,
-    { id, hash, caller }: { id: string; hash: string; caller: Caller },
-  ): Promise<Outcome> {
-    const user = await lockUser(transaction, id);
-    if (user === undefined || (await findPasswordHash(transaction, id)) !== hash) return { kind: "replaced" };
+  async #start(transaction: Database, proof: Proof, caller: Caller): Promise<Outcome> {
+    const user = await lockUser(transaction, proof.user.id);
+    if (user === undefined || !(await proof.confirm(transaction))) return { kind: "void" };
+    const { id } = user;
     const code = refusalOf(user);
     if (code !== undefined) {
       const event = { subjectId: id, caller, details: { reason: code } };
       await this.deps.audit.record(transaction, "LOGIN_FAILED", event);
       return { kind: "refused", code };
     }
-    const started = await this.deps.sessions.start(transaction, user, caller, ["pwd"]);
-    const event = { actorId: id, subjectId: id, sessionId: started.session.id, caller };
+    if (hasSecondFactor(user.mfaMethods) && !proof.methods.includes("mfa")) {
+      await this.deps.audit.record(transaction, "MFA_CHALLENGED", { subjectId: id, caller });
+      const challenge = await this.deps.challenges.issue(transaction, "SIGN_IN", id);
+      return { kind: "challenge", challenge: { ...challenge, methods: user.mfaMethods } };
+    }
+    await proof.attempt.succeed(transaction);
+    const started = await this.deps.sessions.start(transaction, user, caller, {
+      authenticatedAt: this.deps.clock.now(),
+      authenticationMethods: proof.methods,
+    });
+    const event = {
+      actorId: id,
+      subjectId: id,
+      sessionId: started.session.id,
+      caller,
+      details: { methods: proof.methods },
+    };
     await this.deps.audit.record(transaction, "LOGIN_SUCCEEDED", event);
     return { kind: "started", user, ...started };
   }

@@ -54,6 +54,7 @@ describe.each(DATABASES)("an address that strangers flood on %s", (database) => 
         roles: ["USER"],
         createdAt: now,
         updatedAt: now,
+        mfaMethods: [],
       });
       await outbox.enqueue(db, { kind: "REGISTRATION", email });
       await outbox.deliverDue();

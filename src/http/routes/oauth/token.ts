@@ -3,6 +3,7 @@ import type { Caller } from "../../../services/audit.js";
 import type { Refresh } from "../../../services/sessions/refresh.js";
 import type { IssuedToken } from "../../../services/sessions/sessions.js";
 import type { Login } from "../../../services/sign-in/login.js";
+import type { SignInResult } from "../../../services/sign-in/start-session.js";
 import { callerOf } from "../../caller.js";
 import { OAuthError } from "./errors.js";
 import { type Form, readForm, required } from "./form.js";
@@ -25,12 +26,21 @@ export function addTokenEndpoint(server: FastifyInstance, deps: TokenEndpointDep
 async function issueToken({ login, refresh }: TokenEndpointDeps, form: Form, caller: Caller) {
   switch (required(form, "grant_type")) {
     case "password":
-      return login.login(required(form, "username"), required(form, "password"), caller);
+      return withoutSecondFactor(
+        await login.signIn(required(form, "username"), required(form, "password"), caller),
+      );
     case "refresh_token":
       return refresh.refresh(required(form, "refresh_token"), caller);
     default:
       throw new OAuthError("unsupported_grant_type", "grant_type must be password or refresh_token.");
   }
+}
+
+/** The password grant has no way to ask for a second factor. */
+function withoutSecondFactor(result: SignInResult): IssuedToken {
+  if (result.kind === "token") return result.token;
+  const message = "The account has a second factor: sign in with the GraphQL mutation signIn instead.";
+  throw new OAuthError("invalid_grant", message);
 }
 
 /** RFC 6749, 5.1. */

@@ -1,0 +1,118 @@
+import { Args, ArgsType, Ctx, Field, Int, Mutation, ObjectType, Query, Resolver } from "type-graphql";
+import type { AuthenticatorApp } from "../services/mfa/authenticator-app.js";
+import { hasSecondFactor } from "../services/mfa/factors.js";
+import type { RecoveryCodes } from "../services/mfa/recovery-codes.js";
+import { Auth, RECENTLY } from "./auth-checker.js";
+import { actorOf, type Context, signedIn } from "./context.js";
+import { MaxBytes, MaxItems, MaxText } from "./limits/max-size.js";
+import { OncePerRequest } from "./once-per-request.js";
+import { IsText } from "./validation.js";
+
+const ENROLLING = { ...RECENTLY, beforeEnrollment: true };
+
+/** An `otpauth:` URI with the longest service name and username, percent-encoded. */
+const URI = [1, 2000] as const;
+const MAX_QR_CODE_BYTES = 128 * 1024;
+const RECOVERY_CODES = 10;
+
+@ObjectType("TotpEnrollment", { description: "What an authenticator app needs to know. Show it once." })
+class TotpEnrollmentType {
+  @Field(() => String, { description: "The secret in base32, to type into the app." })
+  @MaxText([32, 32])
+  secret!: string;
+
+  @Field(() => String, { description: "The `otpauth:` URI, to open the app with." })
+  @MaxText(URI)
+  uri!: string;
+
+  @Field(() => String, { description: "The URI as a QR code to scan: an SVG image as a data URI." })
+  @MaxBytes(MAX_QR_CODE_BYTES)
+  qrCode!: string;
+}
+
+@ObjectType("MfaStatus", { description: "The second factors of the signed-in user." })
+class MfaStatusType {
+  @Field(() => Boolean, { description: "Whether signing in with the password asks for a second factor." })
+  enabled!: boolean;
+
+  @Field(() => Boolean, { description: "Whether the user has an authenticator app." })
+  totp!: boolean;
+
+  @Field(() => Int, { description: "How many recovery codes have not been used." })
+  recoveryCodesLeft!: number;
+}
+
+@ArgsType()
+class ConfirmTotpArgs {
+  @Field(() => String, { description: "The six digits that the authenticator app shows." })
+  @IsText(1, 100)
+  code!: string;
+}
+
+export interface MfaResolverDeps {
+  authenticatorApp: AuthenticatorApp;
+  recoveryCodes: RecoveryCodes;
+}
+
+@Resolver()
+export class MfaResolver {
+  constructor(private readonly deps: MfaResolverDeps) {}
+
+  @Auth("USER", { beforeEnrollment: true })
+  @Query(() => MfaStatusType, {
+    description: "The second factors of the signed-in user. Errors: `UNAUTHENTICATED`.",
+  })
+  async myMfa(@Ctx() context: Context): Promise<MfaStatusType> {
+    const { mfaMethods, id } = signedIn(context).user;
+    return {
+      enabled: hasSecondFactor(mfaMethods),
+      totp: mfaMethods.includes("TOTP"),
+      recoveryCodesLeft: await this.deps.recoveryCodes.count(id),
+    };
+  }
+
+  @Auth("USER", ENROLLING)
+  @Mutation(() => TotpEnrollmentType, {
+    description:
+      "Makes a secret for an authenticator app. Nothing changes before `confirmTotpEnrollment`. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `CONFLICT` (the user has an app: call `disableTotp` first).",
+  })
+  async startTotpEnrollment(@Ctx() context: Context): Promise<TotpEnrollmentType> {
+    return this.deps.authenticatorApp.start(actorOf(context));
+  }
+
+  @Auth("USER", ENROLLING)
+  @OncePerRequest()
+  @Mutation(() => [String], {
+    description:
+      "Makes the authenticator app a second factor. The user's first factor brings recovery codes, which are returned only here; another returns none. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `INVALID_CREDENTIALS` (the code is wrong), `NOT_FOUND` (no app is waiting to be confirmed), `BAD_USER_INPUT`.",
+  })
+  @MaxItems(RECOVERY_CODES)
+  @MaxBytes(40)
+  async confirmTotpEnrollment(
+    @Ctx() context: Context,
+    @Args(() => ConfirmTotpArgs) { code }: ConfirmTotpArgs,
+  ) {
+    return this.deps.authenticatorApp.confirm(actorOf(context), code);
+  }
+
+  @Auth("USER", RECENTLY)
+  @Mutation(() => Boolean, {
+    description:
+      "Removes the authenticator app, and with the last factor the recovery codes. Always returns true. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`.",
+  })
+  async disableTotp(@Ctx() context: Context) {
+    await this.deps.authenticatorApp.remove(actorOf(context));
+    return true;
+  }
+
+  @Auth("USER", RECENTLY)
+  @Mutation(() => [String], {
+    description:
+      "Replaces the recovery codes, and returns the new ones, only here. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `NOT_FOUND` (the user has no second factor).",
+  })
+  @MaxItems(RECOVERY_CODES)
+  @MaxBytes(40)
+  async regenerateRecoveryCodes(@Ctx() context: Context) {
+    return this.deps.recoveryCodes.regenerate(actorOf(context));
+  }
+}

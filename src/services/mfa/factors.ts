@@ -1,0 +1,93 @@
+import { hashRecoveryCode, newRecoveryCode } from "../../crypto/recovery-codes.js";
+import type { MfaChange } from "../../email/templates.js";
+import { deleteChallenges } from "../../storage/challenges.js";
+import type { Database } from "../../storage/database.js";
+import { updateMfaMethods } from "../../storage/mfa-methods.js";
+import { deletePasskeys } from "../../storage/passkeys.js";
+import { replaceRecoveryCodes } from "../../storage/recovery-codes.js";
+import { deleteTotpSecret } from "../../storage/totp-secrets.js";
+import type { MfaMethod, User } from "../../storage/users.js";
+import type { Audit, ChangedBy } from "../audit.js";
+import type { Outbox } from "../email/outbox.js";
+import type { RateLimits } from "../limits/rate-limits.js";
+
+const RECOVERY_CODES = 10;
+
+export interface FactorsDeps {
+  audit: Audit;
+  outbox: Outbox;
+  rateLimits: RateLimits;
+}
+
+/**
+ * What every change of a user's second factors has in common. Each method is part of a transaction that has locked the
+ * user. Call `outbox.wake` once it is committed.
+ */
+export class Factors {
+  constructor(private readonly deps: FactorsDeps) {}
+
+  /**
+   * Records that a factor was added. The first one comes with recovery codes.
+   * @param user as they were before
+   * @returns the recovery codes; none when the user has had them before
+   */
+  async added(transaction: Database, user: User, change: MfaChange, by: ChangedBy): Promise<string[]> {
+    const codes = user.mfaMethods.length === 0 ? await this.#replaceCodes(transaction, user) : [];
+    await this.#changed(transaction, user, change, by);
+    return codes;
+  }
+
+  /** Records that a factor was removed. With the last one the recovery codes go. @param user as they were before */
+  async removed(transaction: Database, user: User, change: MfaChange, by: ChangedBy): Promise<void> {
+    const left = await updateMfaMethods(transaction, user.id);
+    if (!hasSecondFactor(left)) await replaceRecoveryCodes(transaction, user.id, []);
+    await this.#changed(transaction, user, change, by);
+  }
+
+  /** Replaces the recovery codes. @returns the new ones */
+  async replaceCodes(transaction: Database, user: User, by: ChangedBy): Promise<string[]> {
+    const codes = await this.#replaceCodes(transaction, user);
+    await this.#changed(transaction, user, "RECOVERY_CODES_REPLACED", by);
+    return codes;
+  }
+
+  /** Records that a recovery code was used. */
+  async codeUsed(transaction: Database, user: User, left: number, by: ChangedBy): Promise<void> {
+    await this.#changed(transaction, user, "RECOVERY_CODE_USED", by, { left });
+  }
+
+  /** Removes all second factors of a user. Does nothing without one. @returns the user as they are now */
+  async reset(transaction: Database, user: User, by: ChangedBy): Promise<User> {
+    await deleteTotpSecret(transaction, user.id);
+    await deletePasskeys(transaction, user.id);
+    await replaceRecoveryCodes(transaction, user.id, []);
+    await deleteChallenges(transaction, user.id);
+    await this.deps.rateLimits.resetCodes(transaction, user.id);
+    if (user.mfaMethods.length > 0) await this.#changed(transaction, user, "MFA_RESET", by);
+    return { ...user, mfaMethods: [] };
+  }
+
+  async #replaceCodes(transaction: Database, { id }: User): Promise<string[]> {
+    const codes = Array.from({ length: RECOVERY_CODES }, newRecoveryCode);
+    await replaceRecoveryCodes(transaction, id, codes.map(hashRecoveryCode));
+    return codes;
+  }
+
+  async #changed(
+    transaction: Database,
+    { id, username, email }: User,
+    change: MfaChange,
+    by: ChangedBy,
+    details: { left?: number } = {},
+  ): Promise<void> {
+    await updateMfaMethods(transaction, id);
+    await this.deps.audit.record(transaction, change, { ...by, subjectId: id, details });
+    const facts = { username, change, ...details };
+    await this.deps.outbox.enqueue(transaction, { kind: "MFA_CHANGED", email, facts });
+  }
+}
+
+/** Whether a password is not enough to sign in. */
+export function hasSecondFactor(methods: readonly MfaMethod[]): boolean {
+  return methods.some((method) => method !== "RECOVERY_CODE");
+}

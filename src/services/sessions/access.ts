@@ -1,0 +1,67 @@
+import { type Clock, SECOND } from "../../clock.js";
+import type { Config } from "../../config.js";
+import { LatchkeyError } from "../../errors.js";
+import type { Role, User } from "../../storage/users.js";
+import { hasSecondFactor } from "../mfa/factors.js";
+import { requireRole, type Viewer } from "./viewer.js";
+
+/** What a field requires of its caller. */
+export interface Requirement {
+  role: Role;
+  /** How long ago the user may have proved who they are, in seconds (RFC 9470). Any time without it. */
+  maxAgeSeconds?: number;
+  /** Whether it is open to a user who must have a second factor and has none. */
+  beforeEnrollment?: boolean;
+}
+
+/** What a user can prove again who they are with. */
+export const REAUTHENTICATION_METHODS = ["PASSWORD", "TOTP", "PASSKEY"] as const;
+export type ReauthenticationMethod = (typeof REAUTHENTICATION_METHODS)[number];
+
+export interface AccessDeps {
+  clock: Clock;
+  /** Who must have a second factor. */
+  requireMfa: Config["requireMfa"];
+}
+
+/** The one decision whether a caller may use a field or an endpoint. */
+export class Access {
+  constructor(private readonly deps: AccessDeps) {}
+
+  /** @throws UNAUTHENTICATED, FORBIDDEN, MFA_ENROLLMENT_REQUIRED, REAUTHENTICATION_REQUIRED */
+  require(viewer: Viewer, { role, maxAgeSeconds, beforeEnrollment }: Requirement): User {
+    const user = requireRole(viewer, role);
+    if (!beforeEnrollment && this.mustEnroll(user)) {
+      throw new LatchkeyError(
+        "MFA_ENROLLMENT_REQUIRED",
+        "Your account needs a second factor. Add an authenticator app with `startTotpEnrollment`, or a passkey with `startPasskeyRegistration`.",
+      );
+    }
+    if (maxAgeSeconds !== undefined) this.#requireRecent(viewer, maxAgeSeconds);
+    return user;
+  }
+
+  /** Whether the user must add a second factor before they can use the account. */
+  mustEnroll({ roles, mfaMethods }: User): boolean {
+    const required =
+      this.deps.requireMfa === "all" || (this.deps.requireMfa === "admins" && roles.includes("ADMIN"));
+    return required && !hasSecondFactor(mfaMethods);
+  }
+
+  #requireRecent(viewer: Viewer, maxAge: number): void {
+    if (viewer.kind === "anonymous") return;
+    if (this.deps.clock.now() - viewer.authenticatedAt <= maxAge * SECOND) return;
+    const methods = reauthenticationMethods(viewer.user);
+    throw new LatchkeyError(
+      "REAUTHENTICATION_REQUIRED",
+      `You signed in more than ${maxAge / 60} minutes ago. Prove again who you are, with \`reauthenticate\`.`,
+      { maxAge, methods },
+    );
+  }
+}
+
+/** With a second factor, a password is not enough. */
+function reauthenticationMethods({ mfaMethods }: User): ReauthenticationMethod[] {
+  if (!hasSecondFactor(mfaMethods)) return ["PASSWORD"];
+  return REAUTHENTICATION_METHODS.filter((method) => method !== "PASSWORD" && mfaMethods.includes(method));
+}

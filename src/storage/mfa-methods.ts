@@ -1,0 +1,26 @@
+import type { Database } from "./database.js";
+import { MFA_METHODS, type MfaMethod } from "./users.js";
+
+/**
+ * Notes at the user which second factors they have now, where every request reads it. Call it in each transaction that
+ * changes them, with the user locked.
+ */
+export async function updateMfaMethods(transaction: Database, userId: string): Promise<MfaMethod[]> {
+  const proofs = {
+    TOTP: transaction.selectFrom("totp_secrets").where("confirmed_at", "is not", null),
+    PASSKEY: transaction.selectFrom("passkeys"),
+    RECOVERY_CODE: transaction.selectFrom("recovery_codes"),
+  };
+  const methods: MfaMethod[] = [];
+  for (const method of MFA_METHODS) {
+    const query = proofs[method] as (typeof proofs)["PASSKEY"];
+    const row = await query.select("user_id").where("user_id", "=", userId).limit(1).executeTakeFirst();
+    if (row !== undefined) methods.push(method);
+  }
+  await transaction
+    .updateTable("users")
+    .set({ mfa_methods: methods.join(" ") })
+    .where("id", "=", userId)
+    .execute();
+  return methods;
+}
