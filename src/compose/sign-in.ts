@@ -31,6 +31,7 @@ export function composeSignIn(
     clock,
     secrets,
     factors,
+    sessions,
     outbox,
     issuer: config.serviceName,
   });
