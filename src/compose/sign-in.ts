@@ -16,16 +16,28 @@ import type { SessionParts } from "./sessions.js";
 
 export type SignIn = ReturnType<typeof composeSignIn>;
 
+const UNREADABLE_SECRETS =
+  "secrets of authenticator apps are encrypted under neither SECRET_KEY nor PREVIOUS_SECRET_KEY: set the SECRET_KEY that they were encrypted under as PREVIOUS_SECRET_KEY, or reset the second factors of their users";
+const ALL_REENCRYPTED =
+  "all secrets of authenticator apps are encrypted under SECRET_KEY: PREVIOUS_SECRET_KEY is no longer needed";
+
 /** Builds the ways to sign in, and second factors. */
 export function composeSignIn(
   config: Config,
-  { db, clock, audit, metrics, storedSecrets }: Base,
+  { db, clock, logger, audit, metrics, storedSecrets }: Base,
   { passwords, passwordQueue, rateLimits, sessions }: SessionParts,
   { outbox }: Emails,
 ) {
   const challenges = new Challenges({ clock });
   const factors = new Factors({ audit, outbox, rateLimits });
-  const secrets = new TotpSecrets({ db, secrets: storedSecrets("authenticator secret") });
+  const secrets = new TotpSecrets({
+    db,
+    secrets: storedSecrets("authenticator secret"),
+    onReencrypted: (unreadable) => {
+      if (unreadable > 0) logger.error({ unreadable }, UNREADABLE_SECRETS);
+      else logger.info(ALL_REENCRYPTED);
+    },
+  });
   const authenticatorApp = new AuthenticatorApp({
     db,
     clock,

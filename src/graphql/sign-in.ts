@@ -1,3 +1,4 @@
+import { IsOptional } from "class-validator";
 import {
   Args,
   ArgsType,
@@ -120,6 +121,8 @@ class ReauthenticateArgs {
   password?: string | null;
 
   @Field(() => String, { nullable: true, description: "The six digits that the authenticator app shows." })
+  @IsOptional()
+  @IsText(...CODE)
   code?: string | null;
 }
 
