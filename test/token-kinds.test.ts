@@ -149,7 +149,7 @@ const EMAILED: Record<TokenPurpose, Kind> = {
     async issue(app) {
       const { accessToken: token, email } = await makeUser(app);
       const newEmail = `changed-${email}`;
-      await app.send(REQUEST_EMAIL_CHANGE, { newEmail, currentPassword: PASSWORD }, { token });
+      await app.send(REQUEST_EMAIL_CHANGE, { newEmail }, { token });
       return emailedToken(app, newEmail);
     },
     goodAt: ["confirmEmailChange"],

@@ -20,9 +20,8 @@ const MUTATIONS: Record<string, (of: Case) => string> = {
   updateProfile: () => 'updateProfile(input: { fullName: "Changed" }) { id }',
   changePassword: () =>
     `changePassword(currentPassword: "${PASSWORD}", newPassword: "${NEW_PASSWORD}") { expiresIn }`,
-  requestEmailChange: ({ caller }) =>
-    `requestEmailChange(newEmail: "new-${caller.id}@example.com", currentPassword: "${PASSWORD}")`,
-  deleteAccount: () => `deleteAccount(password: "${PASSWORD}")`,
+  requestEmailChange: ({ caller }) => `requestEmailChange(newEmail: "new-${caller.id}@example.com")`,
+  deleteAccount: () => "deleteAccount",
   createItem: () => 'createItem(input: { title: "New" }) { id }',
   updateItem: ({ item }) => `updateItem(id: "${item}", input: { title: "Changed" }) { id }`,
   deleteItem: ({ item }) => `deleteItem(id: "${item}")`,
