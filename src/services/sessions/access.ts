@@ -1,4 +1,4 @@
-import { type Clock, SECOND } from "../../clock.js";
+import { CLOCK_TOLERANCE, type Clock, SECOND } from "../../clock.js";
 import type { Config } from "../../config.js";
 import { LatchkeyError } from "../../errors.js";
 import type { Role, User } from "../../storage/users.js";
@@ -50,7 +50,9 @@ export class Access {
 
   #requireRecent(viewer: Viewer, maxAge: number): void {
     if (viewer.kind === "anonymous") return;
-    if (this.deps.clock.now() - viewer.authenticatedAt <= maxAge * SECOND) return;
+    const age = this.deps.clock.now() - viewer.authenticatedAt;
+    // An authentication from the future was recorded while the clock was wrong.
+    if (age >= -CLOCK_TOLERANCE && age <= maxAge * SECOND) return;
     const methods = reauthenticationMethods(viewer.user);
     throw new LatchkeyError(
       "REAUTHENTICATION_REQUIRED",
