@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.js";
 import { invalidInput, LatchkeyError } from "../../errors.js";
 import { type Database, inTransaction } from "../../storage/database.js";
+import type { AuthenticationMethod } from "../../storage/sessions.js";
 import type { User } from "../../storage/users.js";
 import type { Audit } from "../audit.js";
 import { hasSecondFactor } from "../mfa/factors.js";
@@ -31,10 +32,7 @@ export class Reauthentication {
    * @throws UNAUTHENTICATED, BAD_USER_INPUT, INVALID_CREDENTIALS, RATE_LIMITED, OVERLOADED
    */
   async withPassword(user: User, actor: Actor, password: string): Promise<IssuedToken> {
-    if (hasSecondFactor(user.mfaMethods)) {
-      const message = "the account has a second factor: a password is not enough";
-      throw invalidInput([{ field: "password", rule: "secondFactor", message }]);
-    }
+    requireFactor(user, ["pwd"]);
     const target = { user, name: user.username, rejection: WRONG_PASSWORD };
     const proof = await this.deps.passwordCheck.check(target, password, actor.caller);
     return (
@@ -57,6 +55,8 @@ export class Reauthentication {
   async #renew(proof: Proof, actor: Actor): Promise<IssuedToken | undefined> {
     const renewed = await inTransaction(this.deps.db, async (transaction) => {
       const { user, session } = await authorize(transaction, actor, { now: this.deps.clock.now() });
+      // A factor may have been added since the password was checked.
+      requireFactor(user, proof.methods);
       if (!(await proof.confirm(transaction))) return undefined;
       await proof.attempt.succeed(transaction);
       const details = { methods: proof.methods };
@@ -66,4 +66,11 @@ export class Reauthentication {
     }).catch(proof.attempt.fail);
     return renewed && this.deps.sessions.issueToken(renewed.session, renewed.user, null);
   }
+}
+
+/** @throws BAD_USER_INPUT for a password of an account with a second factor */
+function requireFactor({ mfaMethods }: User, methods: readonly AuthenticationMethod[]): void {
+  if (!hasSecondFactor(mfaMethods) || methods.includes("mfa")) return;
+  const message = "the account has a second factor: a password is not enough";
+  throw invalidInput([{ field: "password", rule: "secondFactor", message }]);
 }
