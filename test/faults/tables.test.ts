@@ -143,8 +143,7 @@ describe.each(DATABASES)("when a table fails on %s (row 66)", (database) => {
       myItems: () => app.send(MY_ITEMS, {}, one),
       createItem: () => app.send(CREATE_ITEM, { input: { title: "mine" } }, one),
       updateProfile: () => app.send(UPDATE_PROFILE, { input: { fullName: "One" } }, one),
-      requestEmailChange: () =>
-        app.send(REQUEST_EMAIL_CHANGE, { newEmail: `${name}@example.org` }, one),
+      requestEmailChange: () => app.send(REQUEST_EMAIL_CHANGE, { newEmail: `${name}@example.org` }, one),
       logout: () => app.send(LOGOUT, {}, two),
       verifyEmail: () => app.send(VERIFY_EMAIL, { token: verification }),
       requestPasswordReset: () => app.send(REQUEST_PASSWORD_RESET, { email: two.email }),

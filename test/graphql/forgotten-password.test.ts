@@ -91,11 +91,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
 
     test("a forged token, and one for another purpose, are refused (row 42)", async () => {
       const owner = await signIn();
-      await app.send(
-        REQUEST_EMAIL_CHANGE,
-        { newEmail: `new-${owner.email}` },
-        { token: owner.accessToken },
-      );
+      await app.send(REQUEST_EMAIL_CHANGE, { newEmail: `new-${owner.email}` }, { token: owner.accessToken });
       const change = await tokenFrom(`new-${owner.email}`);
       for (const token of [change, owner.refreshToken, "forged"])
         expect(codeOf(await reset(token))).toBe("INVALID_TOKEN");

@@ -53,7 +53,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       const wrong = await change("wrong", NEW_PASSWORD);
       expect(wrong.status).toBe(401);
       expect(wrong.errors?.[0]).toMatchObject({
-        message: "The password is wrong.",
+        message: "The current password is wrong.",
         extensions: { code: "INVALID_CREDENTIALS" },
       });
       expect((await auditEventsOf(app.latchkey.db, user.id)).at(-1)).toMatchObject({

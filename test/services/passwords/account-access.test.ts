@@ -41,11 +41,7 @@ describe.each(DATABASES)("access to an account on %s", (database) => {
   afterAll(() => app.close());
 
   const requestEmailChange = ({ token, username }: SignedIn) =>
-    app.send(
-      REQUEST_EMAIL_CHANGE,
-      { newEmail: `thief-of-${username}@example.com` },
-      { token },
-    );
+    app.send(REQUEST_EMAIL_CHANGE, { newEmail: `thief-of-${username}@example.com` }, { token });
   const emailsTo = (email: string) =>
     (app.latchkey.mailer as PrintedMailer).emails.filter(({ to }) => to === email);
 

@@ -195,7 +195,9 @@ describe.each(DATABASES)("a recent authentication on %s", (database) => {
     for (let n = 0; n < 3; n++) expect(errorOf(await send("wrong"))).toEqual(WRONG_CODE);
     const verify = () => app.send(VERIFY_TOTP, { challenge, code: code() }, { from });
     for (let n = 0; n < 2; n++)
-      expect(errorOf(await app.send(VERIFY_TOTP, { challenge, code: "wrong" }, { from }))).toEqual(WRONG_CODE);
+      expect(errorOf(await app.send(VERIFY_TOTP, { challenge, code: "wrong" }, { from }))).toEqual(
+        WRONG_CODE,
+      );
     for (const limited of [await send(code()), await verify()])
       expect(errorOf(limited)?.extensions).toEqual({ code: "RATE_LIMITED", retryAfter: 1 });
     const failed = (await auditEventsOf(app.latchkey.db, id)).filter(({ type }) => type === "LOGIN_FAILED");
