@@ -5,11 +5,14 @@ import { loadEnvFile } from "node:process";
 import { CLOCK_TOLERANCE, SECOND } from "./clock.js";
 import {
   parseDatabaseUrl,
+  parseHostName,
   parseMailbox,
   parseOrigins,
   parsePlainUrl,
   parseProxies,
+  parseSecureOrigins,
   parseSmtpUrl,
+  servesOrigin,
 } from "./config/parsers.js";
 
 const ALGORITHMS = ["ES256", "EdDSA", "HS256"] as const;
@@ -72,6 +75,8 @@ export interface Config {
   readonly requireMfa: (typeof REQUIRE_MFA)[number];
   /** What users know the service as: authenticator apps and passkey dialogs show it. */
   readonly serviceName: string;
+  /** The relying party of passkeys. Undefined when nothing is configured and APP_URL has no host name or is not secure. */
+  readonly relyingParty: { readonly id: string; readonly origins: readonly string[] } | undefined;
   /** Whether anyone may register. */
   readonly openRegistration: boolean;
   /** The URL that links in emails start with. No trailing slash. */
@@ -153,6 +158,16 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const production = oneOf("NODE_ENV", "development", ENVIRONMENTS) === "production";
   const port = integer("PORT", 4000, 0, 65_535);
   const appUrl = read("APP_URL", "http://localhost:3000", PLAIN_URL, parsePlainUrl);
+  const relyingParty = {
+    id: read("WEBAUTHN_RP_ID", new URL(appUrl).hostname, "a host name such as example.com", parseHostName),
+    origins: read<readonly string[]>(
+      "WEBAUTHN_ORIGINS",
+      [new URL(appUrl).origin],
+      "https origins such as https://app.example.com, or http://localhost:3000, separated by commas",
+      parseSecureOrigins,
+    ),
+  };
+  const hasPasskeys = relyingParty.origins.every((origin) => servesOrigin(relyingParty.id, origin));
   const config: Config = {
     production,
     database: read<DatabaseConfig>(
@@ -217,6 +232,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     serviceName: read("SERVICE_NAME", new URL(appUrl).hostname, "1 to 64 characters", (value) =>
       /^[^\p{C}]{1,64}$/u.test(value) ? value : undefined,
     ),
+    relyingParty: hasPasskeys ? relyingParty : undefined,
     openRegistration: oneOf("REGISTRATION", production ? "closed" : "open", ["open", "closed"]) === "open",
     appUrl,
     smtpUrl: read<string | undefined>(
@@ -244,6 +260,11 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   if (config.smtpUrl !== undefined) {
     required("APP_URL", "links in emails start with it, such as https://app.example.com");
     required("EMAIL_FROM", "the sender of emails, such as Example <no-reply@example.com>");
+  }
+  if (!hasPasskeys && problems.length === 0 && (env["WEBAUTHN_RP_ID"] || env["WEBAUTHN_ORIGINS"])) {
+    problems.push(
+      "WEBAUTHN_RP_ID must be the host name of every origin in WEBAUTHN_ORIGINS, or a parent domain of it. Both default to APP_URL's",
+    );
   }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return Object.freeze(config);

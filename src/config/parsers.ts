@@ -49,6 +49,33 @@ export function parseOrigins(value: string): readonly string[] | undefined {
   return origins.every(exact) ? Object.freeze(origins) : undefined;
 }
 
+/** Origins whose pages browsers allow to use passkeys: https, or http on localhost (Secure Contexts, 3.1). */
+export function parseSecureOrigins(value: string): readonly string[] | undefined {
+  const origins = parseOrigins(value);
+  return origins !== undefined && origins.length > 0 && origins.every(isSecureOrigin) ? origins : undefined;
+}
+
+/** A host name as URLs have it, in lower case and without a final dot. An IP address is not one. */
+export function parseHostName(value: string): string | undefined {
+  const isName = /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(value) && isIP(value) === 0;
+  return isName && URL.parse(`https://${value}`)?.hostname === value ? value : undefined;
+}
+
+/**
+ * Whether pages of an origin can use passkeys of a relying party (Web Authentication, 5.1.3): its id is the host name, or a
+ * parent domain. Browsers also reject public suffixes such as `co.uk`; only those of one label are rejected here.
+ */
+export function servesOrigin(rpId: string, origin: string): boolean {
+  const { hostname } = new URL(origin);
+  const isParent = rpId.includes(".") && hostname.endsWith(`.${rpId}`);
+  return parseHostName(rpId) !== undefined && isSecureOrigin(origin) && (hostname === rpId || isParent);
+}
+
+function isSecureOrigin(origin: string): boolean {
+  const { protocol, hostname } = new URL(origin);
+  return protocol === "https:" || hostname === "localhost" || hostname.endsWith(".localhost");
+}
+
 function parseList(value: string): string[] {
   return value
     .split(",")
