@@ -157,9 +157,10 @@ export async function registerPasskey(
   token: string,
   authenticator = new SoftwareAuthenticator(),
   name = "laptop",
+  behaviour: Behaviour = {},
 ) {
   const options = await registrationOptions(app, token);
-  const variables = { name, credential: authenticator.create(options) };
+  const variables = { name, credential: authenticator.create(options, behaviour) };
   const { data, errors } = await app.send(REGISTER_PASSKEY, variables, { token });
   if (!data) throw new Error(`registration failed: ${JSON.stringify(errors)}`);
   return { authenticator, ...data.registerPasskey };

@@ -181,7 +181,7 @@ export const REAUTHENTICATE = graphql(`
 
 export const MY_MFA = graphql(`
   query MyMfa {
-    myMfa { enabled totp recoveryCodesLeft }
+    myMfa { enabled totp passkeys recoveryCodesLeft }
   }
 `);
 
