@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import ipaddr from "ipaddr.js";
 import type { DatabaseConfig } from "../config.js";
@@ -74,6 +75,16 @@ export function servesOrigin(rpId: string, origin: string): boolean {
 function isSecureOrigin(origin: string): boolean {
   const { protocol, hostname } = new URL(origin);
   return protocol === "https:" || hostname === "localhost" || hostname.endsWith(".localhost");
+}
+
+/** More would need more connections than PostgreSQL allows by default, and more memory than a small machine has. */
+export const MAX_WORKERS = 64;
+
+/** `auto`, one for each core, or a number. */
+export function parseWorkers(value: string): number | undefined {
+  if (value === "auto") return availableParallelism();
+  const workers = /^\d{1,3}$/.test(value) ? Number(value) : 0;
+  return workers >= 1 && workers <= MAX_WORKERS ? workers : undefined;
 }
 
 function parseList(value: string): string[] {

@@ -7,8 +7,8 @@ import {
   START_PASSKEY_REGISTRATION,
 } from "./operations.js";
 
-/** The relying party of an app with the default configuration. */
-export const RP_ID = "localhost";
+/** The relying party of an app with the default configuration, and its origin. */
+const RP_ID = "localhost";
 export const ORIGIN = "http://localhost:3000";
 
 const FLAGS = { up: 0x01, uv: 0x04, be: 0x08, bs: 0x10, at: 0x40 };

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { MINUTE } from "../../../src/clock.js";
+import type { PrintedMailer } from "../../../src/email/printed.js";
 import { type Answer, type App, makeApp } from "../../support/app.js";
 import {
   type Behaviour,
@@ -107,15 +108,17 @@ describe.each(DATABASES)("a user's passkeys on %s", (database) => {
       "PASSKEY_REMOVED",
       "PASSKEY_REMOVED",
     ]);
-    const emails = await app.latchkey.db
-      .selectFrom("outbox")
-      .select("facts")
-      .where("email", "=", email)
-      .where("kind", "=", "MFA_CHANGED")
-      .execute();
-    expect(emails.map(({ facts }) => JSON.parse(facts!).change).sort()).toEqual(
-      ["PASSKEY_ADDED", "PASSKEY_ADDED", "PASSKEY_REMOVED", "PASSKEY_REMOVED"].sort(),
-    );
+    await app.latchkey.outbox.deliverDue();
+    const { emails } = app.latchkey.mailer as PrintedMailer;
+    const texts = emails.filter(({ to }) => to === email).map(({ text }) => text);
+    const added = "A passkey was added to your account. You can sign in with it from now on.";
+    const removed = "A passkey was removed from your account.";
+    expect(texts.map((text) => [added, removed].find((each) => text.includes(each))).sort()).toEqual([
+      added,
+      added,
+      removed,
+      removed,
+    ]);
   });
 
   test("after an authenticator app, a passkey brings no recovery codes", async () => {
@@ -168,7 +171,7 @@ describe.each(DATABASES)("a user's passkeys on %s", (database) => {
     const { token } = await makeUser(app);
     const other = await makeUser(app);
     const options = await registrationOptions(app, token);
-    const register = (as: string, credential: object) =>
+    const register = (as: string, credential: Record<string, unknown>) =>
       app.send(REGISTER_PASSKEY, { name: "laptop", credential }, { token: as });
     const stolen = await register(other.token, new SoftwareAuthenticator().create(options));
     expect(stolen.errors).toEqual(INVALID_CHALLENGE);
@@ -199,7 +202,7 @@ describe.each(DATABASES)("a user's passkeys on %s", (database) => {
     const { id, token } = await makeUser(app);
     const options = await registrationOptions(app, token);
     const authenticator = new SoftwareAuthenticator();
-    const register = (credential: object) =>
+    const register = (credential: Record<string, unknown>) =>
       app.send(REGISTER_PASSKEY, { name: "laptop", credential }, { token });
     const rejected = await register(authenticator.create(options, behaviour));
     expect([rejected.status, rejected.errors]).toEqual([401, INVALID_PASSKEY]);
