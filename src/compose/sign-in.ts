@@ -43,6 +43,7 @@ export function composeSignIn(
     clock,
     secrets,
     factors,
+    sessions,
     outbox,
     issuer: config.serviceName,
   });

@@ -1,8 +1,8 @@
-import { type Clock, SECOND } from "../../clock.js";
+import { CLOCK_TOLERANCE, type Clock, SECOND } from "../../clock.js";
 import type { Config } from "../../config.js";
 import { LatchkeyError } from "../../errors.js";
 import type { Role, User } from "../../storage/users.js";
-import { hasSecondFactor } from "../mfa/factors.js";
+import { hasSecondFactor, needsSecondFactor } from "../mfa/factors.js";
 import { requireRole, type Viewer } from "./viewer.js";
 
 /** What a field requires of its caller. */
@@ -30,14 +30,15 @@ export class Access {
 
   /** @throws UNAUTHENTICATED, FORBIDDEN, MFA_ENROLLMENT_REQUIRED, REAUTHENTICATION_REQUIRED */
   require(viewer: Viewer, { role, maxAgeSeconds, beforeEnrollment }: Requirement): User {
-    const user = requireRole(viewer, role);
+    const signedIn = requireRole(viewer, role);
+    const { user } = signedIn;
     if (!beforeEnrollment && this.mustEnroll(user)) {
       throw new LatchkeyError(
         "MFA_ENROLLMENT_REQUIRED",
         "Your account needs a second factor. Add an authenticator app with `startTotpEnrollment`, or a passkey with `startPasskeyRegistration`.",
       );
     }
-    if (maxAgeSeconds !== undefined) this.#requireRecent(viewer, maxAgeSeconds);
+    if (maxAgeSeconds !== undefined) this.#requireRecent(signedIn, maxAgeSeconds);
     return user;
   }
 
@@ -48,14 +49,16 @@ export class Access {
     return required && !hasSecondFactor(mfaMethods);
   }
 
-  #requireRecent(viewer: Viewer, maxAge: number): void {
-    if (viewer.kind === "anonymous") return;
-    if (this.deps.clock.now() - viewer.authenticatedAt <= maxAge * SECOND) return;
-    const methods = reauthenticationMethods(viewer.user);
+  /** With a second factor, the recent authentication must have used one. */
+  #requireRecent({ user, authentication }: Extract<Viewer, { kind: "user" }>, maxAge: number): void {
+    const age = this.deps.clock.now() - authentication.authenticatedAt;
+    // An authentication from the future was recorded while the clock was wrong.
+    const isRecent = age >= -CLOCK_TOLERANCE && age <= maxAge * SECOND;
+    if (isRecent && !needsSecondFactor(user, authentication.authenticationMethods)) return;
     throw new LatchkeyError(
       "REAUTHENTICATION_REQUIRED",
-      `You signed in more than ${maxAge / 60} minutes ago. Prove again who you are, with \`reauthenticate\`.`,
-      { maxAge, methods },
+      `This needs an authentication of the last ${maxAge / 60} minutes. Prove again who you are, with \`reauthenticate\`.`,
+      { maxAge, methods: reauthenticationMethods(user) },
     );
   }
 }
