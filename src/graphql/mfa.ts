@@ -1,7 +1,7 @@
 import { Args, ArgsType, Ctx, Field, Int, Mutation, ObjectType, Query, Resolver } from "type-graphql";
 import type { AuthenticatorApp } from "../services/mfa/authenticator-app.js";
-import { hasSecondFactor } from "../services/mfa/factors.js";
 import type { RecoveryCodes } from "../services/mfa/recovery-codes.js";
+import { hasSecondFactor } from "../services/sessions/access.js";
 import { Auth, RECENTLY } from "./auth-checker.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { MaxBytes, MaxItems, MaxText } from "./limits/max-size.js";

@@ -4,7 +4,7 @@ import { type Database, inTransaction } from "../../storage/database.js";
 import type { AuthenticationMethod } from "../../storage/sessions.js";
 import type { User } from "../../storage/users.js";
 import type { Audit } from "../audit.js";
-import { needsSecondFactor } from "../mfa/factors.js";
+import { needsSecondFactor } from "../sessions/access.js";
 import type { IssuedToken, Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import type { CodeCheck } from "./check-code.js";
