@@ -26,6 +26,7 @@ import { Jobs } from "./services/jobs.js";
 import type { SigningKeys } from "./services/keys/signing-keys.js";
 import type { PasswordQueue } from "./services/limits/password-queue.js";
 import type { AuthenticatorApp } from "./services/mfa/authenticator-app.js";
+import type { Passkeys } from "./services/mfa/passkeys.js";
 import type { RecoveryCodes } from "./services/mfa/recovery-codes.js";
 import type { PasswordPolicy } from "./services/passwords/policy.js";
 import type { PasswordRecovery } from "./services/passwords/recovery.js";
@@ -34,6 +35,7 @@ import type { Access } from "./services/sessions/access.js";
 import type { Refresh } from "./services/sessions/refresh.js";
 import type { Sessions } from "./services/sessions/sessions.js";
 import type { Login } from "./services/sign-in/login.js";
+import type { PasskeySignIn } from "./services/sign-in/passkey-sign-in.js";
 import type { Reauthentication } from "./services/sign-in/reauthentication.js";
 import type { SecondFactor } from "./services/sign-in/second-factor.js";
 import type { Database } from "./storage/database.js";
@@ -55,8 +57,10 @@ export interface Latchkey {
   access: Access;
   login: Login;
   secondFactor: SecondFactor;
+  passkeySignIn: PasskeySignIn;
   reauthentication: Reauthentication;
   authenticatorApp: AuthenticatorApp;
+  passkeys: Passkeys;
   recoveryCodes: RecoveryCodes;
   refresh: Refresh;
   ownAccount: OwnAccount;
@@ -101,7 +105,8 @@ export function compose(
   const emails = composeEmails(config, base, { names, print });
   const { mailer, outbox } = emails;
   const signIn = composeSignIn(config, base, sessionParts, emails);
-  const { login, secondFactor, reauthentication, authenticatorApp, recoveryCodes, totpSecrets } = signIn;
+  const { login, secondFactor, passkeySignIn, reauthentication } = signIn;
+  const { authenticatorApp, passkeys, recoveryCodes, totpSecrets } = signIn;
   const accounts = composeAccounts(config, base, sessionParts, signIn, emails);
   const { registration, recovery, policy, emailRequests } = accounts;
   const { ownAccount, administration, operator, userImport } = accounts;
@@ -132,8 +137,10 @@ export function compose(
     access,
     login,
     secondFactor,
+    passkeySignIn,
     reauthentication,
     authenticatorApp,
+    passkeys,
     recoveryCodes,
     refresh,
     ownAccount,

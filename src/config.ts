@@ -1,16 +1,21 @@
 import { existsSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { loadEnvFile } from "node:process";
 import { CLOCK_TOLERANCE, SECOND } from "./clock.js";
 import {
+  MAX_WORKERS,
   parseDatabaseUrl,
+  parseHostName,
   parseMailbox,
   parseOrigins,
   parsePlainUrl,
   parseProxies,
+  parseSecureOrigins,
   parseSmtpUrl,
+  parseWorkers,
+  servesOrigin,
 } from "./config/parsers.js";
+import { readerOf } from "./config/reader.js";
 
 const ALGORITHMS = ["ES256", "EdDSA", "HS256"] as const;
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -72,6 +77,8 @@ export interface Config {
   readonly requireMfa: (typeof REQUIRE_MFA)[number];
   /** What users know the service as: authenticator apps and passkey dialogs show it. */
   readonly serviceName: string;
+  /** The relying party of passkeys. Undefined when nothing is configured and APP_URL has no host name or is not secure. */
+  readonly relyingParty: { readonly id: string; readonly origins: readonly string[] } | undefined;
   /** Whether anyone may register. */
   readonly openRegistration: boolean;
   /** The URL that links in emails start with. No trailing slash. */
@@ -82,6 +89,8 @@ export interface Config {
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
+export { MIN_SECRET_BYTES } from "./config/reader.js";
+
 /** Invalid configuration. The message has a line for each variable and never a value. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -89,12 +98,6 @@ export class ConfigError extends Error {
 
 /** A higher cost takes seconds: such a hash is neither created nor verified. */
 export const MAX_BCRYPT_COST = 15;
-
-/** More would need more connections than PostgreSQL allows by default, and more memory than a small machine has. */
-const MAX_WORKERS = 64;
-
-/** HS256 requires a key of at least 256 bits (RFC 7518, 3.2). */
-export const MIN_SECRET_BYTES = 32;
 
 const PLAIN_URL = "an http(s) URL without query or fragment";
 
@@ -123,36 +126,20 @@ export function readEnvironment(): NodeJS.ProcessEnv {
  */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const problems: string[] = [];
-
-  function read<T>(name: string, fallback: T, expects: string, parse: (value: string) => T | undefined): T {
-    const value = env[name];
-    if (value === undefined || value === "") return fallback;
-    const parsed = parse(value);
-    if (parsed !== undefined) return parsed;
-    problems.push(`${name} must be ${expects}`);
-    return fallback;
-  }
-  const oneOf = <T extends string>(name: string, fallback: T, choices: readonly T[]) =>
-    read<T>(name, fallback, `one of ${choices.join(", ")}`, (value) => choices.find((c) => c === value));
-  const integer = (name: string, fallback: number, min: number, max: number) =>
-    read(name, fallback, `a whole number from ${min} to ${max}`, (value) => {
-      const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-      return number >= min && number <= max ? number : undefined;
-    });
-  const workers = (value: string) => {
-    if (value === "auto") return availableParallelism();
-    return /^\d{1,3}$/.test(value) && Number(value) >= 1 && Number(value) <= MAX_WORKERS
-      ? Number(value)
-      : undefined;
-  };
-  const secret = (name: string) =>
-    read<string | undefined>(name, undefined, `${MIN_SECRET_BYTES} bytes or more`, (value) =>
-      Buffer.byteLength(value) >= MIN_SECRET_BYTES ? value : undefined,
-    );
-
+  const { read, oneOf, integer, secret } = readerOf(env, problems);
   const production = oneOf("NODE_ENV", "development", ENVIRONMENTS) === "production";
   const port = integer("PORT", 4000, 0, 65_535);
   const appUrl = read("APP_URL", "http://localhost:3000", PLAIN_URL, parsePlainUrl);
+  const relyingParty = {
+    id: read("WEBAUTHN_RP_ID", new URL(appUrl).hostname, "a host name such as example.com", parseHostName),
+    origins: read<readonly string[]>(
+      "WEBAUTHN_ORIGINS",
+      [new URL(appUrl).origin],
+      "https origins such as https://app.example.com, or http://localhost:3000, separated by commas",
+      parseSecureOrigins,
+    ),
+  };
+  const hasPasskeys = relyingParty.origins.every((origin) => servesOrigin(relyingParty.id, origin));
   const config: Config = {
     production,
     database: read<DatabaseConfig>(
@@ -166,7 +153,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       /^[\w.:-]+$/.test(value) ? value : undefined,
     ),
     port,
-    workers: read("WORKERS", 1, `auto, or a number from 1 to ${MAX_WORKERS}`, workers),
+    workers: read("WORKERS", 1, `auto, or a number from 1 to ${MAX_WORKERS}`, parseWorkers),
     publicUrl: read("PUBLIC_URL", `http://localhost:${port}`, PLAIN_URL, parsePlainUrl),
     tokenAudience: read("TOKEN_AUDIENCE", "latchkey", "one word without spaces", (value) =>
       /^\S+$/.test(value) ? value : undefined,
@@ -218,6 +205,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     serviceName: read("SERVICE_NAME", new URL(appUrl).hostname, "1 to 64 bytes of printable text", (value) =>
       /^\P{C}+$/u.test(value) && Buffer.byteLength(value) <= 64 ? value : undefined,
     ),
+    relyingParty: hasPasskeys ? relyingParty : undefined,
     openRegistration: oneOf("REGISTRATION", production ? "closed" : "open", ["open", "closed"]) === "open",
     appUrl,
     smtpUrl: read<string | undefined>(
@@ -245,6 +233,11 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   if (config.smtpUrl !== undefined) {
     required("APP_URL", "links in emails start with it, such as https://app.example.com");
     required("EMAIL_FROM", "the sender of emails, such as Example <no-reply@example.com>");
+  }
+  if (!hasPasskeys && problems.length === 0 && (env["WEBAUTHN_RP_ID"] || env["WEBAUTHN_ORIGINS"])) {
+    problems.push(
+      "WEBAUTHN_RP_ID must be the host name of every origin in WEBAUTHN_ORIGINS, or a parent domain of it. Both default to APP_URL's",
+    );
   }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return Object.freeze(config);

@@ -4,8 +4,9 @@
 export const ERROR_CODES = {
   UNAUTHENTICATED: "The request has no valid access token; `extensions.reason` says why.",
   INVALID_CREDENTIALS: "The username, the password, the code or the passkey is wrong.",
-  ACCOUNT_DISABLED: "The password is correct, but the account has been disabled.",
-  EMAIL_NOT_VERIFIED: "The password is correct, but the email address has not been verified yet.",
+  ACCOUNT_DISABLED: "The password or the passkey is correct, but the account has been disabled.",
+  EMAIL_NOT_VERIFIED:
+    "The password or the passkey is correct, but the email address has not been verified yet.",
   MFA_REQUIRED:
     "The password is correct, but the account has a second factor: answer the challenge in `extensions.mfa`, which has the fields of `MfaChallenge`.",
   MFA_ENROLLMENT_REQUIRED: "The account must have a second factor before it can be used: add one.",

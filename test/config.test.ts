@@ -75,6 +75,9 @@ describe("the configuration", () => {
       maxAnswerBytes: 2_097_152,
       maxSessionsPerUser: 100,
       maxItemsPerUser: 10_000,
+      requireMfa: "none",
+      serviceName: "localhost",
+      relyingParty: { id: "localhost", origins: ["http://localhost:3000"] },
       logLevel: "info",
     });
     expect(Object.isFrozen(config)).toBe(true);
@@ -115,6 +118,10 @@ describe("the configuration", () => {
       MAX_ANSWER_BYTES: "1000000",
       MAX_SESSIONS_PER_USER: "5",
       MAX_ITEMS_PER_USER: "50",
+      REQUIRE_MFA: "admins",
+      SERVICE_NAME: "Example & Söhne",
+      WEBAUTHN_RP_ID: "example.com",
+      WEBAUTHN_ORIGINS: "https://app.example.com, https://admin.example.com:8443",
       LOG_LEVEL: "warn",
     });
     expect(config).toEqual({
@@ -152,6 +159,12 @@ describe("the configuration", () => {
       maxAnswerBytes: 1_000_000,
       maxSessionsPerUser: 5,
       maxItemsPerUser: 50,
+      requireMfa: "admins",
+      serviceName: "Example & Söhne",
+      relyingParty: {
+        id: "example.com",
+        origins: ["https://app.example.com", "https://admin.example.com:8443"],
+      },
       logLevel: "warn",
     });
   });
@@ -218,6 +231,17 @@ describe("the configuration", () => {
       "true",
       "TRUST_PROXY must be proxies' addresses or networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal, separated by commas",
     ],
+    ["REQUIRE_MFA", "users", "REQUIRE_MFA must be one of none, admins, all"],
+    ["SERVICE_NAME", "x".repeat(65), "SERVICE_NAME must be 1 to 64 characters"],
+    ["SERVICE_NAME", "two\nlines", "SERVICE_NAME must be 1 to 64 characters"],
+    ...["https://example.com", "Example.com", "example.com.", "192.0.2.1", "[::1]", "a..b", "0x7f.1"].map(
+      (value) => ["WEBAUTHN_RP_ID", value, "WEBAUTHN_RP_ID must be a host name such as example.com"],
+    ),
+    ...["http://app.example.com", "https://app.example.com/", "app.example.com", "*", ","].map((value) => [
+      "WEBAUTHN_ORIGINS",
+      value,
+      "WEBAUTHN_ORIGINS must be https origins such as https://app.example.com, or http://localhost:3000, separated by commas",
+    ]),
     ["APOLLO_SANDBOX", "yes", "APOLLO_SANDBOX must be one of true, false"],
     ["LOG_LEVEL", "loud", "LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent"],
   ] as [string, string, string][])("refuses %s=%s in one line without the value", (name, value, message) => {
@@ -284,6 +308,41 @@ describe("the configuration", () => {
       "EMAIL_FROM must be set in production: the sender of emails, such as Example <no-reply@example.com>",
     ]);
     expect(problemsOf({ ...sending, NODE_ENV: "development" })).toEqual([]);
+  });
+
+  test.each([
+    [undefined, "localhost", "http://localhost:3000"],
+    ["https://app.example.com/welcome", "app.example.com", "https://app.example.com"],
+    ["http://app.localhost:3000", "app.localhost", "http://app.localhost:3000"],
+  ])("takes the relying party of passkeys from APP_URL=%s", (appUrl, id, origin) => {
+    expect(loadConfig({ APP_URL: appUrl }).relyingParty).toEqual({ id, origins: [origin] });
+  });
+
+  test.each(["https://192.0.2.1", "https://[::1]", "http://127.0.0.1:3000", "http://app.example.com"])(
+    "has no passkeys with APP_URL=%s, unless they are configured",
+    (appUrl) => {
+      expect(loadConfig({ APP_URL: appUrl }).relyingParty).toBeUndefined();
+      const configured = { WEBAUTHN_RP_ID: "example.com", WEBAUTHN_ORIGINS: "https://example.com" };
+      expect(loadConfig({ APP_URL: appUrl, ...configured }).relyingParty).toEqual({
+        id: "example.com",
+        origins: ["https://example.com"],
+      });
+    },
+  );
+
+  test.each<[rpId: string | undefined, origins: string | undefined]>([
+    ["example.org", undefined],
+    ["ample.com", undefined],
+    ["com", undefined],
+    ["app.example.com", "https://example.com"],
+    [undefined, "https://other.example.com"],
+    ["example.com", "https://app.example.com,https://192.0.2.1"],
+    ["example.com", "http://localhost:3000"],
+  ])("refuses WEBAUTHN_RP_ID=%s for WEBAUTHN_ORIGINS=%s", (rpId, origins) => {
+    const env = { APP_URL: "https://app.example.com", WEBAUTHN_RP_ID: rpId, WEBAUTHN_ORIGINS: origins };
+    expect(problemsOf(env)).toEqual([
+      "WEBAUTHN_RP_ID must be the host name of every origin in WEBAUTHN_ORIGINS, or a parent domain of it. Both default to APP_URL's",
+    ]);
   });
 
   test("says so when the .env file cannot be read", () => {

@@ -18,6 +18,7 @@ const SHARED = [
   "errors.ts",
   "config.ts",
   "config/parsers.ts",
+  "config/reader.ts",
   "clock.ts",
   "metrics.ts",
   "process-metrics.ts",

@@ -7,6 +7,7 @@ import { AuditLogResolver } from "../graphql/audit-log.js";
 import { ItemResolver, UserItemsResolver } from "../graphql/item.js";
 import { MfaResolver } from "../graphql/mfa.js";
 import { OwnAccountResolver } from "../graphql/own-account.js";
+import { PasskeyResolver } from "../graphql/passkey.js";
 import { PasswordRecoveryResolver } from "../graphql/password-recovery.js";
 import { RegistrationResolver } from "../graphql/registration.js";
 import { createSchema } from "../graphql/schema.js";
@@ -20,6 +21,7 @@ export function composeSchema(latchkey: Latchkey): GraphQLSchema {
       new SignInResolver(latchkey),
       new SessionResolver(latchkey),
       new MfaResolver(latchkey),
+      new PasskeyResolver(latchkey),
       new OwnAccountResolver(latchkey.ownAccount),
       new RegistrationResolver(latchkey),
       new PasswordRecoveryResolver(latchkey),

@@ -6,6 +6,9 @@ import type { Context } from "./context.js";
 /** For changes that could lock a user out, or that an administrator makes: ten minutes, in seconds. */
 export const RECENTLY = { maxAgeSeconds: 600 };
 
+/** For adding a second factor, also for a user who must have one and has none. */
+export const ENROLLING = { ...RECENTLY, beforeEnrollment: true };
+
 /**
  * Declares what a field requires of its caller. The auth checker enforces it, and the schema shows it as `@auth(role: …)`.
  */

@@ -1,19 +1,19 @@
 import { Args, ArgsType, Ctx, Field, Int, Mutation, ObjectType, Query, Resolver } from "type-graphql";
 import type { AuthenticatorApp } from "../services/mfa/authenticator-app.js";
+import type { Passkeys } from "../services/mfa/passkeys.js";
 import type { RecoveryCodes } from "../services/mfa/recovery-codes.js";
 import { hasSecondFactor } from "../services/sessions/access.js";
-import { Auth, RECENTLY } from "./auth-checker.js";
+import { Auth, ENROLLING, RECENTLY } from "./auth-checker.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { MaxBytes, MaxItems, MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { IsText } from "./validation.js";
 
-const ENROLLING = { ...RECENTLY, beforeEnrollment: true };
-
 /** An `otpauth:` URI with the longest service name and username, percent-encoded. */
 const URI = [1, 2000] as const;
 const MAX_QR_CODE_BYTES = 128 * 1024;
-const RECOVERY_CODES = 10;
+/** How many recovery codes a user gets, and the most bytes of each. */
+export const RECOVERY_CODES = { count: 10, bytes: 40 };
 
 @ObjectType("TotpEnrollment", { description: "What an authenticator app needs to know. Show it once." })
 class TotpEnrollmentType {
@@ -38,6 +38,9 @@ class MfaStatusType {
   @Field(() => Boolean, { description: "Whether the user has an authenticator app." })
   totp!: boolean;
 
+  @Field(() => Int, { description: "How many passkeys the user has: `myPasskeys`." })
+  passkeys!: number;
+
   @Field(() => Int, { description: "How many recovery codes have not been used." })
   recoveryCodesLeft!: number;
 }
@@ -51,6 +54,7 @@ class ConfirmTotpArgs {
 
 export interface MfaResolverDeps {
   authenticatorApp: AuthenticatorApp;
+  passkeys: Passkeys;
   recoveryCodes: RecoveryCodes;
 }
 
@@ -67,6 +71,7 @@ export class MfaResolver {
     return {
       enabled: hasSecondFactor(mfaMethods),
       totp: mfaMethods.includes("TOTP"),
+      passkeys: (await this.deps.passkeys.list(id)).length,
       recoveryCodesLeft: await this.deps.recoveryCodes.count(id),
     };
   }
@@ -86,8 +91,8 @@ export class MfaResolver {
     description:
       "Makes the authenticator app a second factor. The user's first factor brings recovery codes, which are returned only here; another returns none. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `INVALID_CREDENTIALS` (the code is wrong), `NOT_FOUND` (no app is waiting to be confirmed), `BAD_USER_INPUT`.",
   })
-  @MaxItems(RECOVERY_CODES)
-  @MaxBytes(40)
+  @MaxItems(RECOVERY_CODES.count)
+  @MaxBytes(RECOVERY_CODES.bytes)
   async confirmTotpEnrollment(
     @Ctx() context: Context,
     @Args(() => ConfirmTotpArgs) { code }: ConfirmTotpArgs,
@@ -110,8 +115,8 @@ export class MfaResolver {
     description:
       "Replaces the recovery codes, and returns the new ones, only here. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `NOT_FOUND` (the user has no second factor).",
   })
-  @MaxItems(RECOVERY_CODES)
-  @MaxBytes(40)
+  @MaxItems(RECOVERY_CODES.count)
+  @MaxBytes(RECOVERY_CODES.bytes)
   async regenerateRecoveryCodes(@Ctx() context: Context) {
     return this.deps.recoveryCodes.regenerate(actorOf(context));
   }

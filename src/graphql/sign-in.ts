@@ -1,4 +1,5 @@
 import { IsOptional } from "class-validator";
+import { GraphQLJSONObject } from "graphql-scalars";
 import {
   Args,
   ArgsType,
@@ -10,6 +11,7 @@ import {
   Resolver,
   registerEnumType,
 } from "type-graphql";
+import { readAssertion } from "../crypto/passkey-responses.js";
 import { invalidInput } from "../errors.js";
 import { REAUTHENTICATION_METHODS, type ReauthenticationMethod } from "../services/sessions/access.js";
 import type { Login } from "../services/sign-in/login.js";
@@ -20,12 +22,11 @@ import { Auth } from "./auth-checker.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { MaxItems, MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
+import { CHALLENGE, IsAssertion } from "./passkey-arguments.js";
 import { TokenType, toTokenType } from "./token.js";
 import { LOGIN } from "./user.js";
 import { IsText } from "./validation.js";
 
-/** Issued challenges have 43 characters. Any other text up to the limit is looked up too, and not found. */
-const CHALLENGE = [1, 200] as const;
 /** Room for spaces and hyphens between the characters of a recovery code. */
 const CODE = [1, 100] as const;
 
@@ -124,6 +125,15 @@ class ReauthenticateArgs {
   @IsOptional()
   @IsText(...CODE)
   code?: string | null;
+
+  @Field(() => GraphQLJSONObject, {
+    nullable: true,
+    description:
+      "What `navigator.credentials.get` returned for the options of `startPasskeyReauthentication`, as its `toJSON` has it.",
+  })
+  @IsOptional()
+  @IsAssertion()
+  passkey?: object | null;
 }
 
 export interface SignInResolverDeps {
@@ -188,24 +198,22 @@ export class SignInResolver {
   @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
-      "Proves again who the caller is, for fields that ask for a recent authentication, and returns a new access token of the same session. Takes exactly one argument. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `BAD_USER_INPUT` (also for the password of an account with a second factor), `RATE_LIMITED`, `OVERLOADED`.",
+      "Proves again who the caller is, for fields that ask for a recent authentication, and returns a new access token of the same session. Takes exactly one argument. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `INVALID_TOKEN` (the passkey's challenge: start again), `FORBIDDEN` (the server has no passkeys), `BAD_USER_INPUT` (also for the password of an account with a second factor), `RATE_LIMITED`, `OVERLOADED`.",
   })
   async reauthenticate(
     @Ctx() context: Context,
-    @Args(() => ReauthenticateArgs) { password, code }: ReauthenticateArgs,
+    @Args(() => ReauthenticateArgs) { password, code, passkey }: ReauthenticateArgs,
   ) {
     const { user } = signedIn(context);
     const actor = actorOf(context);
-    const given = [password, code].filter((each) => each != null);
+    const given = [password, code, passkey].filter((each) => each != null);
     if (given.length !== 1) {
-      const message = "send exactly one of password and code";
+      const message = "send exactly one of password, code and passkey";
       throw invalidInput([{ field: "reauthenticate", rule: "exactlyOne", message }]);
     }
     const { reauthentication } = this.deps;
-    return toTokenType(
-      password != null
-        ? await reauthentication.withPassword(user, actor, password)
-        : await reauthentication.withCode(user, actor, code!),
-    );
+    if (password != null) return toTokenType(await reauthentication.withPassword(user, actor, password));
+    if (code != null) return toTokenType(await reauthentication.withCode(user, actor, code));
+    return toTokenType(await reauthentication.withPasskey(actor, readAssertion(passkey)!));
   }
 }

@@ -74,6 +74,19 @@ export async function deleteChallenges(db: Database, userId: string): Promise<vo
   await deleteOfUser.run(db, { userId });
 }
 
+const deleteOfPurpose = new PreparedQuery(
+  (db, { userId, purpose }: { userId: string; purpose: ChallengePurpose }) =>
+    db.deleteFrom("challenges").where("user_id", "=", userId).where("purpose", "=", purpose),
+);
+
+/** Withdraws a user's challenges for one purpose. */
+export async function deleteChallengesOf(
+  db: Database,
+  key: { userId: string; purpose: ChallengePurpose },
+): Promise<void> {
+  await deleteOfPurpose.run(db, key);
+}
+
 /** Removes up to `limit` challenges that expired before a time. @returns how many */
 export async function deleteChallengesExpiredBefore(
   db: Database,

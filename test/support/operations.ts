@@ -181,7 +181,7 @@ export const REAUTHENTICATE = graphql(`
 
 export const MY_MFA = graphql(`
   query MyMfa {
-    myMfa { enabled totp recoveryCodesLeft }
+    myMfa { enabled totp passkeys recoveryCodesLeft }
   }
 `);
 
@@ -206,5 +206,62 @@ export const DISABLE_TOTP = graphql(`
 export const REGENERATE_RECOVERY_CODES = graphql(`
   mutation RegenerateRecoveryCodes {
     regenerateRecoveryCodes
+  }
+`);
+
+export const PASSKEY_OPTIONS = graphql(`
+  mutation PasskeyOptions($challenge: String) {
+    passkeyOptions(challenge: $challenge) { publicKey expiresAt }
+  }
+`);
+
+export const VERIFY_PASSKEY = graphql(`
+  mutation VerifyPasskey($challenge: String, $credential: JSONObject!) {
+    verifyPasskey(challenge: $challenge, credential: $credential) { accessToken refreshToken user { username } }
+  }
+`);
+
+export const START_PASSKEY_REGISTRATION = graphql(`
+  mutation StartPasskeyRegistration {
+    startPasskeyRegistration { publicKey expiresAt }
+  }
+`);
+
+export const REGISTER_PASSKEY = graphql(`
+  mutation RegisterPasskey($name: String!, $credential: JSONObject!) {
+    registerPasskey(name: $name, credential: $credential) {
+      passkey { id name synced createdAt lastUsedAt }
+      recoveryCodes
+    }
+  }
+`);
+
+export const MY_PASSKEYS = graphql(`
+  query MyPasskeys {
+    myPasskeys { id name synced createdAt lastUsedAt }
+  }
+`);
+
+export const RENAME_PASSKEY = graphql(`
+  mutation RenamePasskey($id: ID!, $name: String!) {
+    renamePasskey(id: $id, name: $name) { id name }
+  }
+`);
+
+export const DELETE_PASSKEY = graphql(`
+  mutation DeletePasskey($id: ID!) {
+    deletePasskey(id: $id)
+  }
+`);
+
+export const START_PASSKEY_REAUTHENTICATION = graphql(`
+  mutation StartPasskeyReauthentication {
+    startPasskeyReauthentication { publicKey expiresAt }
+  }
+`);
+
+export const REAUTHENTICATE_WITH_PASSKEY = graphql(`
+  mutation ReauthenticateWithPasskey($passkey: JSONObject!) {
+    reauthenticate(passkey: $passkey) { accessToken refreshToken user { username } }
   }
 `);

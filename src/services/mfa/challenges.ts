@@ -4,6 +4,7 @@ import { LatchkeyError } from "../../errors.js";
 import {
   type ChallengePurpose,
   consumeChallenge,
+  deleteChallengesOf,
   findChallenge,
   insertChallenge,
 } from "../../storage/challenges.js";
@@ -32,6 +33,12 @@ export class Challenges {
     const expiresAt = this.deps.clock.now() + LIFETIME;
     await insertChallenge(db, { challengeHash: hashOpaqueToken(challenge), purpose, userId, expiresAt });
     return { challenge, expiresAt };
+  }
+
+  /** Issues the one challenge that a user has for a purpose, in a transaction that has locked the user. */
+  async replace(transaction: Database, purpose: ChallengePurpose, userId: string): Promise<IssuedChallenge> {
+    await deleteChallengesOf(transaction, { userId, purpose });
+    return this.issue(transaction, purpose, userId);
   }
 
   /** @throws INVALID_TOKEN when it is unknown, consumed, expired or for another purpose */

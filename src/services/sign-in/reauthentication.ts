@@ -1,13 +1,17 @@
 import type { Clock } from "../../clock.js";
+import type { Assertion } from "../../crypto/passkey-responses.js";
 import { invalidInput, LatchkeyError } from "../../errors.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import type { AuthenticationMethod } from "../../storage/sessions.js";
 import type { User } from "../../storage/users.js";
 import type { Audit } from "../audit.js";
+import type { Challenges } from "../mfa/challenges.js";
+import type { PasskeyOptions } from "../mfa/passkeys.js";
 import { needsSecondFactor } from "../sessions/access.js";
 import type { IssuedToken, Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import type { CodeCheck } from "./check-code.js";
+import type { PasskeyCheck } from "./check-passkey.js";
 import type { PasswordCheck } from "./check-password.js";
 import type { Proof } from "./proof.js";
 
@@ -20,6 +24,8 @@ export interface ReauthenticationDeps {
   sessions: Sessions;
   passwordCheck: PasswordCheck;
   codeCheck: CodeCheck;
+  passkeyCheck: PasskeyCheck;
+  challenges: Challenges;
 }
 
 /** Lets a signed-in user prove again who they are (RFC 9470), for what asks for a recent authentication. */
@@ -49,6 +55,26 @@ export class Reauthentication {
   async withCode(user: User, actor: Actor, code: string): Promise<IssuedToken> {
     const proof = await this.deps.codeCheck.totp(user, code, actor.caller);
     return (await this.#renew(proof, actor)) ?? this.deps.codeCheck.reject(proof, actor.caller);
+  }
+
+  /** The options for `withPasskey`. @throws UNAUTHENTICATED, FORBIDDEN; NOT_FOUND when the user has no passkey */
+  async startWithPasskey(actor: Actor): Promise<PasskeyOptions> {
+    const issued = await inTransaction(this.deps.db, async (transaction) => {
+      const { user } = await authorize(transaction, actor, { now: this.deps.clock.now() });
+      return this.deps.challenges.replace(transaction, "REAUTHENTICATION", user.id);
+    });
+    return this.deps.passkeyCheck.options(issued, actor.userId);
+  }
+
+  /**
+   * Renews the authentication of the actor's session with a passkey.
+   * @throws UNAUTHENTICATED, INVALID_TOKEN for the challenge, INVALID_CREDENTIALS, FORBIDDEN, RATE_LIMITED
+   */
+  async withPasskey(actor: Actor, assertion: Assertion): Promise<IssuedToken> {
+    const { challenge } = assertion;
+    const expected = { purpose: "REAUTHENTICATION", challenge, userId: actor.userId } as const;
+    const proof = await this.deps.passkeyCheck.check(assertion, expected, actor.caller);
+    return (await this.#renew(proof, actor)) ?? this.deps.passkeyCheck.reject(proof, actor.caller);
   }
 
   /** @returns undefined when the proof holds no longer: the caller ends its attempt */

@@ -59,6 +59,6 @@ describe.each(DATABASES)("a second factor on %s", (database) => {
     expect(again.status).toBe(401);
     expect(again.errors?.[0]?.message).toBe("The code is wrong, or was used already.");
     const status = await app.send(MY_MFA, {}, { token });
-    expect(status.data?.myMfa).toEqual({ enabled: true, totp: true, recoveryCodesLeft: 9 });
+    expect(status.data?.myMfa).toEqual({ enabled: true, totp: true, passkeys: 0, recoveryCodesLeft: 9 });
   });
 });
