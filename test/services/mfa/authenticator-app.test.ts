@@ -109,21 +109,21 @@ describe.each(DATABASES)("an authenticator app on %s", (database) => {
     "new recovery codes": {
       change: ({ user: { token } }) => app.send(REGENERATE_RECOVERY_CODES, {}, { token }),
       type: "RECOVERY_CODES_REPLACED",
-      text: "New recovery codes were made for your account. The earlier ones no longer work.",
+      text: "Your account has new recovery codes. The earlier ones no longer work.",
       by: "user",
       methods: "TOTP RECOVERY_CODE",
     },
     "removing the app": {
       change: ({ user: { token } }) => app.send(DISABLE_TOTP, {}, { token }),
       type: "TOTP_DISABLED",
-      text: "The authenticator app was removed from your account.",
+      text: "The authenticator app was removed from your account. Its codes no longer work.",
       by: "user",
       methods: "",
     },
     "an administrator's resetMfa": {
       change: ({ user, adminToken }) => app.send(RESET_MFA, { userId: user.id }, { token: adminToken }),
       type: "MFA_RESET",
-      text: "An administrator removed all second factors from your account: its authenticator app, passkeys and recovery codes.",
+      text: "The second factors of your account were removed. An administrator removed the authenticator app, the passkeys and the recovery codes. From now on, the password is enough to sign in.",
       by: "administrator",
       methods: "",
     },
@@ -133,7 +133,7 @@ describe.each(DATABASES)("an authenticator app on %s", (database) => {
         return undefined;
       },
       type: "MFA_RESET",
-      text: "An administrator removed all second factors from your account: its authenticator app, passkeys and recovery codes.",
+      text: "The second factors of your account were removed. An administrator removed the authenticator app, the passkeys and the recovery codes. From now on, the password is enough to sign in.",
       by: "nobody",
       methods: "",
     },
@@ -173,7 +173,7 @@ describe.each(DATABASES)("an authenticator app on %s", (database) => {
     await enrollTotp(app, token);
     const emails = await printedEmailsTo(app, email);
     expect(emails.map((text) => text.split("\n\n")[1])).toEqual([
-      "An authenticator app was added to your account. From now on, signing in asks for its code.",
+      "An authenticator app was added to your account. From now on, signing in with the password asks for a code of the app.",
     ]);
     const types = (await auditEventsOf(app.latchkey.db, id)).map(({ type }) => type);
     expect(types).toEqual(["USER_CREATED", "LOGIN_SUCCEEDED", "TOTP_ENABLED"]);
