@@ -150,7 +150,7 @@ export class PasskeyResolver {
     return toTokenType(await this.deps.passkeySignIn.verify(challenge ?? undefined, assertion, caller));
   }
 
-  @Auth("USER", { beforeEnrollment: true })
+  @Auth()
   @Query(() => [PasskeyType], {
     description: "The signed-in user's passkeys, oldest first. Errors: `UNAUTHENTICATED`.",
   })
@@ -181,7 +181,7 @@ export class PasskeyResolver {
     return { ...registered, passkey: toPasskeyType(registered.passkey) };
   }
 
-  @Auth("USER")
+  @Auth()
   @Mutation(() => PasskeyType, {
     description:
       "Renames one of the signed-in user's passkeys. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (also for another user's passkey), `BAD_USER_INPUT`.",
@@ -203,7 +203,7 @@ export class PasskeyResolver {
     return true;
   }
 
-  @Auth("USER", { beforeEnrollment: true })
+  @Auth()
   @Mutation(() => PasskeyOptionsType, {
     description:
       "The options to call `reauthenticate` with a passkey. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (the user has no passkey), `FORBIDDEN` (the server has no passkeys).",

@@ -26,6 +26,7 @@ import { makeUser } from "../support/users.js";
 const ACCESS: Record<string, "everybody" | "users" | "administrators"> = {
   "Query.me": "users",
   "Query.myMfa": "users",
+  "Query.myPasskeys": "users",
   "Query.myItems": "users",
   "Query.mySessions": "users",
   "Query.passwordStrength": "everybody",
@@ -36,7 +37,14 @@ const ACCESS: Record<string, "everybody" | "users" | "administrators"> = {
   "Mutation.signIn": "everybody",
   "Mutation.verifyTotp": "everybody",
   "Mutation.verifyRecoveryCode": "everybody",
+  "Mutation.passkeyOptions": "everybody",
+  "Mutation.verifyPasskey": "everybody",
   "Mutation.reauthenticate": "users",
+  "Mutation.startPasskeyReauthentication": "users",
+  "Mutation.startPasskeyRegistration": "users",
+  "Mutation.registerPasskey": "users",
+  "Mutation.renamePasskey": "users",
+  "Mutation.deletePasskey": "users",
   "Mutation.startTotpEnrollment": "users",
   "Mutation.confirmTotpEnrollment": "users",
   "Mutation.disableTotp": "users",
@@ -77,6 +85,8 @@ const BEFORE_ENROLLMENT = [
   "Mutation.reauthenticate",
   "Mutation.startTotpEnrollment",
   "Mutation.confirmTotpEnrollment",
+  "Mutation.startPasskeyRegistration",
+  "Mutation.registerPasskey",
 ];
 
 /** The fields of each object. Whoever receives an object may read all of them. */
@@ -87,7 +97,10 @@ const READABLE: Record<string, string> = {
     "id createdAt lastUsedAt expiresAt userAgent ipAddress authenticatedAt authenticationMethods current",
   Token: "accessToken tokenType expiresIn expiresAt refreshToken user",
   MfaChallenge: "challenge methods expiresAt",
-  MfaStatus: "enabled totp recoveryCodesLeft",
+  MfaStatus: "enabled totp passkeys recoveryCodesLeft",
+  Passkey: "id name synced createdAt lastUsedAt",
+  PasskeyOptions: "publicKey expiresAt",
+  RegisteredPasskey: "passkey recoveryCodes",
   TotpEnrollment: "secret uri qrCode",
   Registration: "username email",
   PasswordStrength: "score warning suggestions",
@@ -288,6 +301,9 @@ describe("who may use what after ten minutes", () => {
         "Mutation.startTotpEnrollment",
         "Mutation.confirmTotpEnrollment",
         "Mutation.disableTotp",
+        "Mutation.startPasskeyRegistration",
+        "Mutation.registerPasskey",
+        "Mutation.deletePasskey",
         "Mutation.regenerateRecoveryCodes",
       ].sort(),
     );
@@ -402,6 +418,7 @@ function literalOf(name: string, type: GraphQLInputType, id: string): string {
     const fields = Object.values(type.getFields()).filter((field) => isNonNullType(field.type));
     return `{${fields.map((field) => `${field.name}: ${literalOf(field.name, field.type, id)}`).join(", ")}}`;
   }
+  if (type.name === "JSONObject") return "{}";
   if (type.name === "ID") return `"${id}"`;
   if (/email/i.test(name)) return '"nobody@example.com"';
   return '"something"';

@@ -3,12 +3,15 @@ import { GraphQLID, getNamedType } from "graphql";
 import { decodeJwt } from "jose";
 import { AUDIT_EVENTS, RESET_MFA, USER } from "../support/administration-operations.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { registerPasskey } from "../support/authenticator.js";
 import {
   CREATE_ITEM,
   DELETE_ITEM,
+  DELETE_PASSKEY,
   LOGIN,
   MY_ITEMS,
   MY_SESSIONS,
+  RENAME_PASSKEY,
   REVOKE_SESSION,
   UPDATE_ITEM,
 } from "../support/operations.js";
@@ -64,6 +67,15 @@ const FIELDS: Record<string, () => Promise<unknown>> = {
   auditEvents: async () => {
     const { data } = await app.send(AUDIT_EVENTS, { userId: userId.toUpperCase() }, { token });
     return (data?.auditEvents.nodes.length ?? 0) > 0;
+  },
+  renamePasskey: async () => {
+    const { id } = (await registerPasskey(app, token)).passkey;
+    const variables = { id: id.toUpperCase(), name: "phone" };
+    return (await app.send(RENAME_PASSKEY, variables, { token })).data?.renamePasskey.id === id;
+  },
+  deletePasskey: async () => {
+    const { id } = (await registerPasskey(app, token)).passkey;
+    return (await app.send(DELETE_PASSKEY, { id: id.toUpperCase() }, { token })).data?.deletePasskey;
   },
 };
 

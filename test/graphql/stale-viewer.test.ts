@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Answer, type App, makeApp, NEW_PASSWORD, PASSWORD } from "../support/app.js";
+import { registrationOptions, SoftwareAuthenticator } from "../support/authenticator.js";
 import { DATABASES } from "../support/databases.js";
 import { meanwhile } from "../support/held.js";
 import { sidOf } from "../support/sessions.js";
@@ -11,7 +12,12 @@ interface Case {
   other: string;
   session: string;
   item: string;
+  /** A passkey that the caller has created in the browser. */
+  credential: object;
 }
+
+/** JSON as a GraphQL literal. */
+const literalOf = (value: object) => JSON.stringify(value).replace(/"(\w+)":/g, "$1:");
 
 /** Every mutation for signed-in users, as text, except `logout`, for which an ended session makes no difference. */
 const MUTATIONS: Record<string, (of: Case) => string> = {
@@ -26,6 +32,12 @@ const MUTATIONS: Record<string, (of: Case) => string> = {
   startTotpEnrollment: () => "startTotpEnrollment { secret }",
   confirmTotpEnrollment: () => 'confirmTotpEnrollment(code: "123456")',
   disableTotp: () => "disableTotp",
+  startPasskeyRegistration: () => "startPasskeyRegistration { publicKey }",
+  registerPasskey: ({ credential }) =>
+    `registerPasskey(name: "phone", credential: ${literalOf(credential)}) { recoveryCodes }`,
+  renamePasskey: ({ item }) => `renamePasskey(id: "${item}", name: "tablet") { id }`,
+  deletePasskey: ({ item }) => `deletePasskey(id: "${item}")`,
+  startPasskeyReauthentication: () => "startPasskeyReauthentication { publicKey }",
   regenerateRecoveryCodes: () => "regenerateRecoveryCodes",
   createItem: () => 'createItem(input: { title: "New" }) { id }',
   updateItem: ({ item }) => `updateItem(id: "${item}", input: { title: "Changed" }) { id }`,
@@ -92,6 +104,7 @@ describe.each(DATABASES)("a mutation whose caller loses permission while it runs
       other: (await makeUser(app)).id,
       session,
       item: items[0]!.id,
+      credential: new SoftwareAuthenticator().create(await registrationOptions(app, token)),
     };
   }
   /** Everything that a mutation could have written, except counted attempts. */
@@ -102,6 +115,8 @@ describe.each(DATABASES)("a mutation whose caller loses permission while it runs
       credentials: await db.selectFrom("credentials").selectAll().orderBy("user_id").execute(),
       sessions: await db.selectFrom("sessions").selectAll().orderBy("id").execute(),
       totpSecrets: await db.selectFrom("totp_secrets").selectAll().orderBy("user_id").execute(),
+      passkeys: await db.selectFrom("passkeys").selectAll().orderBy("id").execute(),
+      challenges: await db.selectFrom("challenges").selectAll().orderBy("challenge_hash").execute(),
       recoveryCodes: await db.selectFrom("recovery_codes").selectAll().orderBy("user_id").execute(),
       items: await db.selectFrom("items").selectAll().orderBy("id").execute(),
       outbox: await db.selectFrom("outbox").selectAll().orderBy("id").execute(),

@@ -23,7 +23,8 @@ import { challengeFor, enrollTotp, makeMfaUser } from "../../support/totp.js";
 import { makeUser } from "../../support/users.js";
 
 const required = (methods: string[]) => ({
-  message: "You signed in more than 10 minutes ago. Prove again who you are, with `reauthenticate`.",
+  message:
+    "This needs an authentication of the last 10 minutes. Prove again who you are, with `reauthenticate`.",
   extensions: { code: "REAUTHENTICATION_REQUIRED", maxAge: 600, methods },
 });
 const invalid = (field: string, rule: string, message: string) => ({
@@ -142,7 +143,11 @@ describe.each(DATABASES)("a recent authentication on %s", (database) => {
 
   test("takes exactly one proof, and a signed-in caller", async () => {
     const { token } = await makeUser(app);
-    const expected = invalid("reauthenticate", "exactlyOne", "send exactly one of password and code");
+    const expected = invalid(
+      "reauthenticate",
+      "exactlyOne",
+      "send exactly one of password, code and passkey",
+    );
     for (const proof of [
       {},
       { password: null, code: null },
