@@ -116,7 +116,12 @@ export function compose(
   const jobs = new Jobs({
     db,
     clock,
-    jobs: [cleanupJob, purge({ db }), outbox.job(), totpSecrets.reencryption()],
+    jobs: [
+      cleanupJob,
+      purge({ db }),
+      outbox.job(),
+      ...(config.previousSecretKey === undefined ? [] : [totpSecrets.reencryption()]),
+    ],
   });
   return {
     metrics,

@@ -201,8 +201,9 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     maxSessionsPerUser: integer("MAX_SESSIONS_PER_USER", 100, 1, 1000),
     maxItemsPerUser: integer("MAX_ITEMS_PER_USER", 10_000, 1, 100_000),
     requireMfa: oneOf("REQUIRE_MFA", "none", REQUIRE_MFA),
-    serviceName: read("SERVICE_NAME", new URL(appUrl).hostname, "1 to 64 characters", (value) =>
-      /^[^\p{C}]{1,64}$/u.test(value) ? value : undefined,
+    // WebAuthn, 6.4.1: authenticators may cut off longer names.
+    serviceName: read("SERVICE_NAME", new URL(appUrl).hostname, "1 to 64 bytes of printable text", (value) =>
+      /^\P{C}+$/u.test(value) && Buffer.byteLength(value) <= 64 ? value : undefined,
     ),
     relyingParty: hasPasskeys ? relyingParty : undefined,
     openRegistration: oneOf("REGISTRATION", production ? "closed" : "open", ["open", "closed"]) === "open",

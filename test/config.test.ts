@@ -232,8 +232,8 @@ describe("the configuration", () => {
       "TRUST_PROXY must be proxies' addresses or networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal, separated by commas",
     ],
     ["REQUIRE_MFA", "users", "REQUIRE_MFA must be one of none, admins, all"],
-    ["SERVICE_NAME", "x".repeat(65), "SERVICE_NAME must be 1 to 64 characters"],
-    ["SERVICE_NAME", "two\nlines", "SERVICE_NAME must be 1 to 64 characters"],
+    ["SERVICE_NAME", "x".repeat(65), "SERVICE_NAME must be 1 to 64 bytes of printable text"],
+    ["SERVICE_NAME", "two\nlines", "SERVICE_NAME must be 1 to 64 bytes of printable text"],
     ...["https://example.com", "Example.com", "example.com.", "192.0.2.1", "[::1]", "a..b", "0x7f.1"].map(
       (value) => ["WEBAUTHN_RP_ID", value, "WEBAUTHN_RP_ID must be a host name such as example.com"],
     ),

@@ -20,27 +20,40 @@ import type { SessionParts } from "./sessions.js";
 
 export type SignIn = ReturnType<typeof composeSignIn>;
 
+const UNREADABLE_SECRETS =
+  "secrets of authenticator apps are encrypted under neither SECRET_KEY nor PREVIOUS_SECRET_KEY: set the SECRET_KEY that they were encrypted under as PREVIOUS_SECRET_KEY, or reset the second factors of their users";
+const ALL_REENCRYPTED =
+  "all secrets of authenticator apps are encrypted under SECRET_KEY: PREVIOUS_SECRET_KEY is no longer needed";
+
 /** Builds the ways to sign in, and second factors. */
 export function composeSignIn(
   config: Config,
-  { db, clock, newId, audit, metrics, storedSecrets }: Base,
+  { db, clock, newId, logger, audit, metrics, storedSecrets }: Base,
   { passwords, passwordQueue, rateLimits, sessions }: SessionParts,
   { outbox }: Emails,
 ) {
   const challenges = new Challenges({ clock });
   const factors = new Factors({ audit, outbox, rateLimits });
-  const secrets = new TotpSecrets({ db, secrets: storedSecrets("authenticator secret") });
+  const secrets = new TotpSecrets({
+    db,
+    secrets: storedSecrets("authenticator secret"),
+    onReencrypted: (unreadable) => {
+      if (unreadable > 0) logger.error({ unreadable }, UNREADABLE_SECRETS);
+      else logger.info(ALL_REENCRYPTED);
+    },
+  });
   const authenticatorApp = new AuthenticatorApp({
     db,
     clock,
     secrets,
     factors,
+    sessions,
     outbox,
     issuer: config.serviceName,
   });
   const recoveryCodes = new RecoveryCodes({ db, clock, factors, outbox });
   const relyingParty = new RelyingParty({ settings: config.relyingParty, name: config.serviceName });
-  const passkeys = new Passkeys({ db, clock, newId, challenges, relyingParty, factors, outbox });
+  const passkeys = new Passkeys({ db, clock, newId, challenges, relyingParty, factors, sessions, outbox });
   const passwordCheck = new PasswordCheck({ db, clock, rateLimits, passwords, passwordQueue, audit });
   const codeCheck = new CodeCheck({ db, clock, rateLimits, secrets, factors, audit });
   const passkeyCheck = new PasskeyCheck({ db, clock, rateLimits, challenges, relyingParty, audit });

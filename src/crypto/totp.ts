@@ -13,9 +13,14 @@ export function newTotpSecret(): string {
   return new Secret({ size: SECRET_BYTES }).base32;
 }
 
-/** The `otpauth:` URI that an authenticator app reads from a QR code. */
-export function totpUri(secret: string, { issuer, account }: { issuer: string; account: string }): string {
-  return new TOTP({ ...PARAMETERS, issuer, label: account, secret: Secret.fromBase32(secret) }).toString();
+/**
+ * The `otpauth:` URI that an authenticator app reads from a QR code.
+ * @param options.account without a colon. Those in the issuer are left out: apps take the first one for its end.
+ */
+export function totpUri(secret: string, options: { issuer: string; account: string }): string {
+  const issuer = options.issuer.replace(/[:\s]+/g, " ").trim();
+  const key = { secret: Secret.fromBase32(secret), issuer, label: options.account };
+  return new TOTP({ ...PARAMETERS, ...key }).toString();
 }
 
 /**

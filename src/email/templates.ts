@@ -143,14 +143,25 @@ export function passwordChanged({ appUrl, username }: EmailFacts): EmailContent 
 export type MfaChange = keyof typeof MFA_CHANGES;
 
 const MFA_CHANGES = {
-  TOTP_ENABLED: "An authenticator app was added to your account. From now on, signing in asks for its code.",
-  TOTP_DISABLED: "The authenticator app was removed from your account.",
-  PASSKEY_ADDED: "A passkey was added to your account. You can sign in with it from now on.",
-  PASSKEY_REMOVED: "A passkey was removed from your account.",
-  RECOVERY_CODES_REPLACED: "New recovery codes were made for your account. The earlier ones no longer work.",
-  RECOVERY_CODE_USED: "Someone signed in to your account with one of its recovery codes.",
-  MFA_RESET:
-    "An administrator removed all second factors from your account: its authenticator app, passkeys and recovery codes.",
+  TOTP_ENABLED: [
+    "An authenticator app was added to your account",
+    "From now on, signing in with the password asks for a code of the app.",
+  ],
+  TOTP_DISABLED: ["The authenticator app was removed from your account", "Its codes no longer work."],
+  PASSKEY_ADDED: [
+    "A passkey was added to your account",
+    "From now on, signing in with the password asks for a second factor. The passkey alone signs you in, too.",
+  ],
+  PASSKEY_REMOVED: ["A passkey was removed from your account", "It no longer works."],
+  RECOVERY_CODES_REPLACED: ["Your account has new recovery codes", "The earlier ones no longer work."],
+  RECOVERY_CODE_USED: [
+    "A recovery code of your account was used",
+    "Someone signed in to your account with the password and one of its recovery codes.",
+  ],
+  MFA_RESET: [
+    "The second factors of your account were removed",
+    "An administrator removed the authenticator app, the passkeys and the recovery codes. From now on, the password is enough to sign in.",
+  ],
 } as const;
 
 /** After a change of the second factors. @param facts.left how many recovery codes are left after one was used */
@@ -160,9 +171,10 @@ export function mfaChanged({
   change,
   left,
 }: EmailFacts & { change: MfaChange; left?: number }): EmailContent {
-  return emailContent("The way you sign in was changed", [
+  const [subject, text] = MFA_CHANGES[change];
+  return emailContent(subject, [
     `Hello ${unlinked(username)},`,
-    MFA_CHANGES[change],
+    `${subject}. ${text}`,
     ...(left === undefined ? [] : [codesLeft(left)]),
     "If it was you, there is nothing to do.",
     "If it was not you, set a new password now, and contact an administrator.",

@@ -33,8 +33,8 @@ export function Auth(
 export const authCheckerOf =
   (access: Access): AuthChecker<Context, Requirement> =>
   ({ context: { viewer } }, requirements) => {
-    // Every user has the role USER, so a bare `@Authorized` requires it too.
-    for (const requirement of [{ role: "USER" as const, beforeEnrollment: true }, ...requirements])
+    // A bare `@Authorized` requires a user.
+    for (const requirement of requirements.length > 0 ? requirements : [{ role: "USER" } as const])
       access.require(viewer, requirement);
     return true;
   };

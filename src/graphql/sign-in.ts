@@ -122,6 +122,8 @@ class ReauthenticateArgs {
   password?: string | null;
 
   @Field(() => String, { nullable: true, description: "The six digits that the authenticator app shows." })
+  @IsOptional()
+  @IsText(...CODE)
   code?: string | null;
 
   @Field(() => GraphQLJSONObject, {

@@ -20,7 +20,10 @@ export async function startPostgres() {
     password: "latchkey",
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ["--no-sync"],
-    postgresFlags: ["-c", "fsync=off", "-c", "max_connections=300", "-c", "unix_socket_directories="],
+    // Autovacuum would visit hundreds of databases, several a second.
+    postgresFlags: ["fsync=off", "autovacuum=off", "max_connections=300", "unix_socket_directories="].flatMap(
+      (setting) => ["-c", setting],
+    ),
     onLog: () => {},
   });
   await postgres.initialise();

@@ -10,6 +10,7 @@ import {
   proposeTotpSecret,
 } from "../../storage/totp-secrets.js";
 import type { Outbox } from "../email/outbox.js";
+import type { Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import type { Factors } from "./factors.js";
 import { type TotpSecrets, wrongCode } from "./totp-secrets.js";
@@ -29,6 +30,7 @@ export interface AuthenticatorAppDeps {
   clock: Clock;
   secrets: TotpSecrets;
   factors: Factors;
+  sessions: Sessions;
   outbox: Outbox;
   /** The name of the service in the app. */
   issuer: string;
@@ -67,7 +69,7 @@ export class AuthenticatorApp {
   async confirm(actor: Actor, code: string): Promise<string[]> {
     const codes = await inTransaction(this.deps.db, async (transaction) => {
       const now = this.deps.clock.now();
-      const { user } = await authorize(transaction, actor, { now });
+      const { user, session } = await authorize(transaction, actor, { now });
       const stored = await findTotpSecret(transaction, user.id);
       if (stored?.confirmedAt !== null) {
         throw new LatchkeyError(
@@ -78,6 +80,8 @@ export class AuthenticatorApp {
       const step = this.deps.secrets.stepOf(stored, code, now);
       if (step === undefined) throw wrongCode();
       await confirmTotpSecret(transaction, { userId: user.id, step, now });
+      // The user has just used the factor in this session.
+      await this.deps.sessions.renew(transaction, session, ["otp", "mfa"]);
       return this.deps.factors.added(transaction, user, "TOTP_ENABLED", changedBy(actor));
     });
     this.deps.outbox.wake();

@@ -37,10 +37,10 @@ export class Factors {
     return codes;
   }
 
-  /** Records that a factor was removed. With the last one the recovery codes go. @param user as they were before */
+  /** Records that a factor was removed. The last one takes the recovery codes with it. @param user as they were before */
   async removed(transaction: Database, user: User, change: MfaChange, by: ChangedBy): Promise<void> {
     const left = await updateMfaMethods(transaction, user.id);
-    if (!hasSecondFactor(left)) await replaceRecoveryCodes(transaction, user.id, []);
+    if (!hasSecondFactor(left)) await this.#removeRest(transaction, user.id);
     await this.#changed(transaction, user, change, by);
   }
 
@@ -60,11 +60,16 @@ export class Factors {
   async reset(transaction: Database, user: User, by: ChangedBy): Promise<User> {
     await deleteTotpSecret(transaction, user.id);
     await deletePasskeys(transaction, user.id);
-    await replaceRecoveryCodes(transaction, user.id, []);
-    await deleteChallenges(transaction, user.id);
-    await this.deps.rateLimits.resetCodes(transaction, user.id);
+    await this.#removeRest(transaction, user.id);
     if (user.mfaMethods.length > 0) await this.#changed(transaction, user, "MFA_RESET", by);
     return { ...user, mfaMethods: [] };
+  }
+
+  /** Removes what only an account with a second factor has: recovery codes, challenges to answer, and counts of codes. */
+  async #removeRest(transaction: Database, userId: string): Promise<void> {
+    await replaceRecoveryCodes(transaction, userId, []);
+    await deleteChallenges(transaction, userId);
+    await this.deps.rateLimits.resetCodes(transaction, userId);
   }
 
   async #replaceCodes(transaction: Database, { id }: User): Promise<string[]> {

@@ -10,7 +10,9 @@ import {
   type Passkey,
   renamePasskey,
 } from "../../storage/passkeys.js";
+import type { AuthenticationMethod } from "../../storage/sessions.js";
 import type { Outbox } from "../email/outbox.js";
+import type { Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import { type Challenges, invalidChallenge } from "./challenges.js";
 import type { Factors } from "./factors.js";
@@ -32,6 +34,7 @@ export interface PasskeysDeps {
   challenges: Challenges;
   relyingParty: RelyingParty;
   factors: Factors;
+  sessions: Sessions;
   outbox: Outbox;
 }
 
@@ -78,13 +81,15 @@ export class Passkeys {
     const id = this.deps.newId();
     const registered = await inTransaction(this.deps.db, async (transaction) => {
       const now = this.deps.clock.now();
-      const { user } = await authorize(transaction, actor, { now });
+      const { user, session } = await authorize(transaction, actor, { now });
       await this.deps.challenges.consume(transaction, purpose, challenge);
       requireRoom(await listPasskeys(transaction, user.id));
       const passkey = { ...credential, id, userId, name, createdAt: now, lastUsedAt: null };
       if (!(await insertPasskey(transaction, passkey))) {
         throw new LatchkeyError("CONFLICT", "This passkey is registered already.", { field: "credential" });
       }
+      // The user has just used the factor in this session.
+      await this.deps.sessions.renew(transaction, session, passkeyMethods(passkey));
       const recoveryCodes = await this.deps.factors.added(
         transaction,
         user,
@@ -114,6 +119,11 @@ export class Passkeys {
     });
     this.deps.outbox.wake();
   }
+}
+
+/** What the use of a passkey proves (RFC 8176). */
+export function passkeyMethods({ synced }: Pick<Passkey, "synced">): AuthenticationMethod[] {
+  return [synced ? "swk" : "hwk", "user", "mfa"];
 }
 
 export function invalidPasskey(): LatchkeyError<"INVALID_CREDENTIALS"> {

@@ -1,4 +1,4 @@
-import { DAY } from "../../clock.js";
+import { HOUR } from "../../clock.js";
 import type { StoredSecrets } from "../../crypto/stored-secrets.js";
 import { newTotpSecret, totpStepOf } from "../../crypto/totp.js";
 import { LatchkeyError, WrongSecretKeyError } from "../../errors.js";
@@ -10,6 +10,8 @@ import type { Job } from "../jobs.js";
 export interface TotpSecretsDeps {
   db: Database;
   secrets: StoredSecrets;
+  /** Called after each run of the job with the number of secrets that no known SECRET_KEY decrypts. */
+  onReencrypted: (unreadable: number) => void;
 }
 
 /** The secrets of authenticator apps, encrypted under SECRET_KEY. */
@@ -24,42 +26,42 @@ export class TotpSecrets {
 
   /** The time step whose code this is; undefined for any other text. @throws WrongSecretKeyError */
   stepOf(
-    stored: Pick<TotpSecret, "userId" | "encryptedSecret">,
+    { userId, encryptedSecret }: Pick<TotpSecret, "userId" | "encryptedSecret">,
     code: string,
     now: number,
   ): number | undefined {
-    return totpStepOf(this.#decrypt(stored).plain.toString(), code, now);
-  }
-
-  /** Encrypts every secret that the previous SECRET_KEY encrypted under the current one. */
-  reencryption(): Job {
-    return {
-      name: "totp-secrets",
-      interval: DAY,
-      run: async () => {
-        let after = "";
-        await inBatches(async (limit) => {
-          const page = await listTotpSecrets(this.deps.db, { after, limit });
-          for (const stored of page) {
-            const to = this.#decrypt(stored).reencrypted;
-            if (to !== undefined)
-              await reencryptTotpSecret(this.deps.db, stored.userId, { from: stored.encryptedSecret, to });
-            after = stored.userId;
-          }
-          return page.length === limit;
-        });
-      },
-    };
-  }
-
-  #decrypt({ userId, encryptedSecret }: Pick<TotpSecret, "userId" | "encryptedSecret">) {
     const decrypted = this.deps.secrets.decrypt(encryptedSecret, userId);
     if (decrypted === undefined) {
       throw new WrongSecretKeyError(
-        "SECRET_KEY is not the one that an authenticator's secret in the database is encrypted under: set that one as PREVIOUS_SECRET_KEY",
+        "SECRET_KEY is not the one that an authenticator app's secret in the database is encrypted under: set that one as PREVIOUS_SECRET_KEY",
       );
     }
-    return decrypted;
+    return totpStepOf(decrypted.plain.toString(), code, now);
+  }
+
+  /**
+   * Encrypts every secret that the previous SECRET_KEY encrypted under the current one. Skips those that neither
+   * decrypts. Needed only while there is a previous SECRET_KEY.
+   */
+  reencryption(): Job {
+    return { name: "totp-secrets", interval: HOUR, run: () => this.#reencryptAll() };
+  }
+
+  async #reencryptAll(): Promise<void> {
+    let after = "";
+    let unreadable = 0;
+    await inBatches(async (limit) => {
+      const page = await listTotpSecrets(this.deps.db, { after, limit });
+      for (const { userId, encryptedSecret: from } of page) {
+        after = userId;
+        const decrypted = this.deps.secrets.decrypt(from, userId);
+        if (decrypted === undefined) unreadable++;
+        else if (decrypted.reencrypted !== undefined)
+          await reencryptTotpSecret(this.deps.db, userId, { from, to: decrypted.reencrypted });
+      }
+      return page.length === limit;
+    });
+    this.deps.onReencrypted(unreadable);
   }
 }
 

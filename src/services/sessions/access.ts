@@ -30,14 +30,15 @@ export class Access {
 
   /** @throws UNAUTHENTICATED, FORBIDDEN, MFA_ENROLLMENT_REQUIRED, REAUTHENTICATION_REQUIRED */
   require(viewer: Viewer, { role, maxAgeSeconds, beforeEnrollment }: Requirement): User {
-    const user = requireRole(viewer, role);
+    const signedIn = requireRole(viewer, role);
+    const { user } = signedIn;
     if (!beforeEnrollment && this.mustEnroll(user)) {
       throw new LatchkeyError(
         "MFA_ENROLLMENT_REQUIRED",
         "Your account needs a second factor. Add an authenticator app with `startTotpEnrollment`, or a passkey with `startPasskeyRegistration`.",
       );
     }
-    if (maxAgeSeconds !== undefined) this.#requireRecent(viewer, maxAgeSeconds);
+    if (maxAgeSeconds !== undefined) this.#requireRecent(signedIn, maxAgeSeconds);
     return user;
   }
 
@@ -48,14 +49,15 @@ export class Access {
     return required && !hasSecondFactor(mfaMethods);
   }
 
-  #requireRecent(viewer: Viewer, maxAge: number): void {
-    if (viewer.kind === "anonymous") return;
-    if (this.deps.clock.now() - viewer.authenticatedAt <= maxAge * SECOND) return;
-    const methods = reauthenticationMethods(viewer.user);
+  /** With a second factor, the recent authentication must have used one. */
+  #requireRecent({ user, authentication }: Extract<Viewer, { kind: "user" }>, maxAge: number): void {
+    const { authenticatedAt, authenticationMethods } = authentication;
+    const isRecent = this.deps.clock.now() - authenticatedAt <= maxAge * SECOND;
+    if (isRecent && (!hasSecondFactor(user.mfaMethods) || authenticationMethods.includes("mfa"))) return;
     throw new LatchkeyError(
       "REAUTHENTICATION_REQUIRED",
-      `You signed in more than ${maxAge / 60} minutes ago. Prove again who you are, with \`reauthenticate\`.`,
-      { maxAge, methods },
+      `This needs an authentication of the last ${maxAge / 60} minutes. Prove again who you are, with \`reauthenticate\`.`,
+      { maxAge, methods: reauthenticationMethods(user) },
     );
   }
 }

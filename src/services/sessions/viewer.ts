@@ -1,12 +1,12 @@
 import { LatchkeyError, type UnauthenticatedReason } from "../../errors.js";
 import type { Database } from "../../storage/database.js";
-import { findSession, type Session } from "../../storage/sessions.js";
+import { type Authentication, findSession, type Session } from "../../storage/sessions.js";
 import { lockUsers, type Role, type User } from "../../storage/users.js";
 import type { Caller, ChangedBy } from "../audit.js";
 
 /** The sender of a request: a user with a live session, or anonymous and why. */
 export type Viewer =
-  | { kind: "user"; user: User; sessionId: string; authenticatedAt: number }
+  | { kind: "user"; user: User; sessionId: string; authentication: Authentication }
   | { kind: "anonymous"; reason: UnauthenticatedReason };
 
 /** A signed-in user who requests a change, the session, and where the request comes from. */
@@ -44,12 +44,11 @@ export function viewerOf(
     return { kind: "anonymous", reason: "INVALID_TOKEN" };
   if (found.user.disabledAt !== null) return { kind: "anonymous", reason: "ACCOUNT_DISABLED" };
   if (!isLive(found.session, now)) return { kind: "anonymous", reason: "SESSION_REVOKED" };
-  const { id: sessionId, authenticatedAt } = found.session;
-  return { kind: "user", user: found.user, sessionId, authenticatedAt };
+  return { kind: "user", user: found.user, sessionId: found.session.id, authentication: found.session };
 }
 
 /** Requires a signed-in user with this role. @throws UNAUTHENTICATED, FORBIDDEN */
-export function requireRole(viewer: Viewer, role: Role): User {
+export function requireRole(viewer: Viewer, role: Role): Extract<Viewer, { kind: "user" }> {
   if (viewer.kind === "anonymous") {
     const { reason } = viewer;
     throw new LatchkeyError("UNAUTHENTICATED", UNAUTHENTICATED_MESSAGES[reason], { reason });
@@ -57,7 +56,7 @@ export function requireRole(viewer: Viewer, role: Role): User {
   if (!viewer.user.roles.includes(role)) {
     throw new LatchkeyError("FORBIDDEN", "You are signed in, but your roles do not allow this.");
   }
-  return viewer.user;
+  return viewer;
 }
 
 /**
@@ -77,7 +76,7 @@ export async function authorize(
   const session = await findSession(transaction, actor.sessionId);
   const viewer = viewerOf(user && session && { user, session }, actor.userId, now);
   return {
-    user: requireRole(viewer, role),
+    user: requireRole(viewer, role).user,
     session: session!,
     subject: subjectId === undefined ? undefined : users.get(subjectId),
   };

@@ -4,12 +4,11 @@ import type { RelyingParty } from "../../crypto/relying-party.js";
 import { LatchkeyError } from "../../errors.js";
 import type { Database } from "../../storage/database.js";
 import { acceptPasskeyCounter, findPasskey, listPasskeys, type Passkey } from "../../storage/passkeys.js";
-import type { AuthenticationMethod } from "../../storage/sessions.js";
 import { findUserById, type User } from "../../storage/users.js";
 import type { Audit, Caller } from "../audit.js";
 import type { RateLimits } from "../limits/rate-limits.js";
 import { type Challenges, type IssuedChallenge, invalidChallenge } from "../mfa/challenges.js";
-import { invalidPasskey, type PasskeyOptions } from "../mfa/passkeys.js";
+import { invalidPasskey, type PasskeyOptions, passkeyMethods } from "../mfa/passkeys.js";
 import type { Proof } from "./proof.js";
 
 /** What a passkey must have signed. */
@@ -65,8 +64,8 @@ export class PasskeyCheck {
     const verified = found && (await this.#verify(assertion, found, { ...issued, challenge }));
     if (verified === undefined) return this.#fail(issued.userId ?? found?.userId, "INVALID_PASSKEY", caller);
     const { user, passkey, counter } = verified;
-    const { credentialId, synced } = passkey;
-    const methods: AuthenticationMethod[] = [synced ? "swk" : "hwk", "user", "mfa"];
+    const { credentialId } = passkey;
+    const methods = passkeyMethods(passkey);
     return {
       user,
       passkey,

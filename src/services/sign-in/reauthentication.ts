@@ -37,10 +37,7 @@ export class Reauthentication {
    * @throws UNAUTHENTICATED, BAD_USER_INPUT, INVALID_CREDENTIALS, RATE_LIMITED, OVERLOADED
    */
   async withPassword(user: User, actor: Actor, password: string): Promise<IssuedToken> {
-    if (hasSecondFactor(user.mfaMethods)) {
-      const message = "the account has a second factor: a password is not enough";
-      throw invalidInput([{ field: "password", rule: "secondFactor", message }]);
-    }
+    if (hasSecondFactor(user.mfaMethods)) throw passwordNotEnough();
     const target = { user, name: user.username, rejection: WRONG_PASSWORD };
     const proof = await this.deps.passwordCheck.check(target, password, actor.caller);
     return (
@@ -83,6 +80,8 @@ export class Reauthentication {
   async #renew(proof: Proof, actor: Actor): Promise<IssuedToken | undefined> {
     const renewed = await inTransaction(this.deps.db, async (transaction) => {
       const { user, session } = await authorize(transaction, actor, { now: this.deps.clock.now() });
+      // A factor may have been added while the password was verified.
+      if (hasSecondFactor(user.mfaMethods) && !proof.methods.includes("mfa")) throw passwordNotEnough();
       if (!(await proof.confirm(transaction))) return undefined;
       await proof.attempt.succeed(transaction);
       const details = { methods: proof.methods };
@@ -92,4 +91,9 @@ export class Reauthentication {
     }).catch(proof.attempt.fail);
     return renewed && this.deps.sessions.issueToken(renewed.session, renewed.user, null);
   }
+}
+
+function passwordNotEnough(): LatchkeyError<"BAD_USER_INPUT"> {
+  const message = "the account has a second factor: a password is not enough";
+  return invalidInput([{ field: "password", rule: "secondFactor", message }]);
 }
