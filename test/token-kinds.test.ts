@@ -1,26 +1,36 @@
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { buildSchema, isNonNullType } from "graphql";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { buildSchema } from "graphql";
 import { decodeJwt } from "jose";
 import { MINUTE } from "../src/clock.js";
 import type { TokenPurpose } from "../src/storage/one-time-tokens.js";
 import { CREATE_USER } from "./support/administration-operations.js";
-import { type Answer, type App, makeApp, NEW_PASSWORD, PASSWORD } from "./support/app.js";
+import { type Answer, type App, makeApp, NEW_PASSWORD, PASSWORD, withRefreshToken } from "./support/app.js";
 import { DATABASES } from "./support/databases.js";
 import { emailedToken } from "./support/emails.js";
 import {
   ACCEPT_INVITATION,
   CONFIRM_EMAIL_CHANGE,
+  CONFIRM_TOTP,
   ME,
+  REAUTHENTICATE,
   REFRESH,
   REGISTER,
   REQUEST_EMAIL_CHANGE,
   REQUEST_PASSWORD_RESET,
   RESET_PASSWORD,
+  START_TOTP,
   VERIFY_EMAIL,
+  VERIFY_RECOVERY_CODE,
+  VERIFY_TOTP,
 } from "./support/operations.js";
+import { reauthenticated } from "./support/sessions.js";
 import { INTROSPECTION_SECRET, postForm } from "./support/tokens.js";
-import { makeUser } from "./support/users.js";
+import { challengeFor, makeMfaUser, totpCode } from "./support/totp.js";
+import { makeUser, type SignedIn } from "./support/users.js";
+
+/** In milliseconds. */
+const TOTP_STEP = 30_000;
 
 /** A place that accepts a token. */
 interface Place {
@@ -38,6 +48,18 @@ const errorOf = ({ json }: { json: { error?: string } }) => json.error ?? "taken
 const always = (code: string) => () => code;
 /** Arguments refuse any text that is longer than their tokens. */
 const ofArgument = (token: string) => (token.length > 200 ? "BAD_USER_INPUT" : "INVALID_TOKEN");
+const ofCode = (code: string) => (code.length > 100 ? "BAD_USER_INPUT" : "INVALID_CREDENTIALS");
+
+/** Who has an authenticator app, and who has begun to add one: the places for codes check those of these two. */
+let owner: Awaited<ReturnType<typeof makeMfaUser>>;
+let beginner: SignedIn & { secret: string };
+/** A live access token of one of them, by refreshing: no session starts. */
+async function tokenOf(app: App, user: SignedIn): Promise<string> {
+  const { data } = await app.send(REFRESH, { refreshToken: user.refreshToken });
+  const refreshed = withRefreshToken(data!.refreshToken);
+  user.refreshToken = refreshed.refreshToken;
+  return refreshed.accessToken;
+}
 
 const PLACES = {
   "the bearer of me": {
@@ -68,6 +90,47 @@ const PLACES = {
     argument: "confirmEmailChange.token",
     take: async (app, token) => codeOf(await app.send(CONFIRM_EMAIL_CHANGE, { token })),
     refusal: ofArgument,
+  },
+  "the challenge of verifyTotp": {
+    argument: "verifyTotp.challenge",
+    take: async (app, challenge) => codeOf(await app.send(VERIFY_TOTP, { challenge, code: owner.code() })),
+    refusal: ofArgument,
+  },
+  "the challenge of verifyRecoveryCode": {
+    argument: "verifyRecoveryCode.challenge",
+    take: async (app, challenge) =>
+      codeOf(await app.send(VERIFY_RECOVERY_CODE, { challenge, code: owner.recoveryCodes[0]! })),
+    refusal: ofArgument,
+  },
+  "the code of verifyTotp": {
+    argument: "verifyTotp.code",
+    async take(app, code) {
+      const challenge = await challengeFor(app, owner.username);
+      return codeOf(await app.send(VERIFY_TOTP, { challenge, code }));
+    },
+    refusal: ofCode,
+  },
+  "the code of verifyRecoveryCode": {
+    argument: "verifyRecoveryCode.code",
+    async take(app, code) {
+      const challenge = await challengeFor(app, owner.username);
+      return codeOf(await app.send(VERIFY_RECOVERY_CODE, { challenge, code }));
+    },
+    refusal: ofCode,
+  },
+  "the code of reauthenticate": {
+    argument: "reauthenticate.code",
+    take: async (app, code) =>
+      codeOf(await app.send(REAUTHENTICATE, { code }, { token: await tokenOf(app, owner) })),
+    refusal: ofCode,
+  },
+  "the code of confirmTotpEnrollment": {
+    argument: "confirmTotpEnrollment.code",
+    async take(app, code) {
+      const token = await reauthenticated(app, await tokenOf(app, beginner));
+      return codeOf(await app.send(CONFIRM_TOTP, { code }, { token }));
+    },
+    refusal: ofCode,
   },
   "/token": {
     take: async (app, refresh_token) =>
@@ -149,7 +212,7 @@ const EMAILED: Record<TokenPurpose, Kind> = {
     async issue(app) {
       const { accessToken: token, email } = await makeUser(app);
       const newEmail = `changed-${email}`;
-      await app.send(REQUEST_EMAIL_CHANGE, { newEmail, currentPassword: PASSWORD }, { token });
+      await app.send(REQUEST_EMAIL_CHANGE, { newEmail }, { token });
       return emailedToken(app, newEmail);
     },
     goodAt: ["confirmEmailChange"],
@@ -194,6 +257,51 @@ const KINDS: Record<string, Kind> = {
     },
     goodAt: [],
   },
+  "a challenge": {
+    issue: (app) => challengeFor(app, owner.username),
+    goodAt: ["the challenge of verifyTotp", "the challenge of verifyRecoveryCode"],
+  },
+  "a consumed challenge": {
+    async issue(app) {
+      const challenge = await challengeFor(app, owner.username);
+      await app.send(VERIFY_TOTP, { challenge, code: owner.code() });
+      app.clock.advance(TOTP_STEP);
+      return challenge;
+    },
+    goodAt: [],
+  },
+  "an expired challenge": {
+    async issue(app) {
+      const challenge = await challengeFor(app, owner.username);
+      app.clock.advance(5 * MINUTE);
+      return challenge;
+    },
+    goodAt: [],
+  },
+  "a code of an authenticator app": {
+    async issue(app) {
+      app.clock.advance(TOTP_STEP);
+      return owner.code();
+    },
+    goodAt: ["the code of verifyTotp", "the code of reauthenticate"],
+  },
+  "a code of an authenticator app that is not confirmed": {
+    issue: async (app) => totpCode(beginner.secret, app.clock.now()),
+    goodAt: ["the code of confirmTotpEnrollment"],
+  },
+  "a recovery code": {
+    issue: async () => owner.recoveryCodes[1]!,
+    goodAt: ["the code of verifyRecoveryCode"],
+  },
+  "a consumed recovery code": {
+    async issue(app) {
+      const code = owner.recoveryCodes[2]!;
+      await app.send(VERIFY_RECOVERY_CODE, { challenge: await challengeFor(app, owner.username), code });
+      return code;
+    },
+    goodAt: [],
+  },
+  "the secret of an authenticator app": { issue: async () => beginner.secret, goodAt: [] },
   INTROSPECTION_SECRET: { issue: async () => INTROSPECTION_SECRET, goodAt: ["who asks /introspect"] },
   "a session's id": {
     issue: async (app) => decodeJwt((await makeUser(app)).accessToken)["sid"] as string,
@@ -234,6 +342,12 @@ describe.each(DATABASES)(
       app = await makeApp({ database, env: { INTROSPECTION_SECRET } });
       const admin = { username: "admin", email: "admin@example.com", fullName: null };
       await app.latchkey.operator.create({ ...admin, roles: ["ADMIN"] }, PASSWORD);
+      owner = await makeMfaUser(app);
+    });
+    beforeEach(async () => {
+      const user = await makeUser(app);
+      const { data } = await app.send(START_TOTP, {}, { token: user.token });
+      beginner = { ...user, secret: data!.startTotpEnrollment.secret };
     });
     afterAll(() => app.close());
 
@@ -244,6 +358,8 @@ describe.each(DATABASES)(
       const expected: Record<string, string> = {};
       for (const name of Object.keys(PLACES) as PlaceName[]) {
         if (goodAt.includes(name) || except[name] === "not tried") continue;
+        // So that no guess is refused for those before it.
+        await app.latchkey.db.deleteFrom("attempts").execute();
         answers[name] = await PLACES[name].take(app, token);
         expected[name] = except[name] ?? PLACES[name].refusal(token);
       }
@@ -284,9 +400,7 @@ test("every argument of the schema that accepts a token is among the places", ()
     Object.values(type.getFields()),
   );
   const taking = fields.flatMap(({ name, args }) =>
-    args
-      .filter((arg) => isNonNullType(arg.type) && /token|secret/i.test(arg.name))
-      .map((arg) => `${name}.${arg.name}`),
+    args.filter((arg) => /token|secret|challenge|code/i.test(arg.name)).map((arg) => `${name}.${arg.name}`),
   );
   const places = Object.values(PLACES).flatMap((place: Place) => place.argument ?? []);
   expect(places.sort()).toEqual(taking.sort());

@@ -26,7 +26,7 @@ export function composeSessions(
   const lifetime = { idle: config.refreshTokenExpireDays * DAY, absolute: config.sessionExpireDays * DAY };
   const maxPerUser = config.maxSessionsPerUser;
   const access = new Access({ clock, requireMfa: config.requireMfa });
-  const sessions = new Sessions({ db, accessTokens, audit, clock, newId, lifetime, maxPerUser });
+  const sessions = new Sessions({ db, access, accessTokens, audit, clock, newId, lifetime, maxPerUser });
   const grace = config.refreshGraceSeconds * SECOND;
   const refresh = new Refresh({ db, rateLimits, sessions, clock, lifetime, grace });
   return { passwords, passwordQueue, names, rateLimits, access, sessions, refresh };

@@ -79,7 +79,7 @@ export class MfaResolver {
   @Auth("USER", ENROLLING)
   @Mutation(() => TotpEnrollmentType, {
     description:
-      "Makes a secret for an authenticator app. Nothing changes before `confirmTotpEnrollment`. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `CONFLICT` (the user has an app: call `disableTotp` first).",
+      "Makes a secret for an authenticator app. Nothing changes before `confirmTotpEnrollment`. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `CONFLICT` (the user has an app: disable it first).",
   })
   async startTotpEnrollment(@Ctx() context: Context): Promise<TotpEnrollmentType> {
     return this.deps.authenticatorApp.start(actorOf(context));

@@ -74,7 +74,7 @@ function authDirective(schema: GraphQLSchema): GraphQLDirective {
   return new GraphQLDirective({
     name: "auth",
     description:
-      "Only a signed-in user with this role can use the field. A field without this directive is public.",
+      "Only a signed-in user with this role can use the field. A field without this directive is public. When `REQUIRE_MFA` asks for a second factor that the user does not have, the field fails with `MFA_ENROLLMENT_REQUIRED`, unless it is needed to add one.",
     locations: [DirectiveLocation.FIELD_DEFINITION],
     args: {
       role: { type: new GraphQLNonNull(role), description: "The required role." },

@@ -149,7 +149,7 @@ export class SignInResolver {
   @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
-      "Logs a user in with a password, and creates a session. Errors: `INVALID_CREDENTIALS`, `MFA_REQUIRED` (the account has a second factor: `extensions.mfa` has the fields of `MfaChallenge`), `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
+      "Logs a user in with a password, and creates a session. Errors: `INVALID_CREDENTIALS`, `MFA_REQUIRED` (the account has a second factor: answer the challenge in `extensions.mfa`), `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async login(@Ctx() { caller }: Context, @Args(() => LoginArgs) { username, password }: LoginArgs) {
     return toTokenType(await this.deps.login.login(username, password, caller));

@@ -29,8 +29,8 @@ export interface CleanupDeps {
 }
 
 /**
- * Removes what nothing needs any more: consumed refresh tokens, ended sessions, expired one-time tokens and challenges, accounts that
- * were never verified, keys that no longer verify, expired counts and networks, and old audit events.
+ * Removes what nothing needs any more: consumed refresh tokens, ended sessions, expired one-time tokens and challenges,
+ * accounts that were never verified, keys that no longer verify, expired counts and networks, and old audit events.
  */
 export function cleanup({ db, clock, grace, auditRetention }: CleanupDeps): Job {
   return {

@@ -69,7 +69,7 @@ async function issueEveryKind(app: App): Promise<string[]> {
   const next = await app.send(REFRESH, { refreshToken });
   await app.send(REQUEST_PASSWORD_RESET, { email });
   const newEmail = "changed@example.com";
-  await app.send(REQUEST_EMAIL_CHANGE, { newEmail, currentPassword: PASSWORD }, { token });
+  await app.send(REQUEST_EMAIL_CHANGE, { newEmail }, { token });
   await app.send(REGISTER, { input: { username: "bob", email: "bob@example.com", password: PASSWORD } });
   const admin = { username: "admin", email: "admin@example.com", fullName: null, roles: ["ADMIN" as const] };
   await app.latchkey.operator.create(admin, PASSWORD);
@@ -77,7 +77,7 @@ async function issueEveryKind(app: App): Promise<string[]> {
   await app.send(CREATE_USER, { input: invited }, { token: (await app.login("admin")).accessToken });
   return [
     refreshToken,
-    next.data!.refreshToken.refreshToken,
+    next.data!.refreshToken.refreshToken!,
     await emailedToken(app, email),
     await emailedToken(app, newEmail),
     await emailedToken(app, "bob@example.com"),

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { DAY, HOUR } from "../../src/clock.js";
 import { PrintedMailer } from "../../src/email/printed.js";
-import { type Answer, type App, makeApp, NEW_PASSWORD } from "../support/app.js";
+import { type Answer, type App, makeApp, NEW_PASSWORD, withRefreshToken } from "../support/app.js";
 import { ME, MY_SESSIONS, REFRESH, REQUEST_PASSWORD_RESET, RESET_PASSWORD } from "../support/operations.js";
 
 const STEPS = { "an hour": HOUR, "a day": DAY, "a year": 365 * DAY };
@@ -20,6 +20,8 @@ describe("when the clock steps (row 66)", () => {
   };
   const me = async (token: string) => outcomeOf(await app.send(ME, {}, { token }));
   const refresh = (refreshToken: string) => app.send(REFRESH, { refreshToken });
+  const refreshed = async (refreshToken: string) =>
+    withRefreshToken((await refresh(refreshToken)).data!.refreshToken);
 
   test.each(Object.entries(STEPS))(
     "ahead by %s and back: nothing works for longer, and earlier tokens keep working",
@@ -48,7 +50,7 @@ describe("when the clock steps (row 66)", () => {
     async (_what, step) => {
       const consumed = await app.login("alice");
       const ended = await app.login("alice");
-      const successor = (await refresh(consumed.refreshToken)).data!.refreshToken;
+      const successor = await refreshed(consumed.refreshToken);
       await app.latchkey.operator.disable("alice");
       await app.latchkey.operator.enable("alice");
       app.clock.advance(-step);
@@ -68,7 +70,7 @@ describe("when the clock steps (row 66)", () => {
   test("back: the grace period of a consumed refresh token does not start again, and its use ends the session", async () => {
     const { refreshToken } = await app.login("alice");
     app.clock.advance(HOUR);
-    const successor = (await refresh(refreshToken)).data!.refreshToken;
+    const successor = await refreshed(refreshToken);
     app.clock.advance(-HOUR);
     expect(outcomeOf(await refresh(refreshToken))).toBe("INVALID_TOKEN");
     expect(outcomeOf(await refresh(successor.refreshToken))).toBe("INVALID_TOKEN");

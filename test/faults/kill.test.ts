@@ -82,7 +82,7 @@ describe.each(DATABASES)("a process that is killed repeatedly on %s", (database)
         ...held.map(async (_, n) => {
           for (;;) {
             const { data } = await running.send(REFRESH, { refreshToken: held[n]! }, from);
-            held[n] = data!.refreshToken.refreshToken;
+            held[n] = data!.refreshToken.refreshToken!;
             refreshes++;
           }
         }),
@@ -136,7 +136,7 @@ describe.each(DATABASES)("a process that is killed repeatedly on %s", (database)
           expect(String(end.reason)).toMatch(/fetch failed|terminated|SyntaxError/);
       for (const [n, refreshToken] of held.entries()) {
         const { data } = await app.send(REFRESH, { refreshToken });
-        held[n] = data!.refreshToken.refreshToken;
+        held[n] = data!.refreshToken.refreshToken!;
         expect((await app.send(ME, {}, { token: data!.refreshToken.accessToken })).status).toBe(200);
       }
     }

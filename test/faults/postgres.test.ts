@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 import { SECOND, systemClock } from "../../src/clock.js";
-import { makeApp, PASSWORD } from "../support/app.js";
+import { makeApp, PASSWORD, withRefreshToken } from "../support/app.js";
 import { CREATE_ITEM, LOGIN, LOGOUT, ME, REFRESH, REGISTER } from "../support/operations.js";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { startProxy } from "../support/proxy.js";
@@ -88,7 +88,8 @@ describe("when PostgreSQL fails (row 66)", () => {
   const statusOf = async (path: string) => (await fetch(`${server.address}${path}`)).status;
   async function login(username: string) {
     const { data, errors } = await server.send(LOGIN, { username, password: PASSWORD });
-    return data?.login ?? Promise.reject(new Error(JSON.stringify(errors)));
+    if (!data) throw new Error(JSON.stringify(errors));
+    return withRefreshToken(data.login);
   }
   async function signedOut(): Promise<{ token: string }> {
     const { accessToken: token } = await login("carol");

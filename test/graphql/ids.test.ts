@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { GraphQLID, getNamedType } from "graphql";
 import { decodeJwt } from "jose";
-import { AUDIT_EVENTS, USER } from "../support/administration-operations.js";
+import { AUDIT_EVENTS, RESET_MFA, USER } from "../support/administration-operations.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import {
   CREATE_ITEM,
@@ -59,6 +59,8 @@ const FIELDS: Record<string, () => Promise<unknown>> = {
   },
   user: async () =>
     (await app.send(USER, { id: userId.toUpperCase() }, { token })).data?.user.username === "anna",
+  resetMfa: async () =>
+    (await app.send(RESET_MFA, { userId: userId.toUpperCase() }, { token })).data?.resetMfa.id === userId,
   auditEvents: async () => {
     const { data } = await app.send(AUDIT_EVENTS, { userId: userId.toUpperCase() }, { token });
     return (data?.auditEvents.nodes.length ?? 0) > 0;

@@ -15,6 +15,7 @@ import {
   REQUEST_EMAIL_CHANGE,
   UPDATE_PROFILE,
 } from "../support/operations.js";
+import { RECENT, reauthenticated } from "../support/sessions.js";
 import { auditEventsOf } from "../support/tables.js";
 
 describe.each(DATABASES)("accounts on %s", (database) => {
@@ -39,7 +40,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
         );
       }
       expect((await app.send(ME, {}, { token: fresh.accessToken })).data?.me.username).toBe(username);
-      expect((await app.send(REFRESH, { refreshToken: fresh.refreshToken })).data).toBeTruthy();
+      expect((await app.send(REFRESH, { refreshToken: fresh.refreshToken! })).data).toBeTruthy();
       expect(codeOf(await login(username))).toBe("INVALID_CREDENTIALS");
       await app.login(username, NEW_PASSWORD);
       expect((await emailsTo(email)).at(-1)?.subject).toMatch(/password was changed/i);
@@ -52,7 +53,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       const wrong = await change("wrong", NEW_PASSWORD);
       expect(wrong.status).toBe(401);
       expect(wrong.errors?.[0]).toMatchObject({
-        message: "The password is wrong.",
+        message: "The current password is wrong.",
         extensions: { code: "INVALID_CREDENTIALS" },
       });
       expect((await auditEventsOf(app.latchkey.db, user.id)).at(-1)).toMatchObject({
@@ -119,10 +120,10 @@ describe.each(DATABASES)("accounts on %s", (database) => {
     test("an email address is changed by a link sent to the new address, and the old address is notified (row 46)", async () => {
       const { accessToken, username, email } = await signIn();
       const newEmail = `changed-${email}`;
-      const ask = (currentPassword: string) =>
-        app.send(REQUEST_EMAIL_CHANGE, { newEmail, currentPassword }, { token: accessToken });
-      expect(codeOf(await ask("wrong"))).toBe("INVALID_CREDENTIALS");
-      expect((await ask(PASSWORD)).data).toEqual({ requestEmailChange: true });
+      const ask = (token: string) => app.send(REQUEST_EMAIL_CHANGE, { newEmail }, { token });
+      app.clock.advance(RECENT + 1);
+      expect(codeOf(await ask(accessToken))).toBe("REAUTHENTICATION_REQUIRED");
+      expect((await ask(await reauthenticated(app, accessToken))).data).toEqual({ requestEmailChange: true });
       const token = await tokenFrom(newEmail);
       expect((await app.login(email)).user.email).toBe(email);
       expect((await app.send(CONFIRM_EMAIL_CHANGE, { token })).data).toEqual({ confirmEmailChange: true });
@@ -137,7 +138,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
 
     test("an address that has an account cannot be claimed, and receives no email", async () => {
       const [alice, bob] = [await signIn(), await signIn()];
-      const ask = { newEmail: bob.email, currentPassword: PASSWORD };
+      const ask = { newEmail: bob.email };
       const { data } = await app.send(REQUEST_EMAIL_CHANGE, ask, { token: alice.accessToken });
       expect(data).toEqual({ requestEmailChange: true });
       expect(await emailsTo(bob.email)).toEqual([]);
@@ -146,9 +147,10 @@ describe.each(DATABASES)("accounts on %s", (database) => {
     test("deleteAccount removes the account and everything that belongs to it; the audit log keeps who and when", async () => {
       const { accessToken, refreshToken, user, username, email } = await signIn();
       await app.send(CREATE_ITEM, { input: { title: "mine" } }, { token: accessToken });
-      const remove = (password: string) => app.send(DELETE_ACCOUNT, { password }, { token: accessToken });
-      expect(codeOf(await remove("wrong"))).toBe("INVALID_CREDENTIALS");
-      expect((await remove(PASSWORD)).data).toEqual({ deleteAccount: true });
+      const remove = (token: string) => app.send(DELETE_ACCOUNT, {}, { token });
+      app.clock.advance(RECENT + 1);
+      expect(codeOf(await remove(accessToken))).toBe("REAUTHENTICATION_REQUIRED");
+      expect((await remove(await reauthenticated(app, accessToken))).data).toEqual({ deleteAccount: true });
       expect((await app.send(ME, {}, { token: accessToken })).errors?.[0]?.extensions?.["reason"]).toBe(
         "INVALID_TOKEN",
       );

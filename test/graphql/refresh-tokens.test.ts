@@ -62,7 +62,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
       const [created, ...events] = await auditEventsOf(app.latchkey.db, first.user.id);
       expect(created?.type).toBe("USER_CREATED");
       expect(events.map(({ type, details }) => [type, details])).toEqual([
-        ["LOGIN_SUCCEEDED", {}],
+        ["LOGIN_SUCCEEDED", { methods: ["pwd"] }],
         ["REFRESH_TOKEN_REUSED", {}],
       ]);
       expect(events.every((event) => event.sessionId === sessionId)).toBe(true);

@@ -24,8 +24,8 @@ import { type App, makeApp } from "../support/app.js";
 const CREDENTIAL = /password|token|secret|code/i;
 const SENSITIVE = /password|token|secret|code|email/i;
 
-function authOf(field: GraphQLField<unknown, unknown>): { role: string } | undefined {
-  return (field.extensions["directives"] as { auth?: { role: string } } | undefined)?.auth;
+function authOf(field: GraphQLField<unknown, unknown>): { role: string; maxAgeSeconds?: number } | undefined {
+  return (field.extensions["directives"] as { auth?: ReturnType<typeof authOf> } | undefined)?.auth;
 }
 
 /** The names of arguments, and of the fields in them. */
@@ -76,7 +76,12 @@ describe("the schema", () => {
         const codes = [...errors.matchAll(/`(\w+)`/g)].map(([, code]) => code!);
         expect(codes.length).toBeGreaterThan(0);
         expect(codes.filter((code) => !(code in ERROR_CODES))).toEqual([]);
-        expect(codes.includes("UNAUTHENTICATED")).toBe(field.extensions["directives"] !== undefined);
+        const auth = authOf(field);
+        expect([field.name, codes.includes("UNAUTHENTICATED")]).toEqual([field.name, auth !== undefined]);
+        const stepUp = auth?.maxAgeSeconds !== undefined;
+        expect([field.name, codes.includes("REAUTHENTICATION_REQUIRED")]).toEqual([field.name, stepUp]);
+        // Any field with @auth can fail with it: the directive's description says so.
+        expect(codes).not.toContain("MFA_ENROLLMENT_REQUIRED");
       }
     }
   });
@@ -109,6 +114,9 @@ describe("the schema", () => {
     expect(lists.map(({ type, field }) => `${type.name}.${field.name}`).sort()).toEqual([
       "AuditEventConnection.edges",
       "AuditEventConnection.nodes",
+      "MfaChallenge.methods",
+      "Mutation.confirmTotpEnrollment",
+      "Mutation.regenerateRecoveryCodes",
       "PasswordStrength.suggestions",
       "Session.authenticationMethods",
       "User.roles",
@@ -138,16 +146,20 @@ describe("the schema", () => {
       "acceptInvitation",
       "changePassword",
       "confirmEmailChange",
-      "deleteAccount",
+      "confirmTotpEnrollment",
       "login",
       "passwordStrength",
+      "reauthenticate",
       "refreshToken",
       "register",
       "requestEmailChange",
       "requestEmailVerification",
       "requestPasswordReset",
       "resetPassword",
+      "signIn",
       "verifyEmail",
+      "verifyRecoveryCode",
+      "verifyTotp",
     ]);
   });
 
@@ -211,9 +223,8 @@ describe("the schema", () => {
     // A password that cannot be correct is a failed login, not bad input.
     expect(unruled.sort()).toEqual([
       "ChangePasswordArgs.currentPassword",
-      "DeleteAccountArgs.password",
       "LoginArgs.password",
-      "RequestEmailChangeArgs.currentPassword",
+      "ReauthenticateArgs.password",
     ]);
   });
 });

@@ -165,7 +165,7 @@ describe.each(DATABASES)("sessions on %s", (database) => {
     const events = await auditEventsOf(app.latchkey.db, user.id);
     expect(events.map(({ type, actorId, details }) => [type, actorId, details])).toEqual([
       ["USER_CREATED", null, { username: user.username, roles: ["USER"] }],
-      ["LOGIN_SUCCEEDED", user.id, {}],
+      ["LOGIN_SUCCEEDED", user.id, { methods: ["pwd"] }],
       ["LOGIN_FAILED", null, { reason: "INVALID_CREDENTIALS" }],
       ["USER_DISABLED", null, {}],
       ["SESSION_REVOKED", null, {}],

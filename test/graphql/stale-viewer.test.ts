@@ -20,9 +20,13 @@ const MUTATIONS: Record<string, (of: Case) => string> = {
   updateProfile: () => 'updateProfile(input: { fullName: "Changed" }) { id }',
   changePassword: () =>
     `changePassword(currentPassword: "${PASSWORD}", newPassword: "${NEW_PASSWORD}") { expiresIn }`,
-  requestEmailChange: ({ caller }) =>
-    `requestEmailChange(newEmail: "new-${caller.id}@example.com", currentPassword: "${PASSWORD}")`,
-  deleteAccount: () => `deleteAccount(password: "${PASSWORD}")`,
+  requestEmailChange: ({ caller }) => `requestEmailChange(newEmail: "new-${caller.id}@example.com")`,
+  deleteAccount: () => "deleteAccount",
+  reauthenticate: () => `reauthenticate(password: "${PASSWORD}") { expiresIn }`,
+  startTotpEnrollment: () => "startTotpEnrollment { secret }",
+  confirmTotpEnrollment: () => 'confirmTotpEnrollment(code: "123456")',
+  disableTotp: () => "disableTotp",
+  regenerateRecoveryCodes: () => "regenerateRecoveryCodes",
   createItem: () => 'createItem(input: { title: "New" }) { id }',
   updateItem: ({ item }) => `updateItem(id: "${item}", input: { title: "Changed" }) { id }`,
   deleteItem: ({ item }) => `deleteItem(id: "${item}")`,
@@ -34,6 +38,7 @@ const MUTATIONS: Record<string, (of: Case) => string> = {
   setUserRoles: ({ other }) => `setUserRoles(id: "${other}", roles: [ADMIN]) { id }`,
   deleteUser: ({ other }) => `deleteUser(id: "${other}")`,
   revokeUserSessions: ({ other }) => `revokeUserSessions(id: "${other}")`,
+  resetMfa: ({ other }) => `resetMfa(userId: "${other}") { id }`,
 };
 
 const NAMES = Object.keys(MUTATIONS);
@@ -96,6 +101,8 @@ describe.each(DATABASES)("a mutation whose caller loses permission while it runs
       users: await db.selectFrom("users").selectAll().orderBy("id").execute(),
       credentials: await db.selectFrom("credentials").selectAll().orderBy("user_id").execute(),
       sessions: await db.selectFrom("sessions").selectAll().orderBy("id").execute(),
+      totpSecrets: await db.selectFrom("totp_secrets").selectAll().orderBy("user_id").execute(),
+      recoveryCodes: await db.selectFrom("recovery_codes").selectAll().orderBy("user_id").execute(),
       items: await db.selectFrom("items").selectAll().orderBy("id").execute(),
       outbox: await db.selectFrom("outbox").selectAll().orderBy("id").execute(),
       events: await db.selectFrom("audit_events").select("id").orderBy("id").execute(),
@@ -153,7 +160,8 @@ describe.each(DATABASES)("a mutation whose caller loses permission while it runs
 
   test("fields after the deletion of the caller's account are refused as unauthenticated, not as an internal error", async () => {
     const { caller } = await makeCase();
-    const query = `mutation { deleteAccount(password: "${PASSWORD}") updateProfile(input: {}) { id } createItem(input: { title: "x" }) { id } }`;
+    const query =
+      'mutation { deleteAccount updateProfile(input: {}) { id } createItem(input: { title: "x" }) { id } }';
     const answer = await app.post({ query }, { token: caller.token });
     expect(answer.status).toBe(401);
     expect(errorsOf(answer)).toEqual([

@@ -23,7 +23,7 @@ describe.each(DATABASES)("refreshing on %s", (database) => {
     let token = refreshToken;
     for (let round = 0; round < ROUNDS; round++) {
       const answers = await Promise.all([0, 1, 0, 1, 0].map((n) => refresh(servers[n]!, token)));
-      const successors = new Set(answers.map(({ data }) => data!.refreshToken.refreshToken));
+      const successors = new Set(answers.map(({ data }) => data!.refreshToken.refreshToken!));
       expect(successors.size).toBe(1);
       [token = ""] = successors;
       tokens.add(token);
@@ -55,7 +55,7 @@ describe.each(DATABASES)("refreshing on %s", (database) => {
       }
       // The client has the old token or the new one: both work within the grace period.
       const { data } = await app.send(REFRESH, { refreshToken: token });
-      token = data!.refreshToken.refreshToken;
+      token = data!.refreshToken.refreshToken!;
       expect((await app.send(ME, {}, { token: data!.refreshToken.accessToken })).status).toBe(200);
     }
     expect(acknowledged).toBeLessThan(MOMENTS.length);

@@ -129,7 +129,7 @@ describe.each(DATABASES)("two workers on %s", (database) => {
           .catch(() => undefined);
         if (answer === undefined) continue;
         if (!answer.data) throw new Error(answer.text);
-        client.token = answer.data.refreshToken.refreshToken;
+        client.token = answer.data.refreshToken.refreshToken!;
         client.refreshes++;
       }
     });

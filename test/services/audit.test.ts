@@ -10,18 +10,22 @@ import {
   DELETE_USER,
   DISABLE_USER,
   ENABLE_USER,
+  RESET_MFA,
   SET_USER_ROLES,
   UPDATE_USER,
 } from "../support/administration-operations.js";
-import { type App, makeApp, NEW_PASSWORD, PASSWORD } from "../support/app.js";
+import { type App, makeApp, NEW_PASSWORD, PASSWORD, withRefreshToken } from "../support/app.js";
 import { emailedToken } from "../support/emails.js";
 import {
   ACCEPT_INVITATION,
   CHANGE_PASSWORD,
   CONFIRM_EMAIL_CHANGE,
+  DISABLE_TOTP,
   LOGIN,
   LOGOUT,
+  REAUTHENTICATE,
   REFRESH,
+  REGENERATE_RECOVERY_CODES,
   REGISTER,
   REQUEST_EMAIL_CHANGE,
   REQUEST_PASSWORD_RESET,
@@ -29,7 +33,10 @@ import {
   REVOKE_SESSION,
   UPDATE_PROFILE,
   VERIFY_EMAIL,
+  VERIFY_RECOVERY_CODE,
+  VERIFY_TOTP,
 } from "../support/operations.js";
+import { challengeFor, enrollTotp } from "../support/totp.js";
 
 const from = "203.0.113.7";
 
@@ -49,12 +56,22 @@ afterAll(() => app.close());
 const send: App["send"] = (document, variables, options) =>
   app.send(document, variables, { from, ...options });
 const signIn = async (username: string, password = PASSWORD) =>
-  (await send(LOGIN, { username, password })).data!.login;
+  withRefreshToken((await send(LOGIN, { username, password })).data!.login);
 const as = async (username: string) => ({ token: (await signIn(username)).accessToken });
 const passwords = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
 
+/** Carol's authenticator app and recovery codes, while she has them. */
+let totp: Awaited<ReturnType<typeof enrollTotp>>;
+async function withCode(username: string) {
+  const challenge = await challengeFor(app, username, { from });
+  return (await send(VERIFY_TOTP, { challenge, code: totp.code() })).data!.verifyTotp;
+}
+
+/** No request records these yet. */
+const WITH_PASSKEYS = ["PASSKEY_ADDED", "PASSKEY_REMOVED"] as const satisfies AuditEventType[];
+
 /** An action for each event, in order: carol signs up, and an administrator deletes her in the end. */
-const ACTIONS: Record<AuditEventType, () => Promise<unknown>> = {
+const ACTIONS: Record<Exclude<AuditEventType, (typeof WITH_PASSKEYS)[number]>, () => Promise<unknown>> = {
   USER_CREATED: async () => {
     const input = { username: "ida", email: "ida@example.com" };
     idaId = (await send(CREATE_USER, { input }, await as("admin"))).data!.createUser.id;
@@ -84,7 +101,7 @@ const ACTIONS: Record<AuditEventType, () => Promise<unknown>> = {
   },
   PROFILE_UPDATED: async () => send(UPDATE_PROFILE, { input: { fullName: "Carol" } }, await as("carol")),
   EMAIL_CHANGE_REQUESTED: async () =>
-    send(REQUEST_EMAIL_CHANGE, { newEmail: "new@example.com", currentPassword: PASSWORD }, await as("carol")),
+    send(REQUEST_EMAIL_CHANGE, { newEmail: "new@example.com" }, await as("carol")),
   EMAIL_CHANGED: async () =>
     send(CONFIRM_EMAIL_CHANGE, { token: await emailedToken(app, "new@example.com") }),
   PASSWORD_CHANGED: async () => send(CHANGE_PASSWORD, passwords, await as("carol")),
@@ -95,6 +112,31 @@ const ACTIONS: Record<AuditEventType, () => Promise<unknown>> = {
   USER_UPDATED: async () =>
     send(UPDATE_USER, { id: carolId, input: { fullName: "Caroline" } }, await as("admin")),
   USER_ROLES_SET: async () => send(SET_USER_ROLES, { id: carolId, roles: ["ADMIN"] }, await as("admin")),
+  TOTP_ENABLED: async () => {
+    totp = await enrollTotp(app, (await as("carol")).token, { from });
+  },
+  MFA_CHALLENGED: () => challengeFor(app, "carol", { from }),
+  REAUTHENTICATED: async () => {
+    const { accessToken: token } = await withCode("carol");
+    app.clock.advance(MINUTE);
+    await send(REAUTHENTICATE, { code: totp.code() }, { token });
+  },
+  RECOVERY_CODES_REPLACED: async () => {
+    const { accessToken: token } = await withCode("carol");
+    totp.recoveryCodes = (await send(REGENERATE_RECOVERY_CODES, {}, { token })).data!.regenerateRecoveryCodes;
+  },
+  RECOVERY_CODE_USED: async () => {
+    const challenge = await challengeFor(app, "carol", { from });
+    await send(VERIFY_RECOVERY_CODE, { challenge, code: totp.recoveryCodes[0]! });
+  },
+  TOTP_DISABLED: async () => {
+    const { accessToken: token } = await withCode("carol");
+    await send(DISABLE_TOTP, {}, { token });
+  },
+  MFA_RESET: async () => {
+    await enrollTotp(app, (await as("carol")).token, { from });
+    await send(RESET_MFA, { userId: carolId }, await as("admin"));
+  },
   USER_DISABLED: async () => send(DISABLE_USER, { id: carolId }, await as("admin")),
   USER_ENABLED: async () => send(ENABLE_USER, { id: carolId }, await as("admin")),
   ACCOUNT_DELETED: async () => send(DELETE_USER, { id: carolId }, await as("admin")),
@@ -114,7 +156,7 @@ interface Party {
 }
 
 const byAdminTo = (subject: string): Party => ({ actor: adminId, subject, ip: from });
-/** Whoever makes a failed attempt is unknown. */
+/** Whoever has only sent a password is unknown. */
 const byNobodyKnown = (): Party => ({ actor: null, subject: carolId, ip: from });
 /** On the machine itself, without a subject. */
 const byOperator = (): Party => ({ actor: null, subject: null, ip: null });
@@ -127,6 +169,8 @@ const PARTIES: Partial<Record<AuditEventType, () => Party>> = {
   ATTEMPTS_LIMITED: byNobodyKnown,
   USER_UPDATED: () => byAdminTo(carolId),
   USER_ROLES_SET: () => byAdminTo(carolId),
+  MFA_CHALLENGED: byNobodyKnown,
+  MFA_RESET: () => byAdminTo(carolId),
   USER_DISABLED: () => byAdminTo(carolId),
   USER_ENABLED: () => byAdminTo(carolId),
   ACCOUNT_DELETED: () => byAdminTo(carolId),
@@ -135,7 +179,7 @@ const PARTIES: Partial<Record<AuditEventType, () => Party>> = {
 };
 
 test("there is an action for every type of event", () => {
-  expect(Object.keys(ACTIONS).sort()).toEqual(Object.keys(AUDIT_EVENT_TYPES).sort());
+  expect([...Object.keys(ACTIONS), ...WITH_PASSKEYS].sort()).toEqual(Object.keys(AUDIT_EVENT_TYPES).sort());
 });
 
 test.each(Object.entries(ACTIONS) as [AuditEventType, () => Promise<unknown>][])(

@@ -48,6 +48,7 @@ describe.each(DATABASES)("the cleanup on %s", (database) => {
       users: await count("users"),
       sessions: await count("sessions"),
       one_time_tokens: await count("one_time_tokens"),
+      challenges: await count("challenges"),
       known_networks: await count("known_networks"),
       attempts: await count("attempts"),
       audit_events: await count("audit_events"),
@@ -268,6 +269,8 @@ async function fill(
       ${numbers} select ${id}, ${owner}, ${time}, ${time}, ${until}, ${until}, '[]' from numbers`,
     sql`into one_time_tokens (token_hash, user_id, purpose, email, expires_at) ${numbers}
       select ${id}, ${owner}, 'INVITATION', ${id}, ${until} from numbers`,
+    sql`into challenges (challenge_hash, purpose, user_id, expires_at) ${numbers}
+      select ${id}, 'SIGN_IN', ${owner}, ${until} from numbers`,
     sql`into known_networks (user_id, network, expires_at) ${numbers} select ${owner}, ${id}, ${until} from numbers`,
     sql`into attempts (name, account, network, count, next_at, expires_at) ${numbers}
       select 'login', ${id}, '', 1, 0, ${until} from numbers`,

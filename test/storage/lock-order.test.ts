@@ -5,13 +5,17 @@ import { hold } from "../support/held.js";
 import {
   ACCEPT_INVITATION,
   CONFIRM_EMAIL_CHANGE,
+  CONFIRM_TOTP,
   REQUEST_EMAIL_CHANGE,
   REQUEST_EMAIL_VERIFICATION,
   REQUEST_PASSWORD_RESET,
   RESET_PASSWORD,
+  SIGN_IN,
+  START_TOTP,
   VERIFY_EMAIL,
 } from "../support/operations.js";
 import { sidOf } from "../support/sessions.js";
+import { challengeFor, enrollTotp, totpCode } from "../support/totp.js";
 import { makeUser, type SignedIn } from "../support/users.js";
 
 /**
@@ -33,12 +37,35 @@ async function makePerson() {
   const [item] = await app.latchkey.items.list(id, { first: 1, after: undefined, withDescription: false });
   return { id, username, email, token, session, item: item!.id };
 }
+type Enrolled = Awaited<ReturnType<typeof enrollTotp>>;
+/** Adds an authenticator app, and sends the email about it. */
+async function enroll(token: string) {
+  const enrolled = await enrollTotp(app, token);
+  await app.latchkey.outbox.deliverDue();
+  return enrolled;
+}
 type Person = Awaited<ReturnType<typeof makePerson>>;
 
 const byUser = (text: (of: Person) => string) => async (of: Person) => () =>
   app.post({ query: `mutation { ${text(of)} }` }, { token: of.token });
 const byAdministrator = (text: (of: Person) => string) => async (of: Person) => () =>
   app.post({ query: `mutation { ${text(of)} }` }, { token: admin.token });
+
+/** A field for users, sent by one who has an authenticator app. */
+const withApp =
+  (text: (of: Enrolled) => string) =>
+  async ({ token }: Person) => {
+    const enrolled = await enroll(token);
+    return () => app.post({ query: `mutation { ${text(enrolled)} }` }, { token });
+  };
+/** Completes a sign-in of a user who has an authenticator app. */
+const withChallenge =
+  (text: (of: Enrolled & { challenge: string }) => string) =>
+  async ({ token, username }: Person) => {
+    const enrolled = await enroll(token);
+    const challenge = await challengeFor(app, username);
+    return () => app.post({ query: `mutation { ${text({ ...enrolled, challenge })} }` });
+  };
 
 /** Everything that writes about a user: prepares a request, and returns what sends it. */
 const WRITES: Record<string, (of: Person) => Promise<() => Promise<{ errors?: unknown }>>> = {
@@ -55,10 +82,33 @@ const WRITES: Record<string, (of: Person) => Promise<() => Promise<{ errors?: un
   changePassword: byUser(
     () => `changePassword(currentPassword: "${PASSWORD}", newPassword: "${NEW_PASSWORD}") { expiresIn }`,
   ),
-  requestEmailChange: byUser(
-    ({ id }) => `requestEmailChange(newEmail: "${id}@example.com", currentPassword: "${PASSWORD}")`,
+  requestEmailChange: byUser(({ id }) => `requestEmailChange(newEmail: "${id}@example.com")`),
+  deleteAccount: byUser(() => "deleteAccount"),
+  reauthenticate: byUser(() => `reauthenticate(password: "${PASSWORD}") { expiresIn }`),
+  "reauthenticate with a code": withApp(({ code }) => `reauthenticate(code: "${code()}") { expiresIn }`),
+  signIn: async ({ token, username }) => {
+    await enroll(token);
+    return () => app.send(SIGN_IN, { username, password: PASSWORD });
+  },
+  verifyTotp: withChallenge(
+    ({ challenge, code }) => `verifyTotp(challenge: "${challenge}", code: "${code()}") { expiresIn }`,
   ),
-  deleteAccount: byUser(() => `deleteAccount(password: "${PASSWORD}")`),
+  verifyRecoveryCode: withChallenge(
+    ({ challenge, recoveryCodes: [code] }) =>
+      `verifyRecoveryCode(challenge: "${challenge}", code: "${code}") { expiresIn }`,
+  ),
+  startTotpEnrollment: byUser(() => "startTotpEnrollment { secret }"),
+  confirmTotpEnrollment: async ({ token }) => {
+    const { secret } = (await app.send(START_TOTP, {}, { token })).data!.startTotpEnrollment;
+    return () => app.send(CONFIRM_TOTP, { code: totpCode(secret, app.clock.now()) }, { token });
+  },
+  disableTotp: withApp(() => "disableTotp"),
+  regenerateRecoveryCodes: withApp(() => "regenerateRecoveryCodes"),
+  async resetMfa({ id, token }) {
+    await enroll(token);
+    const query = `mutation { resetMfa(userId: "${id}") { id } }`;
+    return () => app.post({ query }, { token: admin.token });
+  },
   createItem: byUser(() => 'createItem(input: { title: "New" }) { id }'),
   updateItem: byUser(({ item }) => `updateItem(id: "${item}", input: { title: "Changed" }) { id }`),
   deleteItem: byUser(({ item }) => `deleteItem(id: "${item}")`),
@@ -86,7 +136,7 @@ const WRITES: Record<string, (of: Person) => Promise<() => Promise<{ errors?: un
   },
   async confirmEmailChange({ token: accessToken, id }) {
     const newEmail = `confirm-${id}@example.com`;
-    await app.send(REQUEST_EMAIL_CHANGE, { newEmail, currentPassword: PASSWORD }, { token: accessToken });
+    await app.send(REQUEST_EMAIL_CHANGE, { newEmail }, { token: accessToken });
     const token = await emailedToken(app, newEmail);
     return () => app.send(CONFIRM_EMAIL_CHANGE, { token });
   },

@@ -161,11 +161,17 @@ export async function makeApp(
     async login(username: string, password = PASSWORD) {
       const { data, errors } = await send(LOGIN, { username, password });
       if (!data) throw new Error(`login failed: ${JSON.stringify(errors)}`);
-      return data.login;
+      return withRefreshToken(data.login);
     },
     /** Closes the app. Fails if a secret was seen. A second call does nothing. */
     close: closeOnce,
   };
+}
+
+/** The tokens of a session that has just been started or refreshed: only a reauthentication returns no refresh token. */
+export function withRefreshToken<T extends { refreshToken?: string | null }>(token: T) {
+  if (!token.refreshToken) throw new Error("the answer has no refresh token");
+  return { ...token, refreshToken: token.refreshToken };
 }
 
 export interface RequestOptions {

@@ -8,7 +8,10 @@ import {
   visitWithTypeInfo,
 } from "graphql";
 
-/** Codes that any field can return, so that descriptions need not name them. */
+/**
+ * Codes that any field can return, so that descriptions need not name them. Any field with `@auth` can return
+ * MFA_ENROLLMENT_REQUIRED too, which the description of the directive names.
+ */
 const ANYWHERE = ["INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE"];
 
 /**
@@ -25,13 +28,14 @@ export function undescribedErrors(
     if (path === undefined || ANYWHERE.includes(code)) return [];
     const names = path.filter((key) => typeof key === "string");
     const field = fieldAt(schema, query, names);
+    if (code === "MFA_ENROLLMENT_REQUIRED" && field?.guarded) return [];
     return field?.description.includes(`\`${code}\``) ? [] : `${field?.name ?? names.join(".")}: ${code}`;
   });
 }
 
 /** Finds the field of the schema that a path in an answer leads to, through aliases and fragments. */
 function fieldAt(schema: GraphQLSchema, query: string, path: readonly string[]) {
-  let found: { name: string; description: string } | undefined;
+  let found: { name: string; description: string; guarded: boolean } | undefined;
   const typeInfo = new TypeInfo(schema);
   const keys: string[] = [];
   visit(
@@ -46,6 +50,7 @@ function fieldAt(schema: GraphQLSchema, query: string, path: readonly string[]) 
           found ??= {
             name: `${typeInfo.getParentType()}.${field.name}`,
             description: field.description ?? "",
+            guarded: field.extensions["directives"] !== undefined,
           };
       },
       leave(node) {

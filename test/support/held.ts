@@ -56,7 +56,16 @@ function holdSqlite(file: string, statements: readonly string[]): Held {
   return { waited: () => sleep(WAIT), lockedTables: async () => [], commit };
 }
 
-const TABLES = ["credentials", "sessions", "one_time_tokens", "items", "outbox"];
+const TABLES = [
+  "credentials",
+  "sessions",
+  "one_time_tokens",
+  "totp_secrets",
+  "recovery_codes",
+  "challenges",
+  "items",
+  "outbox",
+];
 
 async function holdPostgres(url: string, statements: readonly string[]): Promise<Held> {
   const other = new pg.Client({ connectionString: url });

@@ -10,10 +10,11 @@ export function totpCode(secret: string, at: number): string {
 }
 
 /** Adds an authenticator app to a signed-in user, and moves to the next time step: the code of this one is used. */
-export async function enrollTotp(app: App, token: string) {
-  const { data } = await app.send(START_TOTP, {}, { token });
+export async function enrollTotp(app: App, token: string, from: { from?: string } = {}) {
+  const { data } = await app.send(START_TOTP, {}, { token, ...from });
   const { secret } = data!.startTotpEnrollment;
-  const confirmed = await app.send(CONFIRM_TOTP, { code: totpCode(secret, app.clock.now()) }, { token });
+  const code = totpCode(secret, app.clock.now());
+  const confirmed = await app.send(CONFIRM_TOTP, { code }, { token, ...from });
   if (!confirmed.data) throw new Error(`enrollment failed: ${JSON.stringify(confirmed.errors)}`);
   app.clock.advance(30_000);
   return {

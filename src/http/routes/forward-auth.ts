@@ -5,9 +5,10 @@ import type { Sessions } from "../../services/sessions/sessions.js";
 
 /**
  * Serves `/forward-auth`, which a proxy calls before it passes a request on (nginx's `auth_request`, Caddy's
- * `forward_auth`, Traefik's `forwardAuth`): 200 with the user's id and roles in headers, or 401. The user is read from
- * the database each time, as for `me`. Some proxies use the client's method, so the token decides for every method. CORS
- * is off: it would answer a preflight with 204, which a proxy takes for a yes.
+ * `forward_auth`, Traefik's `forwardAuth`): 200 with the user's id and roles in headers, 401 without a valid token, or 403
+ * for a user who must add a second factor first. The user is read from the database each time, as for `me`. Some proxies
+ * use the client's method, so the token decides for every method. CORS is off: it would answer a preflight with 204,
+ * which a proxy takes for a yes.
  */
 export async function addForwardAuth(
   server: FastifyInstance,

@@ -5,6 +5,7 @@ import type { Database } from "../../storage/database.js";
 import { updateMfaMethods } from "../../storage/mfa-methods.js";
 import { deletePasskeys } from "../../storage/passkeys.js";
 import { replaceRecoveryCodes } from "../../storage/recovery-codes.js";
+import type { AuthenticationMethod } from "../../storage/sessions.js";
 import { deleteTotpSecret } from "../../storage/totp-secrets.js";
 import type { MfaMethod, User } from "../../storage/users.js";
 import type { Audit, ChangedBy } from "../audit.js";
@@ -95,4 +96,9 @@ export class Factors {
 /** Whether a password is not enough to sign in. */
 export function hasSecondFactor(methods: readonly MfaMethod[]): boolean {
   return methods.some((method) => method !== "RECOVERY_CODE");
+}
+
+/** Whether a user who proved who they are by these methods must prove a second factor too. */
+export function needsSecondFactor({ mfaMethods }: User, methods: readonly AuthenticationMethod[]): boolean {
+  return hasSecondFactor(mfaMethods) && !methods.includes("mfa");
 }

@@ -89,7 +89,7 @@ export class Passkeys {
         throw new LatchkeyError("CONFLICT", "This passkey is registered already.", { field: "credential" });
       }
       // The user has just used the factor in this session.
-      await this.deps.sessions.renew(transaction, session, passkeyMethods(passkey));
+      await this.deps.sessions.renew(transaction, session, methodsOf(passkey));
       const recoveryCodes = await this.deps.factors.added(
         transaction,
         user,
@@ -121,8 +121,8 @@ export class Passkeys {
   }
 }
 
-/** What the use of a passkey proves (RFC 8176). */
-export function passkeyMethods({ synced }: Pick<Passkey, "synced">): AuthenticationMethod[] {
+/** What using a passkey proves. */
+export function methodsOf({ synced }: Pick<Passkey, "synced">): AuthenticationMethod[] {
   return [synced ? "swk" : "hwk", "user", "mfa"];
 }
 

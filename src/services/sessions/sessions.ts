@@ -18,6 +18,7 @@ import {
 } from "../../storage/sessions.js";
 import { lockUser, type User } from "../../storage/users.js";
 import type { Audit, Caller, ChangedBy } from "../audit.js";
+import type { Access } from "./access.js";
 import { type Actor, authorize, changedBy, type Viewer, viewerOf } from "./viewer.js";
 
 /** The tokens that signing in and refreshing return. */
@@ -43,6 +44,7 @@ const MAX_ENDED_PER_START = 20;
 
 export interface SessionsDeps {
   db: Database;
+  access: Access;
   accessTokens: AccessTokens;
   audit: Audit;
   clock: Clock;
@@ -137,11 +139,15 @@ export class Sessions {
     return this.#viewerOf(result.claims);
   }
 
-  /** The claims of an access token (RFC 7662), with the user's current roles; undefined when it is rejected. */
+  /**
+   * The claims of an access token (RFC 7662), with the user's current roles. Undefined when it is rejected, and for a
+   * user who must add a second factor first.
+   */
   async introspect(accessToken: string): Promise<(AccessTokenClaims & { username: string }) | undefined> {
     const result = await this.deps.accessTokens.verify(accessToken);
     const viewer = result.valid ? await this.#viewerOf(result.claims) : undefined;
-    if (!result.valid || viewer?.kind !== "user") return undefined;
+    if (!result.valid || viewer?.kind !== "user" || this.deps.access.mustEnroll(viewer.user))
+      return undefined;
     return { ...result.claims, roles: viewer.user.roles, username: viewer.user.username };
   }
 

@@ -8,7 +8,7 @@ import { findUserById, type User } from "../../storage/users.js";
 import type { Audit, Caller } from "../audit.js";
 import type { RateLimits } from "../limits/rate-limits.js";
 import { type Challenges, type IssuedChallenge, invalidChallenge } from "../mfa/challenges.js";
-import { invalidPasskey, type PasskeyOptions, passkeyMethods } from "../mfa/passkeys.js";
+import { invalidPasskey, methodsOf, type PasskeyOptions } from "../mfa/passkeys.js";
 import type { Proof } from "./proof.js";
 
 /** What a passkey must have signed. */
@@ -65,7 +65,7 @@ export class PasskeyCheck {
     if (verified === undefined) return this.#fail(issued.userId ?? found?.userId, "INVALID_PASSKEY", caller);
     const { user, passkey, counter } = verified;
     const { credentialId } = passkey;
-    const methods = passkeyMethods(passkey);
+    const methods = methodsOf(passkey);
     return {
       user,
       passkey,

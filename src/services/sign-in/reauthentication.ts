@@ -2,10 +2,11 @@ import type { Clock } from "../../clock.js";
 import type { Assertion } from "../../crypto/passkey-responses.js";
 import { invalidInput, LatchkeyError } from "../../errors.js";
 import { type Database, inTransaction } from "../../storage/database.js";
+import type { AuthenticationMethod } from "../../storage/sessions.js";
 import type { User } from "../../storage/users.js";
 import type { Audit } from "../audit.js";
 import type { Challenges } from "../mfa/challenges.js";
-import { hasSecondFactor } from "../mfa/factors.js";
+import { needsSecondFactor } from "../mfa/factors.js";
 import type { PasskeyOptions } from "../mfa/passkeys.js";
 import type { IssuedToken, Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
@@ -37,7 +38,7 @@ export class Reauthentication {
    * @throws UNAUTHENTICATED, BAD_USER_INPUT, INVALID_CREDENTIALS, RATE_LIMITED, OVERLOADED
    */
   async withPassword(user: User, actor: Actor, password: string): Promise<IssuedToken> {
-    if (hasSecondFactor(user.mfaMethods)) throw passwordNotEnough();
+    requireFactor(user, ["pwd"]);
     const target = { user, name: user.username, rejection: WRONG_PASSWORD };
     const proof = await this.deps.passwordCheck.check(target, password, actor.caller);
     return (
@@ -80,8 +81,8 @@ export class Reauthentication {
   async #renew(proof: Proof, actor: Actor): Promise<IssuedToken | undefined> {
     const renewed = await inTransaction(this.deps.db, async (transaction) => {
       const { user, session } = await authorize(transaction, actor, { now: this.deps.clock.now() });
-      // A factor may have been added while the password was verified.
-      if (hasSecondFactor(user.mfaMethods) && !proof.methods.includes("mfa")) throw passwordNotEnough();
+      // A factor may have been added since the password was checked.
+      requireFactor(user, proof.methods);
       if (!(await proof.confirm(transaction))) return undefined;
       await proof.attempt.succeed(transaction);
       const details = { methods: proof.methods };
@@ -93,7 +94,9 @@ export class Reauthentication {
   }
 }
 
-function passwordNotEnough(): LatchkeyError<"BAD_USER_INPUT"> {
+/** @throws BAD_USER_INPUT for a password of an account with a second factor */
+function requireFactor(user: User, methods: readonly AuthenticationMethod[]): void {
+  if (!needsSecondFactor(user, methods)) return;
   const message = "the account has a second factor: a password is not enough";
-  return invalidInput([{ field: "password", rule: "secondFactor", message }]);
+  throw invalidInput([{ field: "password", rule: "secondFactor", message }]);
 }

@@ -5,7 +5,7 @@ import type { Session } from "../../storage/sessions.js";
 import { lockUser, type MfaMethod, type User } from "../../storage/users.js";
 import type { Audit, Caller } from "../audit.js";
 import type { Challenges, IssuedChallenge } from "../mfa/challenges.js";
-import { hasSecondFactor } from "../mfa/factors.js";
+import { needsSecondFactor } from "../mfa/factors.js";
 import type { IssuedToken, Sessions } from "../sessions/sessions.js";
 import type { Proof } from "./proof.js";
 
@@ -78,7 +78,7 @@ export class SessionStart {
       await this.deps.audit.record(transaction, "LOGIN_FAILED", event);
       return { kind: "refused", code };
     }
-    if (hasSecondFactor(user.mfaMethods) && !proof.methods.includes("mfa")) {
+    if (needsSecondFactor(user, proof.methods)) {
       await this.deps.audit.record(transaction, "MFA_CHALLENGED", { subjectId: id, caller });
       const challenge = await this.deps.challenges.issue(transaction, "SIGN_IN", id);
       return { kind: "challenge", challenge: { ...challenge, methods: user.mfaMethods } };

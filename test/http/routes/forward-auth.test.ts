@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { MINUTE } from "../../../src/clock.js";
 import { type App, makeApp } from "../../support/app.js";
 import { LOGOUT } from "../../support/operations.js";
 import { raw } from "../../support/raw.js";
+import { enrollTotp } from "../../support/totp.js";
+import { makeUser } from "../../support/users.js";
 
 /** Methods that proxies send; the request has the client's headers, but not its body. */
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -72,6 +75,41 @@ describe("/forward-auth", () => {
       expect([...answer.headers.keys()].filter((name) => name.startsWith("latchkey-"))).toEqual([]);
       if (method !== "HEAD") expect(JSON.parse(answer.text)).toEqual({ error: message });
     }
+  });
+
+  test("refuses a user who must add a second factor first, with 403", async () => {
+    const own = await makeApp({
+      databaseUrl: app.databaseUrl,
+      clock: app.clock,
+      env: { REQUIRE_MFA: "admins" },
+    });
+    try {
+      const statusFor = async (token: string) => {
+        const headers = { authorization: `Bearer ${token}` };
+        return own.request("/forward-auth", { headers });
+      };
+      const { token } = await makeUser(own, "new-admin", ["ADMIN"]);
+      const refused = await statusFor(token);
+      expect([refused.status, JSON.parse(refused.text)]).toEqual([
+        403,
+        {
+          error:
+            "Your account needs a second factor. Add an authenticator app with `startTotpEnrollment`, or a passkey with `startPasskeyRegistration`.",
+        },
+      ]);
+      expect([...refused.headers.keys()].filter((name) => name.startsWith("latchkey-"))).toEqual([]);
+      expect((await statusFor((await own.login("alice")).accessToken)).status).toBe(200);
+      await enrollTotp(own, token);
+      expect((await statusFor(token)).status).toBe(200);
+    } finally {
+      await own.close();
+    }
+  });
+
+  test("accepts an old authentication: the service behind it decides", async () => {
+    const { accessToken } = await app.login("alice");
+    app.clock.advance(14 * MINUTE);
+    expect((await ask(accessToken)).status).toBe(200);
   });
 
   test("decides a CORS preflight by its token, like any other request", async () => {

@@ -4,6 +4,8 @@ import { closingAfterEach } from "../../support/closing.js";
 import { DATABASES } from "../../support/databases.js";
 import { LOGOUT } from "../../support/operations.js";
 import { postForm } from "../../support/tokens.js";
+import { enrollTotp } from "../../support/totp.js";
+import { makeUser } from "../../support/users.js";
 
 const start = closingAfterEach();
 const INTROSPECTION_SECRET = "an introspection secret: with % and + in it";
@@ -20,6 +22,19 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     postForm(app, path, form, headers);
   const BEARER_SECRET = "introspection-secret-without-a-space";
   const asResourceServer = { authorization: `Bearer ${BEARER_SECRET}` };
+
+  test("POST /introspect says nothing about a user who must add a second factor first", async () => {
+    const own = await start({
+      databaseUrl: app.databaseUrl,
+      clock: app.clock,
+      env: { INTROSPECTION_SECRET: BEARER_SECRET, REQUIRE_MFA: "all" },
+    });
+    const { username, token } = await makeUser(own);
+    const introspect = () => postForm(own, "/introspect", { token }, asResourceServer);
+    expect(await introspect()).toMatchObject({ status: 200, text: '{"active":false}' });
+    await enrollTotp(own, token);
+    expect((await introspect()).json).toMatchObject({ active: true, username });
+  });
 
   test("POST /introspect describes a live token to a resource server, and says nothing about others (row 57)", async () => {
     const own = await start({

@@ -4,7 +4,7 @@ import { decodeProtectedHeader } from "jose";
 import { MINUTE } from "../../../src/clock.js";
 import { WrongSecretKeyError } from "../../../src/errors.js";
 import { supersedeSigningKey } from "../../../src/storage/signing-keys.js";
-import { type App, makeApp } from "../../support/app.js";
+import { type App, makeApp, withRefreshToken } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
 import { hold } from "../../support/held.js";
 import { ME, REFRESH } from "../../support/operations.js";
@@ -234,8 +234,8 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
           for (const verifier of [here, there]) expect(await isAccepted(verifier, token)).toBe(true);
           asked += 2;
           if (asked % 10 === 0) {
-            ({ accessToken: token, refreshToken } = (await app.send(REFRESH, { refreshToken }))
-              .data!.refreshToken);
+            const { data } = await app.send(REFRESH, { refreshToken });
+            ({ accessToken: token, refreshToken } = withRefreshToken(data!.refreshToken));
           }
         }
       };

@@ -289,7 +289,7 @@ describe.each(DATABASES)("attempts on %s", (database) => {
       true,
       [from],
     ]);
-    const deleted = await app.send(DELETE_ACCOUNT, { password: PASSWORD }, { token, from });
+    const deleted = await app.send(DELETE_ACCOUNT, {}, { token, from });
     expect(deleted.data).toEqual({ deleteAccount: true });
     await app.latchkey.jobs.runDue();
     expect(await rememberedOf(id)).toEqual({ attempts: [], networks: [] });

@@ -96,7 +96,7 @@ describe.each(DATABASES)("access to an account on %s", (database) => {
           extensions: { code: "FORBIDDEN" },
         };
         for (const answer of [
-          await other.send(DELETE_ACCOUNT, { password: PASSWORD }, { token }),
+          await other.send(DELETE_ACCOUNT, {}, { token }),
           await other.send(SET_USER_ROLES, { id, roles: ["USER"] }, { token }),
           await other.send(DISABLE_USER, { id }, { token }),
           await other.send(DELETE_USER, { id }, { token }),
