@@ -1,9 +1,10 @@
 /**
- * Shows that nobody can tell from the response time whether an account exists: known and unknown usernames at
- * login, known and unknown addresses at sign-up and at a password reset, sampled in random order. For each it
- * prints the area under the ROC curve: 0.5 is a coin toss, 1 a certainty. It fails outside 0.40 to 0.60.
+ * Shows that nobody can tell from the response time whether an account exists, or has a second factor: known and unknown
+ * usernames at login, with and without a second factor at sign-in, known and unknown addresses at sign-up and at a
+ * password reset, sampled in random order. For each it prints the area under the ROC curve: 0.5 is a coin toss, 1 a certainty. It fails outside 0.40 to 0.60.
  */
 import { setTimeout } from "node:timers/promises";
+import SQLite from "better-sqlite3";
 import { graphqlRequest, sendGraphQL } from "./harness/http.ts";
 import { startLatchkey } from "./harness/latchkey.ts";
 import { closeOnSignal, withScope } from "./harness/scope.ts";
@@ -14,8 +15,13 @@ const SAMPLES = 100;
 const PAUSE = 350;
 const CODES = ["OK", "INVALID_CREDENTIALS"];
 
+const SIGN_IN =
+  'mutation ($username: String!) { signIn(username: $username, password: "wrong") { __typename } }';
+
 interface Probe {
   name: string;
+  /** What the names of the users begin with, before their number. */
+  known?: string;
   query: string;
   /** @param name of a user, or of nobody */
   variables(name: string, n: number): object;
@@ -25,6 +31,13 @@ const PROBES: Probe[] = [
   {
     name: "login",
     query: 'mutation ($username: String!) { login(username: $username, password: "wrong") { tokenType } }',
+    variables: (username) => ({ username }),
+  },
+  { name: "signIn", query: SIGN_IN, variables: (username) => ({ username }) },
+  {
+    name: "signIn, second factor",
+    known: "protected",
+    query: SIGN_IN,
     variables: (username) => ({ username }),
   },
   {
@@ -60,12 +73,22 @@ function areaUnderCurve(known: number[], unknown: number[]): number {
   return wins.reduce((sum: number, win) => sum + win, 0) / wins.length;
 }
 
+/** Renames the second half of the users to `protected0`, `protected1`, …, and gives them a second factor. */
+function protectSecondHalf(file: string): void {
+  const db = new SQLite(file);
+  // Nothing else of it is read before the password is verified.
+  const protect = db.prepare("update users set username = ?, mfa_methods = 'TOTP' where username = ?");
+  for (let n = 0; n < SAMPLES; n++) protect.run(`protected${n}`, `user${SAMPLES + n}`);
+  db.close();
+}
+
 closeOnSignal();
 
 await withScope(async (scope) => {
   // As in development: emails are made and printed, and anyone may register.
   const env = { NODE_ENV: "development", TRUST_PROXY: "loopback", LOG_LEVEL: "warn" };
-  const { url } = await startLatchkey(scope, { users: SAMPLES, env });
+  const { url, file } = await startLatchkey(scope, { users: 2 * SAMPLES, env });
+  protectSecondHalf(file);
   for (const probe of PROBES) {
     const times = { known: [] as number[], unknown: [] as number[] };
     await time(url, probe, "nobody");
@@ -73,7 +96,8 @@ await withScope(async (scope) => {
       const order = Math.random() < 0.5 ? [true, false] : [false, true];
       for (const known of order) {
         await setTimeout(PAUSE);
-        times[known ? "known" : "unknown"].push(await time(url, probe, `${known ? "user" : "nobody"}${n}`));
+        const name = known ? (probe.known ?? "user") : "nobody";
+        times[known ? "known" : "unknown"].push(await time(url, probe, `${name}${n}`));
       }
     }
     const area = areaUnderCurve(times.known, times.unknown);

@@ -1,8 +1,8 @@
 import { Args, ArgsType, Ctx, Field, Int, Mutation, ObjectType, Query, Resolver } from "type-graphql";
 import type { AuthenticatorApp } from "../services/mfa/authenticator-app.js";
-import { hasSecondFactor } from "../services/mfa/factors.js";
 import type { Passkeys } from "../services/mfa/passkeys.js";
 import type { RecoveryCodes } from "../services/mfa/recovery-codes.js";
+import { hasSecondFactor } from "../services/sessions/access.js";
 import { Auth, ENROLLING, RECENTLY } from "./auth-checker.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { MaxBytes, MaxItems, MaxText } from "./limits/max-size.js";

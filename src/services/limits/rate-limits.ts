@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { type Clock, DAY, HOUR, SECOND } from "../../clock.js";
+import { type Clock, DAY, SECOND } from "../../clock.js";
 import type { KeyedHash } from "../../crypto/keyed-hash.js";
 import { type ErrorCode, hasCode, LatchkeyError } from "../../errors.js";
 import type { Metrics } from "../../metrics.js";
@@ -16,11 +16,10 @@ import { forgetNetworks, isKnownNetwork, rememberNetwork } from "../../storage/k
 import type { Audit, Caller } from "../audit.js";
 import { type AttemptKind, type AttemptTarget, accountKey, limitsOf } from "./attempt-limits.js";
 import { networkOf } from "./network.js";
+import { rateLimited } from "./rate-limited.js";
 
 /** How long a network stays known after a sign-in. */
 const KNOWN_NETWORK_LIFETIME = 90 * DAY;
-/** For a limit that time does not lift. In seconds. */
-const RETRY_AFTER_UNTIL_RESET = HOUR / SECOND;
 
 /** Who makes an attempt, at which account. */
 export interface Attempter extends AttemptTarget {
@@ -61,9 +60,10 @@ export interface RateLimitsDeps {
 /**
  * Limits attempts. Counts are kept in the database: all processes share them, and they survive a restart.
  *
- * Password attempts are limited per account and network, by growing delays; per network, over all accounts; and per
+ * Passwords and codes are limited per account and network, by growing delays; per network, over all accounts; and per
  * account, over all networks. This cannot lock the owner out for good: networks the account has signed in from have
- * counts of their own, emails are delayed by minutes at most, and a new password resets everything.
+ * counts of their own, emails are delayed by minutes at most, a new password resets the counts of passwords, and
+ * passkeys and recovery codes work whatever the counts of codes.
  */
 export class RateLimits {
   constructor(private readonly deps: RateLimitsDeps) {}
@@ -240,22 +240,4 @@ export class RateLimits {
       until: this.deps.clock.now() + KNOWN_NETWORK_LIFETIME,
     });
   }
-}
-
-/** What to do about a limit that time does not lift. */
-const WAYS_OUT: Partial<Record<AttemptKind, string>> = {
-  PASSWORD:
-    "Set a new password with `requestPasswordReset`, or log in from a network you have signed in from before.",
-  CODE: "Use a passkey or a recovery code, or a network you have signed in from before.",
-};
-
-function rateLimited(kind: AttemptKind, wait: number): LatchkeyError<"RATE_LIMITED"> {
-  if (wait > DAY) {
-    return new LatchkeyError("RATE_LIMITED", `Too many failed attempts. ${WAYS_OUT[kind]}`, {
-      retryAfter: RETRY_AFTER_UNTIL_RESET,
-    });
-  }
-  const retryAfter = Math.ceil(wait / SECOND);
-  const message = `Too many attempts. Try again in ${retryAfter} second${retryAfter === 1 ? "" : "s"}.`;
-  return new LatchkeyError("RATE_LIMITED", message, { retryAfter });
 }

@@ -5,12 +5,12 @@ import type { Database } from "../../storage/database.js";
 import { updateMfaMethods } from "../../storage/mfa-methods.js";
 import { deletePasskeys } from "../../storage/passkeys.js";
 import { replaceRecoveryCodes } from "../../storage/recovery-codes.js";
-import type { AuthenticationMethod } from "../../storage/sessions.js";
 import { deleteTotpSecret } from "../../storage/totp-secrets.js";
-import type { MfaMethod, User } from "../../storage/users.js";
+import type { User } from "../../storage/users.js";
 import type { Audit, ChangedBy } from "../audit.js";
 import type { Outbox } from "../email/outbox.js";
 import type { RateLimits } from "../limits/rate-limits.js";
+import { hasSecondFactor } from "../sessions/access.js";
 
 const RECOVERY_CODES = 10;
 
@@ -91,14 +91,4 @@ export class Factors {
     const facts = { username, change, ...details };
     await this.deps.outbox.enqueue(transaction, { kind: "MFA_CHANGED", email, facts });
   }
-}
-
-/** Whether a password is not enough to sign in. */
-export function hasSecondFactor(methods: readonly MfaMethod[]): boolean {
-  return methods.some((method) => method !== "RECOVERY_CODE");
-}
-
-/** Whether a user who proved who they are by these methods must prove a second factor too. */
-export function needsSecondFactor({ mfaMethods }: User, methods: readonly AuthenticationMethod[]): boolean {
-  return hasSecondFactor(mfaMethods) && !methods.includes("mfa");
 }

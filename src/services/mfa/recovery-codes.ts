@@ -3,8 +3,9 @@ import { LatchkeyError } from "../../errors.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import { countRecoveryCodes } from "../../storage/recovery-codes.js";
 import type { Outbox } from "../email/outbox.js";
+import { hasSecondFactor } from "../sessions/access.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
-import { type Factors, hasSecondFactor } from "./factors.js";
+import type { Factors } from "./factors.js";
 
 export interface RecoveryCodesDeps {
   db: Database;

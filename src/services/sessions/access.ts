@@ -1,8 +1,8 @@
 import { CLOCK_TOLERANCE, type Clock, SECOND } from "../../clock.js";
 import type { Config } from "../../config.js";
 import { LatchkeyError } from "../../errors.js";
-import type { Role, User } from "../../storage/users.js";
-import { hasSecondFactor, needsSecondFactor } from "../mfa/factors.js";
+import type { AuthenticationMethod } from "../../storage/sessions.js";
+import type { MfaMethod, Role, User } from "../../storage/users.js";
 import { requireRole, type Viewer } from "./viewer.js";
 
 /** What a field requires of its caller. */
@@ -61,6 +61,16 @@ export class Access {
       { maxAge, methods: reauthenticationMethods(user) },
     );
   }
+}
+
+/** Whether a password is not enough to sign in. */
+export function hasSecondFactor(methods: readonly MfaMethod[]): boolean {
+  return methods.some((method) => method !== "RECOVERY_CODE");
+}
+
+/** Whether a user who proved who they are by these methods must prove a second factor too. */
+export function needsSecondFactor({ mfaMethods }: User, methods: readonly AuthenticationMethod[]): boolean {
+  return hasSecondFactor(mfaMethods) && !methods.includes("mfa");
 }
 
 /** With a second factor, a password is not enough. */

@@ -69,7 +69,7 @@ describe.each(DATABASES)("an authenticator app on %s", (database) => {
     expect(await signInWithCode(app, username, codeNow(app, second.secret))).toBe("OK");
   });
 
-  test("is confirmed by one of two simultaneous requests, which alone gets the recovery codes (row 71)", async () => {
+  test("is confirmed by one of two simultaneous requests, which alone gets the recovery codes", async () => {
     const { id, username, token } = await makeUser(app);
     const { secret } = await startTotp(app, token);
     const answers = await Promise.all([confirm(token, secret), confirm(token, secret)]);

@@ -1,9 +1,9 @@
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { errorOf, outcomeOf } from "../../support/answers.js";
+import { outcomeOf } from "../../support/answers.js";
 import { type App, makeApp, PASSWORD } from "../../support/app.js";
 import { DATABASES } from "../../support/databases.js";
-import { CONFIRM_TOTP, LOGIN, MY_SESSIONS, REAUTHENTICATE, START_TOTP } from "../../support/operations.js";
+import { CONFIRM_TOTP, LOGIN, START_TOTP } from "../../support/operations.js";
 import { totpCode } from "../../support/totp.js";
 import { makeUser } from "../../support/users.js";
 
@@ -35,30 +35,7 @@ describe.each(DATABASES)("a second factor that is added while a password is veri
     return async () => expect(outcomeOf(await fast.send(CONFIRM_TOTP, { code }, { token }))).toBe("OK");
   }
 
-  test("is needed to reauthenticate (row 71)", async () => {
-    const { id, token } = await makeUser(app);
-    app.clock.advance(60_000);
-    const confirm = await startTotp(token);
-    const answer = app.send(REAUTHENTICATE, { password: PASSWORD }, { token });
-    await untilCounted(id);
-    await confirm();
-    const message = "the account has a second factor: a password is not enough";
-    expect(errorOf(await answer)).toEqual({
-      message: `Invalid input: ${message}.`,
-      extensions: {
-        code: "BAD_USER_INPUT",
-        violations: [{ field: "password", rule: "secondFactor", message }],
-      },
-    });
-    const { data } = await fast.send(MY_SESSIONS, {}, { token });
-    const [session] = data!.mySessions;
-    expect([session?.authenticatedAt, session?.authenticationMethods]).toEqual([
-      session?.createdAt,
-      ["PASSWORD"],
-    ]);
-  });
-
-  test("is needed to log in (row 71)", async () => {
+  test("is needed to log in", async () => {
     const { id, username, token } = await makeUser(app);
     const confirm = await startTotp(token);
     const answer = app.send(LOGIN, { username, password: PASSWORD });
