@@ -6,6 +6,7 @@ import { MINUTE } from "../src/clock.js";
 import type { TokenPurpose } from "../src/storage/one-time-tokens.js";
 import { CREATE_USER } from "./support/administration-operations.js";
 import { type Answer, type App, makeApp, NEW_PASSWORD, PASSWORD, withRefreshToken } from "./support/app.js";
+import { registerPasskey, type SoftwareAuthenticator } from "./support/authenticator.js";
 import { DATABASES } from "./support/databases.js";
 import { emailedToken } from "./support/emails.js";
 import {
@@ -13,6 +14,7 @@ import {
   CONFIRM_EMAIL_CHANGE,
   CONFIRM_TOTP,
   ME,
+  PASSKEY_OPTIONS,
   REAUTHENTICATE,
   REFRESH,
   REGISTER,
@@ -21,6 +23,7 @@ import {
   RESET_PASSWORD,
   START_TOTP,
   VERIFY_EMAIL,
+  VERIFY_PASSKEY,
   VERIFY_RECOVERY_CODE,
   VERIFY_TOTP,
 } from "./support/operations.js";
@@ -50,8 +53,8 @@ const always = (code: string) => () => code;
 const ofArgument = (token: string) => (token.length > 200 ? "BAD_USER_INPUT" : "INVALID_TOKEN");
 const ofCode = (code: string) => (code.length > 100 ? "BAD_USER_INPUT" : "INVALID_CREDENTIALS");
 
-/** Who has an authenticator app, and who has begun to add one: the places for codes check those of these two. */
-let owner: Awaited<ReturnType<typeof makeMfaUser>>;
+/** Who has an authenticator app and a passkey, and who has begun to add one: the places for codes check those of these two. */
+let owner: Awaited<ReturnType<typeof makeMfaUser>> & { passkey: SoftwareAuthenticator };
 let beginner: SignedIn & { secret: string };
 /** A live access token of one of them, by refreshing: no session starts. */
 async function tokenOf(app: App, user: SignedIn): Promise<string> {
@@ -100,6 +103,17 @@ const PLACES = {
     argument: "verifyRecoveryCode.challenge",
     take: async (app, challenge) =>
       codeOf(await app.send(VERIFY_RECOVERY_CODE, { challenge, code: owner.recoveryCodes[0]! })),
+    refusal: ofArgument,
+  },
+  "the challenge of passkeyOptions": {
+    argument: "passkeyOptions.challenge",
+    take: async (app, challenge) => codeOf(await app.send(PASSKEY_OPTIONS, { challenge })),
+    refusal: ofArgument,
+  },
+  "the challenge of verifyPasskey": {
+    argument: "verifyPasskey.challenge",
+    take: async (app, challenge) =>
+      codeOf(await app.send(VERIFY_PASSKEY, { challenge, credential: owner.passkey.get({ challenge }) })),
     refusal: ofArgument,
   },
   "the code of verifyTotp": {
@@ -259,7 +273,12 @@ const KINDS: Record<string, Kind> = {
   },
   "a challenge": {
     issue: (app) => challengeFor(app, owner.username),
-    goodAt: ["the challenge of verifyTotp", "the challenge of verifyRecoveryCode"],
+    goodAt: [
+      "the challenge of verifyTotp",
+      "the challenge of verifyRecoveryCode",
+      "the challenge of passkeyOptions",
+      "the challenge of verifyPasskey",
+    ],
   },
   "a consumed challenge": {
     async issue(app) {
@@ -342,7 +361,8 @@ describe.each(DATABASES)(
       app = await makeApp({ database, env: { INTROSPECTION_SECRET } });
       const admin = { username: "admin", email: "admin@example.com", fullName: null };
       await app.latchkey.operator.create({ ...admin, roles: ["ADMIN"] }, PASSWORD);
-      owner = await makeMfaUser(app);
+      const user = await makeMfaUser(app);
+      owner = { ...user, passkey: (await registerPasskey(app, user.token)).authenticator };
     });
     beforeEach(async () => {
       const user = await makeUser(app);

@@ -16,6 +16,7 @@ import type { Role } from "../../src/storage/users.js";
 import { MY_ITEMS_AS_USER } from "../support/administration-operations.js";
 import { codeOf, errorOf } from "../support/answers.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
+import { registerPasskey } from "../support/authenticator.js";
 import { DATABASES } from "../support/databases.js";
 import { CREATE_ITEM, DISABLE_TOTP, ME, MY_ITEMS, START_TOTP } from "../support/operations.js";
 import { RECENT, reauthenticated, sidOf } from "../support/sessions.js";
@@ -26,6 +27,7 @@ import { makeUser } from "../support/users.js";
 const ACCESS: Record<string, "everybody" | "users" | "administrators"> = {
   "Query.me": "users",
   "Query.myMfa": "users",
+  "Query.myPasskeys": "users",
   "Query.myItems": "users",
   "Query.mySessions": "users",
   "Query.passwordStrength": "everybody",
@@ -36,7 +38,14 @@ const ACCESS: Record<string, "everybody" | "users" | "administrators"> = {
   "Mutation.signIn": "everybody",
   "Mutation.verifyTotp": "everybody",
   "Mutation.verifyRecoveryCode": "everybody",
+  "Mutation.passkeyOptions": "everybody",
+  "Mutation.verifyPasskey": "everybody",
   "Mutation.reauthenticate": "users",
+  "Mutation.startPasskeyReauthentication": "users",
+  "Mutation.startPasskeyRegistration": "users",
+  "Mutation.registerPasskey": "users",
+  "Mutation.renamePasskey": "users",
+  "Mutation.deletePasskey": "users",
   "Mutation.startTotpEnrollment": "users",
   "Mutation.confirmTotpEnrollment": "users",
   "Mutation.disableTotp": "users",
@@ -73,8 +82,12 @@ const ACCESS: Record<string, "everybody" | "users" | "administrators"> = {
 const BEFORE_ENROLLMENT = [
   "Query.me",
   "Query.myMfa",
+  "Query.myPasskeys",
   "Mutation.logout",
   "Mutation.reauthenticate",
+  "Mutation.startPasskeyReauthentication",
+  "Mutation.startPasskeyRegistration",
+  "Mutation.registerPasskey",
   "Mutation.startTotpEnrollment",
   "Mutation.confirmTotpEnrollment",
 ];
@@ -87,7 +100,10 @@ const READABLE: Record<string, string> = {
     "id createdAt lastUsedAt expiresAt userAgent ipAddress authenticatedAt authenticationMethods current",
   Token: "accessToken tokenType expiresIn expiresAt refreshToken user",
   MfaChallenge: "challenge methods expiresAt",
-  MfaStatus: "enabled totp recoveryCodesLeft",
+  MfaStatus: "enabled totp passkeys recoveryCodesLeft",
+  PasskeyOptions: "publicKey expiresAt",
+  Passkey: "id name synced createdAt lastUsedAt",
+  RegisteredPasskey: "passkey recoveryCodes",
   TotpEnrollment: "secret uri qrCode",
   Registration: "username email",
   PasswordStrength: "score warning suggestions",
@@ -150,7 +166,14 @@ describe("who may use what", () => {
     const { token } = await makeUser(app, "owner");
     const { data } = await app.send(CREATE_ITEM, { input: { title: "mine" } }, { token });
     const item = data!.createItem.id;
-    ids = { updateItem: item, deleteItem: item, revokeSession: sidOf(token) };
+    const passkey = (await registerPasskey(app, token)).passkey.id;
+    ids = {
+      updateItem: item,
+      deleteItem: item,
+      revokeSession: sidOf(token),
+      renamePasskey: passkey,
+      deletePasskey: passkey,
+    };
     // So that no other administrator is the last one.
     await makeUser(app, "administrator", ["ADMIN"]);
   });
@@ -285,6 +308,9 @@ describe("who may use what after ten minutes", () => {
         "Mutation.changePassword",
         "Mutation.requestEmailChange",
         "Mutation.deleteAccount",
+        "Mutation.startPasskeyRegistration",
+        "Mutation.registerPasskey",
+        "Mutation.deletePasskey",
         "Mutation.startTotpEnrollment",
         "Mutation.confirmTotpEnrollment",
         "Mutation.disableTotp",
@@ -402,6 +428,7 @@ function literalOf(name: string, type: GraphQLInputType, id: string): string {
     const fields = Object.values(type.getFields()).filter((field) => isNonNullType(field.type));
     return `{${fields.map((field) => `${field.name}: ${literalOf(field.name, field.type, id)}`).join(", ")}}`;
   }
+  if (type.name === "JSONObject") return "{}";
   if (type.name === "ID") return `"${id}"`;
   if (/email/i.test(name)) return '"nobody@example.com"';
   return '"something"';
