@@ -54,6 +54,7 @@ describe.each(DATABASES)("an authenticator app on %s", (database) => {
     expect((await app.send(MY_MFA, {}, { token })).data?.myMfa).toEqual({
       enabled: false,
       totp: false,
+      passkeys: 0,
       recoveryCodesLeft: 0,
     });
     const old = await confirm(token, first.secret);

@@ -196,6 +196,7 @@ test("an email says how many recovery codes are left after one was used, and whe
   expect((await app.send(MY_MFA, {}, { token })).data?.myMfa).toEqual({
     enabled: true,
     totp: true,
+    passkeys: 0,
     recoveryCodesLeft: 0,
   });
   const user = app.latchkey.db.selectFrom("users").select("mfa_methods").where("username", "=", username);
