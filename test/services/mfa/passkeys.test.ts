@@ -14,6 +14,7 @@ import {
   DELETE_PASSKEY,
   MY_MFA,
   MY_PASSKEYS,
+  MY_SESSIONS,
   REGISTER_PASSKEY,
   RENAME_PASSKEY,
   START_PASSKEY_REAUTHENTICATION,
@@ -110,15 +111,12 @@ describe.each(DATABASES)("a user's passkeys on %s", (database) => {
     ]);
     await app.latchkey.outbox.deliverDue();
     const { emails } = app.latchkey.mailer as PrintedMailer;
-    const texts = emails.filter(({ to }) => to === email).map(({ text }) => text);
-    const added = "A passkey was added to your account. You can sign in with it from now on.";
-    const removed = "A passkey was removed from your account.";
-    expect(texts.map((text) => [added, removed].find((each) => text.includes(each))).sort()).toEqual([
-      added,
-      added,
-      removed,
-      removed,
-    ]);
+    const subjects = emails.filter(({ to }) => to === email).map(({ subject }) => subject);
+    const [added, removed] = [
+      "A passkey was added to your account",
+      "A passkey was removed from your account",
+    ];
+    expect(subjects.sort()).toEqual([added, added, removed, removed]);
   });
 
   test("after an authenticator app, a passkey brings no recovery codes", async () => {
@@ -208,6 +206,21 @@ describe.each(DATABASES)("a user's passkeys on %s", (database) => {
     expect([rejected.status, rejected.errors]).toEqual([401, INVALID_PASSKEY]);
     expect(await auditOf(id)).toEqual([]);
     expect((await register(authenticator.create(options))).errors).toBeUndefined();
+  });
+
+  test("registering counts as an authentication with the passkey", async () => {
+    const { token } = await makeUser(app);
+    app.clock.advance(5 * MINUTE);
+    await registerPasskey(app, token);
+    app.clock.advance(9 * MINUTE);
+    expect((await app.send(START_PASSKEY_REGISTRATION, {}, { token })).errors).toBeUndefined();
+    const { data } = await app.send(MY_SESSIONS, {}, { token });
+    expect(data?.mySessions[0]?.authenticationMethods).toEqual([
+      "PASSWORD",
+      "HARDWARE_KEY",
+      "USER_PRESENCE",
+      "MULTIPLE_FACTORS",
+    ]);
   });
 
   test("adding and deleting need a recent authentication, renaming does not", async () => {
