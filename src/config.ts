@@ -5,17 +5,16 @@ import { CLOCK_TOLERANCE, SECOND } from "./clock.js";
 import {
   MAX_WORKERS,
   parseDatabaseUrl,
-  parseHostName,
   parseMailbox,
   parseOrigins,
   parsePlainUrl,
   parseProxies,
-  parseSecureOrigins,
+  parseServiceName,
   parseSmtpUrl,
   parseWorkers,
-  servesOrigin,
 } from "./config/parsers.js";
 import { readerOf } from "./config/reader.js";
+import { type RelyingPartyConfig, readRelyingParty } from "./config/relying-party.js";
 
 const ALGORITHMS = ["ES256", "EdDSA", "HS256"] as const;
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -78,7 +77,7 @@ export interface Config {
   /** What users know the service as: authenticator apps and passkey dialogs show it. */
   readonly serviceName: string;
   /** The relying party of passkeys. Undefined when nothing is configured and APP_URL has no host name or is not secure. */
-  readonly relyingParty: { readonly id: string; readonly origins: readonly string[] } | undefined;
+  readonly relyingParty: RelyingPartyConfig | undefined;
   /** Whether anyone may register. */
   readonly openRegistration: boolean;
   /** The URL that links in emails start with. No trailing slash. */
@@ -126,20 +125,11 @@ export function readEnvironment(): NodeJS.ProcessEnv {
  */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const problems: string[] = [];
-  const { read, oneOf, integer, secret } = readerOf(env, problems);
+  const reader = readerOf(env, problems);
+  const { read, oneOf, integer, secret } = reader;
   const production = oneOf("NODE_ENV", "development", ENVIRONMENTS) === "production";
   const port = integer("PORT", 4000, 0, 65_535);
   const appUrl = read("APP_URL", "http://localhost:3000", PLAIN_URL, parsePlainUrl);
-  const relyingParty = {
-    id: read("WEBAUTHN_RP_ID", new URL(appUrl).hostname, "a host name such as example.com", parseHostName),
-    origins: read<readonly string[]>(
-      "WEBAUTHN_ORIGINS",
-      [new URL(appUrl).origin],
-      "https origins such as https://app.example.com, or http://localhost:3000, separated by commas",
-      parseSecureOrigins,
-    ),
-  };
-  const hasPasskeys = relyingParty.origins.every((origin) => servesOrigin(relyingParty.id, origin));
   const config: Config = {
     production,
     database: read<DatabaseConfig>(
@@ -201,11 +191,13 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     maxSessionsPerUser: integer("MAX_SESSIONS_PER_USER", 100, 1, 1000),
     maxItemsPerUser: integer("MAX_ITEMS_PER_USER", 10_000, 1, 100_000),
     requireMfa: oneOf("REQUIRE_MFA", "none", REQUIRE_MFA),
-    // WebAuthn, 6.4.1: authenticators may cut off longer names.
-    serviceName: read("SERVICE_NAME", new URL(appUrl).hostname, "1 to 64 bytes of printable text", (value) =>
-      /^\P{C}+$/u.test(value) && Buffer.byteLength(value) <= 64 ? value : undefined,
+    serviceName: read(
+      "SERVICE_NAME",
+      new URL(appUrl).hostname,
+      "1 to 64 bytes of printable text",
+      parseServiceName,
     ),
-    relyingParty: hasPasskeys ? relyingParty : undefined,
+    relyingParty: readRelyingParty(reader, env, { appUrl, problems }),
     openRegistration: oneOf("REGISTRATION", production ? "closed" : "open", ["open", "closed"]) === "open",
     appUrl,
     smtpUrl: read<string | undefined>(
@@ -233,11 +225,6 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   if (config.smtpUrl !== undefined) {
     required("APP_URL", "links in emails start with it, such as https://app.example.com");
     required("EMAIL_FROM", "the sender of emails, such as Example <no-reply@example.com>");
-  }
-  if (!hasPasskeys && problems.length === 0 && (env["WEBAUTHN_RP_ID"] || env["WEBAUTHN_ORIGINS"])) {
-    problems.push(
-      "WEBAUTHN_RP_ID must be the host name of every origin in WEBAUTHN_ORIGINS, or a parent domain of it. Both default to APP_URL's",
-    );
   }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return Object.freeze(config);

@@ -116,11 +116,10 @@ export class Metrics {
   }
 
   /** Counts a login by its outcome and returns its result. */
-  async login<T>(login: Promise<T>): Promise<T> {
+  async login<T>(login: Promise<T>, outcomeOf: (result: T) => string = () => "success"): Promise<T> {
     try {
       const result = await login;
-      const challenged = (result as { kind?: string }).kind === "challenge";
-      this.#logins.inc({ outcome: challenged ? "MFA_REQUIRED" : "success" });
+      this.#logins.inc({ outcome: outcomeOf(result) });
       return result;
     } catch (thrown) {
       const error = this.#translate(thrown);

@@ -19,6 +19,7 @@ const SHARED = [
   "config.ts",
   "config/parsers.ts",
   "config/reader.ts",
+  "config/relying-party.ts",
   "clock.ts",
   "metrics.ts",
   "process-metrics.ts",

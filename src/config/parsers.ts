@@ -93,3 +93,8 @@ function parseList(value: string): string[] {
     .map((entry) => entry.trim())
     .filter((entry) => entry !== "");
 }
+
+/** Web Authentication, 6.4.1: authenticators may cut off longer names. */
+export function parseServiceName(value: string): string | undefined {
+  return /^\P{C}+$/u.test(value) && Buffer.byteLength(value) <= 64 ? value : undefined;
+}

@@ -1,6 +1,9 @@
 /** HS256 requires a key of at least 256 bits (RFC 7518, 3.2). */
 export const MIN_SECRET_BYTES = 32;
 
+/** Reads variables of an environment. */
+export type Reader = ReturnType<typeof readerOf>;
+
 /**
  * Returns functions that read variables of an environment. An empty one counts as not set.
  * @param problems receives a line for each variable that is not valid, without its value

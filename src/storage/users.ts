@@ -49,11 +49,9 @@ export function toUser(row: Omit<Selectable<UserRow>, "deleted_at">): User {
     roles: JSON.parse(row.roles) as Role[],
     createdAt: row.created_at,
     updatedAt: row.updated_at,
-    mfaMethods: row.mfa_methods === "" ? NO_METHODS : (row.mfa_methods.split(" ") as MfaMethod[]),
+    mfaMethods: row.mfa_methods === "" ? [] : (row.mfa_methods.split(" ") as MfaMethod[]),
   };
 }
-
-const NO_METHODS: readonly MfaMethod[] = [];
 
 const insert = new PreparedQuery((db, user: Omit<User, "roles" | "mfaMethods"> & { roles: string }) =>
   db

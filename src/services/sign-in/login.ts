@@ -27,7 +27,9 @@ export class Login {
    * @throws RATE_LIMITED after too many failed attempts; OVERLOADED while too many passwords are being checked
    */
   async signIn(username: string, password: string, caller: Caller): Promise<SignInResult> {
-    return this.deps.metrics.login(this.#signIn(username, password, caller));
+    return this.deps.metrics.login(this.#signIn(username, password, caller), ({ kind }) =>
+      kind === "challenge" ? "MFA_REQUIRED" : "success",
+    );
   }
 
   /** As `signIn`. @throws MFA_REQUIRED, with the challenge, when the account has a second factor */
