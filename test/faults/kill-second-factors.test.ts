@@ -104,7 +104,6 @@ describe.each(DATABASES)("a process that is killed repeatedly on %s", (database)
   }
 
   test(`${ROUNDS} times while second factors are added, used and removed: each is done completely or not at all, and always if it was acknowledged`, async () => {
-    const interrupted: (Step | undefined)[] = [];
     for (const [round, moment] of MOMENTS.entries()) {
       const running = await startServer(app.databaseUrl, ENV);
       server = running;
@@ -121,6 +120,8 @@ describe.each(DATABASES)("a process that is killed repeatedly on %s", (database)
         await setTimeout(5);
       }
       await setTimeout(moment);
+      // In the middle of a step: most of the time the clients wait for their passwords to be checked.
+      while (!clients.some(({ pending }) => pending !== undefined)) await setTimeout(1);
       await running.end("SIGKILL");
       // Each client was cut off. None was refused.
       for (const end of await ended)
@@ -128,13 +129,8 @@ describe.each(DATABASES)("a process that is killed repeatedly on %s", (database)
           status: "rejected",
           reason: expect.objectContaining({ message: expect.stringMatching(/fetch failed|terminated|JSON/) }),
         });
-      for (const client of clients) {
-        interrupted.push(client.pending);
-        await expectWhole(app, client);
-      }
+      for (const client of clients) await expectWhole(app, client);
     }
-    // Otherwise no step was interrupted.
-    expect(interrupted.some((step) => step !== undefined)).toBe(true);
   }, 120_000);
 });
 
