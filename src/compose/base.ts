@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { type Clock, idsFrom, SECOND } from "../clock.js";
 import type { Config } from "../config.js";
 import { loadOrCreateSecretKey } from "../crypto/secret-key.js";
-import { StoredSecrets } from "../crypto/stored-secrets.js";
+import { type SecretPurpose, StoredSecrets } from "../crypto/stored-secrets.js";
 import { Metrics } from "../metrics.js";
 import { Audit } from "../services/audit.js";
 import { DatabaseHealth } from "../services/database-health.js";
@@ -47,7 +47,7 @@ export function composeBase(config: Config, { logger, clock }: { logger: Logger;
     audit: new Audit({ clock, newId }),
     secretKey,
     /** Encrypts the secrets of a purpose that the database keeps. */
-    storedSecrets: (purpose: string) =>
+    storedSecrets: (purpose: SecretPurpose) =>
       new StoredSecrets({ secretKey, previousSecretKey: config.previousSecretKey }, purpose),
   };
 }

@@ -1,4 +1,5 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
+import { hashOpaqueToken } from "./opaque-tokens.js";
 
 /** Crockford's base32: no letter looks like a digit, or like another. */
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -20,5 +21,5 @@ export function newRecoveryCode(): string {
  */
 export function hashRecoveryCode(code: string): string {
   const characters = code.toUpperCase().replace(/[\s-]/g, "").replaceAll("O", "0").replace(/[IL]/g, "1");
-  return createHash("sha256").update(characters).digest("base64url");
+  return hashOpaqueToken(characters);
 }

@@ -46,10 +46,11 @@ export class RelyingParty {
     user: { id: string; username: string; fullName: string | null },
     known: readonly PasskeyCredential[],
   ): Promise<PublicKeyOptions> {
+    const { id } = this.#settings();
     const { generateRegistrationOptions } = await library();
     return {
       ...(await generateRegistrationOptions({
-        rpID: this.#settings().id,
+        rpID: id,
         rpName: this.deps.name,
         challenge: bytesOf(challenge),
         timeout,
@@ -73,10 +74,11 @@ export class RelyingParty {
     { challenge, timeout }: Ceremony,
     allowed: readonly PasskeyCredential[] | undefined,
   ): Promise<PublicKeyOptions> {
+    const { id } = this.#settings();
     const { generateAuthenticationOptions } = await library();
     return {
       ...(await generateAuthenticationOptions({
-        rpID: this.#settings().id,
+        rpID: id,
         challenge: bytesOf(challenge),
         timeout,
         allowCredentials: (allowed ?? []).map(descriptorOf),

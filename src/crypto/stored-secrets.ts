@@ -7,6 +7,9 @@ interface Decrypted {
   reencrypted: string | undefined;
 }
 
+/** Part of the derived keys: what is stored depends on it. */
+export type SecretPurpose = "signing key" | "authenticator secret";
+
 export interface StoredSecretsDeps {
   secretKey: () => string;
   /** The SECRET_KEY before this one. */
@@ -17,7 +20,7 @@ export interface StoredSecretsDeps {
 export class StoredSecrets {
   constructor(
     private readonly deps: StoredSecretsDeps,
-    private readonly purpose: string,
+    private readonly purpose: SecretPurpose,
   ) {}
 
   /** @param boundTo a public value that decryption needs too, such as the id of the row */

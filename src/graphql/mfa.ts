@@ -1,5 +1,6 @@
 import { Args, ArgsType, Ctx, Field, Int, Mutation, ObjectType, Query, Resolver } from "type-graphql";
 import type { AuthenticatorApp } from "../services/mfa/authenticator-app.js";
+import { RECOVERY_CODES } from "../services/mfa/factors.js";
 import type { Passkeys } from "../services/mfa/passkeys.js";
 import type { RecoveryCodes } from "../services/mfa/recovery-codes.js";
 import { hasSecondFactor } from "../services/sessions/access.js";
@@ -12,8 +13,8 @@ import { IsText } from "./validation.js";
 /** An `otpauth:` URI with the longest service name and username, percent-encoded. */
 const URI = [1, 2000] as const;
 const MAX_QR_CODE_BYTES = 128 * 1024;
-/** How many recovery codes a user gets, and the most bytes of each. */
-export const RECOVERY_CODES = { count: 10, bytes: 40 };
+/** The most bytes of a recovery code. */
+export const RECOVERY_CODE_BYTES = 40;
 
 @ObjectType("TotpEnrollment", { description: "What an authenticator app needs to know. Show it once." })
 class TotpEnrollmentType {
@@ -91,8 +92,8 @@ export class MfaResolver {
     description:
       "Makes the authenticator app a second factor. The user's first factor brings recovery codes, which are returned only here; another returns none. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `INVALID_CREDENTIALS` (the code is wrong), `NOT_FOUND` (no app is waiting to be confirmed), `BAD_USER_INPUT`.",
   })
-  @MaxItems(RECOVERY_CODES.count)
-  @MaxBytes(RECOVERY_CODES.bytes)
+  @MaxItems(RECOVERY_CODES)
+  @MaxBytes(RECOVERY_CODE_BYTES)
   async confirmTotpEnrollment(
     @Ctx() context: Context,
     @Args(() => ConfirmTotpArgs) { code }: ConfirmTotpArgs,
@@ -115,8 +116,8 @@ export class MfaResolver {
     description:
       "Replaces the recovery codes, and returns the new ones, only here. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `NOT_FOUND` (the user has no second factor).",
   })
-  @MaxItems(RECOVERY_CODES.count)
-  @MaxBytes(RECOVERY_CODES.bytes)
+  @MaxItems(RECOVERY_CODES)
+  @MaxBytes(RECOVERY_CODE_BYTES)
   async regenerateRecoveryCodes(@Ctx() context: Context) {
     return this.deps.recoveryCodes.regenerate(actorOf(context));
   }

@@ -2,6 +2,7 @@ import { IsOptional } from "class-validator";
 import { GraphQLJSONObject } from "graphql-scalars";
 import { Args, ArgsType, Ctx, Field, ID, Mutation, ObjectType, Query, Resolver } from "type-graphql";
 import { readAssertion, readAttestation } from "../crypto/passkey-responses.js";
+import { RECOVERY_CODES } from "../services/mfa/factors.js";
 import { MAX_PASSKEYS, type PasskeyOptions, type Passkeys } from "../services/mfa/passkeys.js";
 import type { PasskeySignIn } from "../services/sign-in/passkey-sign-in.js";
 import type { Reauthentication } from "../services/sign-in/reauthentication.js";
@@ -9,7 +10,7 @@ import type { Passkey } from "../storage/passkeys.js";
 import { Auth, ENROLLING, RECENTLY } from "./auth-checker.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { MaxBytes, MaxItems, MaxText } from "./limits/max-size.js";
-import { RECOVERY_CODES } from "./mfa.js";
+import { RECOVERY_CODE_BYTES } from "./mfa.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { CHALLENGE, IsAssertion, IsAttestation } from "./passkey-arguments.js";
 import { TokenType, toTokenType } from "./token.js";
@@ -62,8 +63,8 @@ class RegisteredPasskeyType {
   @Field(() => [String], {
     description: "The recovery codes, if it is the user's first factor, only here; otherwise empty.",
   })
-  @MaxItems(RECOVERY_CODES.count)
-  @MaxBytes(RECOVERY_CODES.bytes)
+  @MaxItems(RECOVERY_CODES)
+  @MaxBytes(RECOVERY_CODE_BYTES)
   recoveryCodes!: string[];
 }
 

@@ -165,7 +165,6 @@ interface TotpSecretRow {
   user_id: string;
   /** Encrypted under SECRET_KEY. */
   encrypted_secret: string;
-  created_at: number;
   /** Null until the user has entered a first code. */
   confirmed_at: number | null;
   /** The latest time step whose code was accepted (RFC 6238, 5.2). */

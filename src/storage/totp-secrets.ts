@@ -22,13 +22,12 @@ export async function findTotpSecret(db: Database, userId: string): Promise<Totp
 }
 
 const propose = new PreparedQuery(
-  (db, { userId, encryptedSecret, now }: { userId: string; encryptedSecret: string; now: number }) =>
+  (db, { userId, encryptedSecret }: { userId: string; encryptedSecret: string }) =>
     db
       .insertInto("totp_secrets")
       .values({
         user_id: userId,
         encrypted_secret: encryptedSecret,
-        created_at: now,
         confirmed_at: null,
         last_step: 0,
       })
@@ -37,7 +36,6 @@ const propose = new PreparedQuery(
           .column("user_id")
           .doUpdateSet((row) => ({
             encrypted_secret: row.ref("excluded.encrypted_secret"),
-            created_at: row.ref("excluded.created_at"),
           }))
           .where("totp_secrets.confirmed_at", "is", null),
       ),
@@ -46,7 +44,7 @@ const propose = new PreparedQuery(
 /** Stores a secret that is not confirmed yet, in place of an earlier such one. @returns false when one is confirmed */
 export async function proposeTotpSecret(
   db: Database,
-  secret: { userId: string; encryptedSecret: string; now: number },
+  secret: { userId: string; encryptedSecret: string },
 ): Promise<boolean> {
   return (await propose.run(db, secret)) === 1;
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.js";
 import type { Passwords } from "../../crypto/passwords.js";
-import { invalidInput, LatchkeyError } from "../../errors.js";
+import { invalidInput, type LatchkeyError } from "../../errors.js";
 import { lockAdministrators } from "../../storage/administrators.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import { deleteUser } from "../../storage/user-deletion.js";
@@ -18,8 +18,6 @@ import type { IssuedToken, Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import type { PasswordCheck } from "../sign-in/check-password.js";
 import { keepAnAdministrator } from "./administrators.js";
-
-const WRONG_PASSWORD = "The current password is wrong.";
 
 export interface OwnAccountDeps {
   db: Database;
@@ -53,18 +51,18 @@ export class OwnAccount {
   ): Promise<IssuedToken> {
     if (newPassword === currentPassword) throw samePassword();
     const { caller } = actor;
-    const target = { user, name: user.username, rejection: WRONG_PASSWORD };
+    const target = { user, name: user.username, rejection: "The current password is wrong." };
     const current = await this.deps.passwordCheck.check(target, currentPassword, caller);
     const hash = await this.#hash(newPassword, user, caller).catch(current.attempt.fail);
     const started = await inTransaction(this.deps.db, async (transaction) => {
       const { user, session } = await authorize(transaction, actor, { now: this.deps.clock.now() });
-      if (!(await current.confirm(transaction)))
-        throw new LatchkeyError("INVALID_CREDENTIALS", WRONG_PASSWORD);
+      if (!(await current.confirm(transaction))) return undefined;
       await current.attempt.succeed(transaction);
       await this.deps.access.replacePassword(transaction, user, hash, changedBy(actor));
       await this.#record(transaction, "PASSWORD_CHANGED", actor);
       return { user, ...(await this.deps.sessions.start(transaction, user, caller, session)) };
     }).catch(current.attempt.fail);
+    if (started === undefined) return current.reject();
     this.deps.outbox.wake();
     return this.deps.sessions.issueToken(started.session, started.user, started.refreshToken);
   }

@@ -13,19 +13,17 @@ interface Limits {
   account?: AttemptLimit;
 }
 
-const LIMITS = {
+const GUESS: Limits = {
+  pair: { attempts: 5, window: DAY, backOff: true },
+  network: { attempts: 100, window: 15 * MINUTE },
   // NIST SP 800-63B-4, 3.2.2: at most 100 consecutive failures. Half of them are for known networks.
-  PASSWORD: {
-    pair: { attempts: 5, window: DAY, backOff: true },
-    network: { attempts: 100, window: 15 * MINUTE },
-    account: { attempts: 50, window: Number.POSITIVE_INFINITY },
-  },
+  account: { attempts: 50, window: Number.POSITIVE_INFINITY },
+};
+
+const LIMITS = {
+  PASSWORD: GUESS,
   // Codes of an authenticator app, of which three of a million work, and mistyped recovery codes.
-  CODE: {
-    pair: { attempts: 5, window: DAY, backOff: true },
-    network: { attempts: 100, window: 15 * MINUTE },
-    account: { attempts: 50, window: Number.POSITIVE_INFINITY },
-  },
+  CODE: GUESS,
   // Invalid refresh tokens, emailed tokens, challenges and passkeys.
   TOKEN: { network: { attempts: 300, window: 15 * MINUTE } },
   // Challenges for a sign-in with a passkey, which anyone can ask for.

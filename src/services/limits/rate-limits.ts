@@ -27,7 +27,8 @@ export interface Attempter extends AttemptTarget {
 }
 
 /** What can be guessed. */
-type GuessKind = "PASSWORD" | "CODE";
+const GUESSES = ["PASSWORD", "CODE"] as const;
+type GuessKind = (typeof GUESSES)[number];
 
 /** An attempt to sign in. It counts as a failure from the start, until it ends in one of these ways. */
 export interface Attempt {
@@ -87,18 +88,25 @@ export class RateLimits {
    * Counts an attempt. Call it before the check, so that concurrent attempts cannot exceed the limits.
    * @throws RATE_LIMITED
    */
-  async begin(attempter: Attempter, kind: GuessKind = "PASSWORD"): Promise<Attempt> {
-    return this.#attempt(attempter, await this.#countAll(this.deps.db, kind, attempter));
+  async begin(attempter: Attempter, kind: GuessKind): Promise<Attempt> {
+    const counted = await this.#countAll(this.deps.db, kind, attempter);
+    // A correct password must not allow more guesses at the second factor.
+    return this.#attempt(attempter, counted, kind === "PASSWORD" ? ["PASSWORD"] : GUESSES);
   }
 
   /** An attempt with what cannot be guessed, such as a passkey: it always works, and never counts. */
   uncounted(attempter: Attempter): Attempt {
-    return this.#attempt(attempter, []);
+    return this.#attempt(attempter, [], GUESSES);
   }
 
-  #attempt(attempter: Attempter, counted: readonly Counted[]): Attempt {
+  /** @param resets the kinds whose counts it resets when it succeeds */
+  #attempt(attempter: Attempter, counted: readonly Counted[], resets: readonly GuessKind[]): Attempt {
     return {
-      succeed: (transaction) => this.#succeed(transaction, attempter, counted),
+      succeed: async (transaction) => {
+        for (const kind of resets) await this.#reset(transaction, kind, attempter, counted);
+        const { userId, network } = attempter;
+        if (userId !== undefined) await this.#remember(transaction, userId, network);
+      },
       fail: async (error) => {
         const isCounted = error instanceof LatchkeyError && COUNTED_CODES.includes(error.code);
         if (isCounted) await this.#recordReached(this.deps.db, counted, attempter);
@@ -191,15 +199,6 @@ export class RateLimits {
       const entry = { subjectId: userId, caller, details: { limit: key.name } };
       await this.deps.audit.record(db, "ATTEMPTS_LIMITED", entry);
     }
-  }
-
-  async #succeed(transaction: Database, attempter: Attempter, counted: readonly Counted[]): Promise<void> {
-    for (const kind of ["PASSWORD", "CODE"] as const) {
-      await this.#reset(transaction, kind, attempter, counted);
-    }
-    const { userId, network } = attempter;
-    if (userId === undefined) return;
-    await this.#remember(transaction, userId, network);
   }
 
   /** Resets the account's counts of a kind. Of the network's count, it takes back the attempt that succeeded. */

@@ -13,7 +13,7 @@ import type { Outbox } from "../email/outbox.js";
 import type { Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import type { Factors } from "./factors.js";
-import { type TotpSecrets, wrongCode } from "./totp-secrets.js";
+import { CODE_METHODS, type TotpSecrets, wrongCode } from "./totp-secrets.js";
 
 /** What an authenticator app needs to know. */
 export interface TotpEnrollment {
@@ -49,7 +49,7 @@ export class AuthenticatorApp {
     const { secret, encryptedSecret } = this.deps.secrets.generate(actor.userId);
     const { username } = await inTransaction(this.deps.db, async (transaction) => {
       const { user } = await authorize(transaction, actor, { now });
-      if (!(await proposeTotpSecret(transaction, { userId: user.id, encryptedSecret, now }))) {
+      if (!(await proposeTotpSecret(transaction, { userId: user.id, encryptedSecret }))) {
         throw new LatchkeyError("CONFLICT", "You have an authenticator app already. Remove it first.", {
           field: "totp",
         });
@@ -81,7 +81,7 @@ export class AuthenticatorApp {
       if (step === undefined) throw wrongCode();
       await confirmTotpSecret(transaction, { userId: user.id, step, now });
       // The user has just used the factor in this session.
-      await this.deps.sessions.renew(transaction, session, ["otp", "mfa"]);
+      await this.deps.sessions.renew(transaction, session, CODE_METHODS);
       return this.deps.factors.added(transaction, user, "TOTP_ENABLED", changedBy(actor));
     });
     this.deps.outbox.wake();

@@ -12,7 +12,8 @@ import type { Outbox } from "../email/outbox.js";
 import type { RateLimits } from "../limits/rate-limits.js";
 import { hasSecondFactor } from "../sessions/access.js";
 
-const RECOVERY_CODES = 10;
+/** How many recovery codes a user gets. */
+export const RECOVERY_CODES = 10;
 
 export interface FactorsDeps {
   audit: Audit;
@@ -33,7 +34,7 @@ export class Factors {
    * @returns the recovery codes; none when the user has had them before
    */
   async added(transaction: Database, user: User, change: MfaChange, by: ChangedBy): Promise<string[]> {
-    const codes = user.mfaMethods.length === 0 ? await this.#replaceCodes(transaction, user) : [];
+    const codes = hasSecondFactor(user.mfaMethods) ? [] : await this.#replaceCodes(transaction, user);
     await this.#changed(transaction, user, change, by);
     return codes;
   }
@@ -62,7 +63,7 @@ export class Factors {
     await deleteTotpSecret(transaction, user.id);
     await deletePasskeys(transaction, user.id);
     await this.#removeRest(transaction, user.id);
-    if (user.mfaMethods.length > 0) await this.#changed(transaction, user, "MFA_RESET", by);
+    if (hasSecondFactor(user.mfaMethods)) await this.#changed(transaction, user, "MFA_RESET", by);
     return { ...user, mfaMethods: [] };
   }
 

@@ -3,6 +3,7 @@ import type { StoredSecrets } from "../../crypto/stored-secrets.js";
 import { newTotpSecret, totpStepOf } from "../../crypto/totp.js";
 import { LatchkeyError, WrongSecretKeyError } from "../../errors.js";
 import type { Database } from "../../storage/database.js";
+import type { AuthenticationMethod } from "../../storage/sessions.js";
 import { listTotpSecrets, reencryptTotpSecret, type TotpSecret } from "../../storage/totp-secrets.js";
 import { inBatches } from "../batches.js";
 import type { Job } from "../jobs.js";
@@ -64,6 +65,9 @@ export class TotpSecrets {
     this.deps.onReencrypted(unreadable);
   }
 }
+
+/** What a code proves: one of an authenticator app, or a recovery code. */
+export const CODE_METHODS: readonly AuthenticationMethod[] = ["otp", "mfa"];
 
 export function wrongCode(): LatchkeyError<"INVALID_CREDENTIALS"> {
   return new LatchkeyError("INVALID_CREDENTIALS", "The code is wrong, or was used already.");

@@ -101,15 +101,17 @@ export class Sessions {
     }
   }
 
-  /** Records that the session's user has proved again who they are, as part of a transaction. @returns the session as it is now */
+  /** Renews the session's authentication, as part of a transaction. @returns the session as it is now */
   async renew(
     transaction: Database,
     session: Session,
     methods: readonly AuthenticationMethod[],
   ): Promise<Session> {
+    // Without a second factor, the session no longer proves one that it once used: the factor may have been removed since.
+    const earlier = methods.includes("mfa") ? session.authenticationMethods : [];
     const authentication = {
       authenticatedAt: this.deps.clock.now(),
-      authenticationMethods: [...new Set([...session.authenticationMethods, ...methods])],
+      authenticationMethods: [...new Set([...earlier, ...methods])],
     };
     await renewAuthentication(transaction, session.id, authentication);
     return { ...session, ...authentication };

@@ -5,9 +5,9 @@ import { consumeRecoveryCode, countRecoveryCodes, hasRecoveryCode } from "../../
 import { acceptTotpStep, findTotpSecret } from "../../storage/totp-secrets.js";
 import type { User } from "../../storage/users.js";
 import type { Audit, Caller } from "../audit.js";
-import type { RateLimits } from "../limits/rate-limits.js";
+import type { Attempt, RateLimits } from "../limits/rate-limits.js";
 import type { Factors } from "../mfa/factors.js";
-import { type TotpSecrets, wrongCode } from "../mfa/totp-secrets.js";
+import { CODE_METHODS, type TotpSecrets, wrongCode } from "../mfa/totp-secrets.js";
 import type { Proof } from "./proof.js";
 
 export interface CodeCheckDeps {
@@ -26,10 +26,9 @@ export class CodeCheck {
   /** @throws RATE_LIMITED */
   async totp(user: User, code: string, caller: Caller): Promise<Proof> {
     const attempter = await this.deps.rateLimits.identify(caller, { userId: user.id, name: user.username });
+    const attempt = await this.deps.rateLimits.begin(attempter, "CODE");
     return {
-      user,
-      methods: ["otp", "mfa"],
-      attempt: await this.deps.rateLimits.begin(attempter, "CODE"),
+      ...this.#proofOf(user, attempt, caller),
       confirm: (transaction) => this.#acceptTotp(transaction, user.id, code),
     };
   }
@@ -42,12 +41,11 @@ export class CodeCheck {
     const key = { userId: user.id, codeHash: hashRecoveryCode(code) };
     const { rateLimits, db } = this.deps;
     const attempter = await rateLimits.identify(caller, { userId: user.id, name: user.username });
+    const attempt = (await hasRecoveryCode(db, key))
+      ? rateLimits.uncounted(attempter)
+      : await rateLimits.begin(attempter, "CODE");
     return {
-      user,
-      methods: ["otp", "mfa"],
-      attempt: (await hasRecoveryCode(db, key))
-        ? rateLimits.uncounted(attempter)
-        : await rateLimits.begin(attempter, "CODE"),
+      ...this.#proofOf(user, attempt, caller),
       confirm: async (transaction) => {
         if (!(await consumeRecoveryCode(transaction, key))) return false;
         const left = await countRecoveryCodes(transaction, user.id);
@@ -57,11 +55,18 @@ export class CodeCheck {
     };
   }
 
-  /** Ends the attempt of a code that was wrong. @throws INVALID_CREDENTIALS */
-  async reject({ user, attempt }: Proof, caller: Caller): Promise<never> {
+  /** What the proofs of all codes have in common. */
+  #proofOf(user: User, attempt: Attempt, caller: Caller): Omit<Proof, "confirm"> {
     const event = { subjectId: user.id, caller, details: { reason: "INVALID_CODE" } };
-    await this.deps.audit.record(this.deps.db, "LOGIN_FAILED", event);
-    return attempt.fail(wrongCode());
+    return {
+      user,
+      methods: CODE_METHODS,
+      attempt,
+      reject: async () => {
+        await this.deps.audit.record(this.deps.db, "LOGIN_FAILED", event);
+        return attempt.fail(wrongCode());
+      },
+    };
   }
 
   async #acceptTotp(transaction: Database, userId: string, code: string): Promise<boolean> {

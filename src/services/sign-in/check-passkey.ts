@@ -19,10 +19,6 @@ export interface ExpectedAssertion {
   userId?: string;
 }
 
-export interface PasskeyProof extends Proof {
-  passkey: Passkey;
-}
-
 export interface PasskeyCheckDeps {
   db: Database;
   clock: Clock;
@@ -56,7 +52,7 @@ export class PasskeyCheck {
     assertion: Assertion,
     { purpose, challenge, userId }: ExpectedAssertion,
     caller: Caller,
-  ): Promise<PasskeyProof> {
+  ): Promise<Proof> {
     const { db, challenges, rateLimits } = this.deps;
     const issued = await challenges.find(db, purpose, challenge);
     if (userId !== undefined && issued.userId !== userId) throw invalidChallenge();
@@ -68,26 +64,27 @@ export class PasskeyCheck {
     const methods = methodsOf(passkey);
     return {
       user,
-      passkey,
       // The challenge stands for the password.
       methods: purpose === "SIGN_IN" ? ["pwd", ...methods] : methods,
       attempt: rateLimits.uncounted(
         await rateLimits.identify(caller, { userId: user.id, name: user.username }),
       ),
       confirm: async (transaction) => {
+        // First, so that a replayed response fails for its challenge and not as a counter that went back.
         await challenges.find(transaction, purpose, challenge);
         const now = this.deps.clock.now();
         if (!(await acceptPasskeyCounter(transaction, { credentialId, counter, now }))) return false;
         await challenges.consume(transaction, purpose, challenge);
         return true;
       },
+      reject: () => this.#reject(passkey, caller),
     };
   }
 
-  /** Ends a proof that did not hold: the counter went back, or the passkey was deleted. @throws INVALID_CREDENTIALS */
-  async reject({ user, passkey }: PasskeyProof, caller: Caller): Promise<never> {
-    const exists = (await findPasskey(this.deps.db, passkey.credentialId)) !== undefined;
-    return this.#fail(user.id, exists ? "PASSKEY_COUNTER" : "INVALID_PASSKEY", caller);
+  /** Ends a proof that does not hold: the counter went back, or the passkey was deleted. @throws INVALID_CREDENTIALS */
+  async #reject({ userId, credentialId }: Passkey, caller: Caller): Promise<never> {
+    const exists = (await findPasskey(this.deps.db, credentialId)) !== undefined;
+    return this.#fail(userId, exists ? "PASSKEY_COUNTER" : "INVALID_PASSKEY", caller);
   }
 
   /** @param issued.userId null when the passkey says who the user is */

@@ -39,13 +39,14 @@ export class PasswordCheck {
   async check({ user, name, rejection }: PasswordTarget, password: string, caller: Caller): Promise<Proof> {
     const attempter = await this.deps.rateLimits.identify(caller, { userId: user?.id, name });
     const { attempt, hash } = await this.deps.passwordQueue.withSlot(attempter, async () => {
-      const attempt = await this.deps.rateLimits.begin(attempter);
+      const attempt = await this.deps.rateLimits.begin(attempter, "PASSWORD");
       return { attempt, hash: await this.#verify(user, password).catch(attempt.fail) };
     });
     if (user !== undefined && hash !== undefined) {
       const confirm = async (transaction: Database) =>
         (await findPasswordHash(transaction, user.id)) === hash;
-      return { user, methods: ["pwd"], attempt, confirm };
+      const reject = () => attempt.fail(new LatchkeyError("INVALID_CREDENTIALS", rejection));
+      return { user, methods: ["pwd"], attempt, confirm, reject };
     }
     // Nothing that was typed is recorded: people type passwords into the wrong field.
     const details = { reason: "INVALID_CREDENTIALS" };

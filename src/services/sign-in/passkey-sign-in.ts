@@ -56,9 +56,6 @@ export class PasskeySignIn {
 
   async #verify(assertion: Assertion, expected: ExpectedAssertion, caller: Caller): Promise<IssuedToken> {
     const proof = await this.deps.passkeyCheck.check(assertion, expected, caller);
-    const result = await this.deps.sessionStart.start(proof, caller);
-    if (result === undefined) return this.deps.passkeyCheck.reject(proof, caller);
-    if (result.kind === "challenge") throw new Error("Unreachable: a passkey is a second factor.");
-    return result.token;
+    return this.deps.sessionStart.complete(proof, caller);
   }
 }

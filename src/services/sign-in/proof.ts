@@ -15,4 +15,6 @@ export interface Proof {
    * @throws INVALID_TOKEN when the challenge that it answers was consumed
    */
   confirm(transaction: Database): Promise<boolean>;
+  /** Ends the attempt of a proof that does not hold. @throws INVALID_CREDENTIALS */
+  reject(): Promise<never>;
 }

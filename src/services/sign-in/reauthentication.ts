@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.js";
 import type { Assertion } from "../../crypto/passkey-responses.js";
-import { invalidInput, LatchkeyError } from "../../errors.js";
+import { invalidInput } from "../../errors.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import type { AuthenticationMethod } from "../../storage/sessions.js";
 import type { User } from "../../storage/users.js";
@@ -14,8 +14,6 @@ import type { CodeCheck } from "./check-code.js";
 import type { PasskeyCheck } from "./check-passkey.js";
 import type { PasswordCheck } from "./check-password.js";
 import type { Proof } from "./proof.js";
-
-const WRONG_PASSWORD = "The password is wrong.";
 
 export interface ReauthenticationDeps {
   db: Database;
@@ -39,13 +37,8 @@ export class Reauthentication {
    */
   async withPassword(user: User, actor: Actor, password: string): Promise<IssuedToken> {
     requireFactor(user, ["pwd"]);
-    const target = { user, name: user.username, rejection: WRONG_PASSWORD };
-    const proof = await this.deps.passwordCheck.check(target, password, actor.caller);
-    return (
-      (await this.#renew(proof, actor)) ??
-      // The password was replaced after it was checked.
-      proof.attempt.fail(new LatchkeyError("INVALID_CREDENTIALS", WRONG_PASSWORD))
-    );
+    const target = { user, name: user.username, rejection: "The password is wrong." };
+    return this.#renew(await this.deps.passwordCheck.check(target, password, actor.caller), actor);
   }
 
   /**
@@ -53,8 +46,7 @@ export class Reauthentication {
    * @throws UNAUTHENTICATED, INVALID_CREDENTIALS, RATE_LIMITED
    */
   async withCode(user: User, actor: Actor, code: string): Promise<IssuedToken> {
-    const proof = await this.deps.codeCheck.totp(user, code, actor.caller);
-    return (await this.#renew(proof, actor)) ?? this.deps.codeCheck.reject(proof, actor.caller);
+    return this.#renew(await this.deps.codeCheck.totp(user, code, actor.caller), actor);
   }
 
   /** The options for `withPasskey`. @throws UNAUTHENTICATED, FORBIDDEN; NOT_FOUND when the user has no passkey */
@@ -73,12 +65,11 @@ export class Reauthentication {
   async withPasskey(actor: Actor, assertion: Assertion): Promise<IssuedToken> {
     const { challenge } = assertion;
     const expected = { purpose: "REAUTHENTICATION", challenge, userId: actor.userId } as const;
-    const proof = await this.deps.passkeyCheck.check(assertion, expected, actor.caller);
-    return (await this.#renew(proof, actor)) ?? this.deps.passkeyCheck.reject(proof, actor.caller);
+    return this.#renew(await this.deps.passkeyCheck.check(assertion, expected, actor.caller), actor);
   }
 
-  /** @returns undefined when the proof holds no longer: the caller ends its attempt */
-  async #renew(proof: Proof, actor: Actor): Promise<IssuedToken | undefined> {
+  /** @throws INVALID_CREDENTIALS when the proof does not hold, and what the methods above throw */
+  async #renew(proof: Proof, actor: Actor): Promise<IssuedToken> {
     const renewed = await inTransaction(this.deps.db, async (transaction) => {
       const { user, session } = await authorize(transaction, actor, { now: this.deps.clock.now() });
       // A factor may have been added since the password was checked.
@@ -90,7 +81,8 @@ export class Reauthentication {
       await this.deps.audit.record(transaction, "REAUTHENTICATED", event);
       return { user, session: await this.deps.sessions.renew(transaction, session, proof.methods) };
     }).catch(proof.attempt.fail);
-    return renewed && this.deps.sessions.issueToken(renewed.session, renewed.user, null);
+    if (renewed === undefined) return proof.reject();
+    return this.deps.sessions.issueToken(renewed.session, renewed.user, null);
   }
 }
 

@@ -31,10 +31,11 @@ export class SecondFactor {
 
   /** @throws INVALID_TOKEN for the challenge; INVALID_CREDENTIALS; ACCOUNT_DISABLED; RATE_LIMITED */
   async verifyRecoveryCode(challenge: string, code: string, caller: Caller): Promise<IssuedToken> {
-    const token = this.#verify(challenge, caller, (user) =>
+    const token = await this.#verify(challenge, caller, (user) =>
       this.deps.codeCheck.recoveryCode(user, code, caller),
     );
-    return token.finally(() => this.deps.outbox.wake());
+    this.deps.outbox.wake();
+    return token;
   }
 
   async #verify(
@@ -62,9 +63,6 @@ export class SecondFactor {
         return true;
       },
     };
-    const result = await this.deps.sessionStart.start(complete, caller);
-    if (result === undefined) return this.deps.codeCheck.reject(proof, caller);
-    if (result.kind === "challenge") throw new Error("Unreachable: a second factor was proved.");
-    return result.token;
+    return this.deps.sessionStart.complete(complete, caller);
   }
 }

@@ -44,7 +44,7 @@ export class SessionStart {
 
   /**
    * Starts a session, or asks for a second factor.
-   * @returns undefined when the proof holds no longer: the caller ends its attempt
+   * @returns undefined when the proof does not hold: the caller ends its attempt
    * @throws ACCOUNT_DISABLED, EMAIL_NOT_VERIFIED, INVALID_TOKEN
    */
   async start(proof: Proof, caller: Caller): Promise<SignInResult | undefined> {
@@ -66,6 +66,17 @@ export class SessionStart {
       case "void":
         return undefined;
     }
+  }
+
+  /**
+   * Starts a session with a proof that includes a second factor.
+   * @throws as `start`; INVALID_CREDENTIALS when the proof does not hold
+   */
+  async complete(proof: Proof, caller: Caller): Promise<IssuedToken> {
+    const result = await this.start(proof, caller);
+    if (result === undefined) return proof.reject();
+    if (result.kind === "challenge") throw new Error("Unreachable: the proof includes a second factor.");
+    return result.token;
   }
 
   async #start(transaction: Database, proof: Proof, caller: Caller): Promise<Outcome> {

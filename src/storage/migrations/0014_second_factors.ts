@@ -10,7 +10,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .createTable("totp_secrets")
     .addColumn("user_id", "text", (c) => c.primaryKey().references("users.id").onDelete("cascade"))
     .addColumn("encrypted_secret", "text", (c) => c.notNull())
-    .addColumn("created_at", "bigint", (c) => c.notNull())
     .addColumn("confirmed_at", "bigint")
     .addColumn("last_step", "bigint", (c) => c.notNull())
     .execute();

@@ -51,7 +51,6 @@ describe.each(DATABASES)("a change of SECRET_KEY on %s", (database) => {
     const rows = imported.map(({ id }) => ({
       user_id: id,
       encrypted_secret: stored.encrypt(Buffer.from("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"), id),
-      created_at: clock.now(),
       confirmed_at: clock.now(),
       last_step: 0,
     }));
