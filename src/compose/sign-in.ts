@@ -33,7 +33,7 @@ export function composeSignIn(
   { outbox }: Emails,
 ) {
   const challenges = new Challenges({ clock });
-  const factors = new Factors({ audit, outbox, rateLimits });
+  const factors = new Factors({ audit, outbox, rateLimits, sessions });
   const secrets = new TotpSecrets({
     db,
     secrets: storedSecrets("authenticator secret"),

@@ -1,8 +1,9 @@
 import { IsIn, IsOptional, ValidateIf, ValidateNested } from "class-validator";
 import { Args, ArgsType, Ctx, Field, ID, InputType, Int, Mutation, Query, Resolver } from "type-graphql";
 import type { Administration } from "../services/accounts/administration.js";
+import { RECENTLY } from "../services/sessions/recent-authentication.js";
 import { ROLES, type Role } from "../storage/users.js";
-import { Auth, RECENTLY } from "./auth-checker.js";
+import { Auth } from "./auth-checker.js";
 import { connectionTypeOf, PageArgs, readPage } from "./connection.js";
 import { actorOf, type Context } from "./context.js";
 import {

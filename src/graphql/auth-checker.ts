@@ -1,10 +1,8 @@
 import { type AuthChecker, Authorized, Extensions } from "type-graphql";
 import type { Access, Requirement } from "../services/sessions/access.js";
+import { RECENTLY } from "../services/sessions/recent-authentication.js";
 import type { Role } from "../storage/users.js";
 import type { Context } from "./context.js";
-
-/** For changes that could lock a user out, or that an administrator makes: ten minutes, in seconds. */
-export const RECENTLY = { maxAgeSeconds: 600 };
 
 /** For adding a second factor, also for a user who must have one and has none. */
 export const ENROLLING = { ...RECENTLY, beforeEnrollment: true };

@@ -1,7 +1,8 @@
 import { ValidateIf, ValidateNested } from "class-validator";
 import { Args, ArgsType, Ctx, Field, InputType, Mutation, Query, Resolver } from "type-graphql";
 import type { OwnAccount } from "../services/accounts/own-account.js";
-import { Auth, RECENTLY } from "./auth-checker.js";
+import { RECENTLY } from "../services/sessions/recent-authentication.js";
+import { Auth } from "./auth-checker.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { EmailedTokenArgs } from "./email-arguments.js";
 import { OncePerRequest } from "./once-per-request.js";

@@ -4,10 +4,11 @@ import { Args, ArgsType, Ctx, Field, ID, Mutation, ObjectType, Query, Resolver }
 import { readAssertion, readAttestation } from "../crypto/passkey-responses.js";
 import { RECOVERY_CODES } from "../services/mfa/factors.js";
 import { MAX_PASSKEYS, type PasskeyOptions, type Passkeys } from "../services/mfa/passkeys.js";
+import { RECENTLY } from "../services/sessions/recent-authentication.js";
 import type { PasskeySignIn } from "../services/sign-in/passkey-sign-in.js";
 import type { Reauthentication } from "../services/sign-in/reauthentication.js";
 import type { Passkey } from "../storage/passkeys.js";
-import { Auth, ENROLLING, RECENTLY } from "./auth-checker.js";
+import { Auth, ENROLLING } from "./auth-checker.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { MaxBytes, MaxItems, MaxText } from "./limits/max-size.js";
 import { RECOVERY_CODE_BYTES } from "./mfa.js";
@@ -204,7 +205,7 @@ export class PasskeyResolver {
     return true;
   }
 
-  @Auth()
+  @Auth("USER", { beforeEnrollment: true })
   @Mutation(() => PasskeyOptionsType, {
     description:
       "The options to call `reauthenticate` with a passkey. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (the user has no passkey), `FORBIDDEN` (the server has no passkeys).",

@@ -13,7 +13,10 @@ import {
 } from "type-graphql";
 import { readAssertion } from "../crypto/passkey-responses.js";
 import { invalidInput } from "../errors.js";
-import { REAUTHENTICATION_METHODS, type ReauthenticationMethod } from "../services/sessions/access.js";
+import {
+  REAUTHENTICATION_METHODS,
+  type ReauthenticationMethod,
+} from "../services/sessions/recent-authentication.js";
 import type { Login } from "../services/sign-in/login.js";
 import type { Reauthentication } from "../services/sign-in/reauthentication.js";
 import type { SecondFactor } from "../services/sign-in/second-factor.js";

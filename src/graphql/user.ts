@@ -1,7 +1,7 @@
 import { GraphQLEmailAddress } from "graphql-scalars";
 import { Field, ID, ObjectType, registerEnumType } from "type-graphql";
 import { FULL_NAME_LENGTH, MAX_LOGIN_LENGTH, USERNAME_LENGTH } from "../services/identifiers.js";
-import { hasSecondFactor } from "../services/sessions/access.js";
+import { hasSecondFactor } from "../services/sessions/recent-authentication.js";
 import { ROLES, type Role, type User } from "../storage/users.js";
 import { MaxItems, MaxText } from "./limits/max-size.js";
 

@@ -20,6 +20,7 @@ import type { Notice, Outbox } from "../email/outbox.js";
 import { checkIdentity, normalizeLogin } from "../identifiers.js";
 import type { Factors } from "../mfa/factors.js";
 import type { AccountAccess } from "../passwords/account-access.js";
+import { RECENTLY } from "../sessions/recent-authentication.js";
 import type { Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import { keepAnAdministrator } from "./administrators.js";
@@ -73,7 +74,7 @@ export class Administration {
     }
     const user = newUser(account, { ...this.deps, verified: false });
     await inTransaction(this.deps.db, async (transaction) => {
-      await authorize(transaction, actor, { now: user.createdAt, role: "ADMIN" });
+      await authorize(transaction, actor, { now: user.createdAt, role: "ADMIN", ...RECENTLY });
       if (await findUserByLogin(transaction, user.email)) throw nameTaken("email");
       await addUser(transaction, user);
       const details = { username: user.username, roles: user.roles };
@@ -193,7 +194,12 @@ export class Administration {
   /** Locks the user who is changed, and the actor. @throws UNAUTHENTICATED, FORBIDDEN, NOT_FOUND */
   async #lock(transaction: Database, id: string, actor: Actor): Promise<{ user: User; now: number }> {
     const now = this.deps.clock.now();
-    const { subject } = await authorize(transaction, actor, { now, role: "ADMIN", subjectId: id });
+    const { subject } = await authorize(transaction, actor, {
+      now,
+      role: "ADMIN",
+      ...RECENTLY,
+      subjectId: id,
+    });
     return { user: subject ?? noSuchUser(), now };
   }
 

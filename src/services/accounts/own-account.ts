@@ -14,6 +14,7 @@ import type { PasswordQueue } from "../limits/password-queue.js";
 import type { RateLimits } from "../limits/rate-limits.js";
 import type { AccountAccess } from "../passwords/account-access.js";
 import type { PasswordPolicy } from "../passwords/policy.js";
+import { RECENTLY } from "../sessions/recent-authentication.js";
 import type { IssuedToken, Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import type { PasswordCheck } from "../sign-in/check-password.js";
@@ -55,7 +56,10 @@ export class OwnAccount {
     const current = await this.deps.passwordCheck.check(target, currentPassword, caller);
     const hash = await this.#hash(newPassword, user, caller).catch(current.attempt.fail);
     const started = await inTransaction(this.deps.db, async (transaction) => {
-      const { user, session } = await authorize(transaction, actor, { now: this.deps.clock.now() });
+      const { user, session } = await authorize(transaction, actor, {
+        now: this.deps.clock.now(),
+        ...RECENTLY,
+      });
       if (!(await current.confirm(transaction))) return undefined;
       await current.attempt.succeed(transaction);
       await this.deps.access.replacePassword(transaction, user, hash, changedBy(actor));
@@ -90,7 +94,7 @@ export class OwnAccount {
     if (violations.length > 0) throw invalidInput(violations);
     await this.deps.emailRequests.count(actor.caller);
     await inTransaction(this.deps.db, async (transaction) => {
-      await authorize(transaction, actor, { now: this.deps.clock.now() });
+      await authorize(transaction, actor, { now: this.deps.clock.now(), ...RECENTLY });
       await this.#record(transaction, "EMAIL_CHANGE_REQUESTED", actor);
       await this.deps.outbox.enqueue(transaction, { kind: "EMAIL_CHANGE", email, userId: actor.userId });
     });
@@ -124,7 +128,7 @@ export class OwnAccount {
   async delete(actor: Actor): Promise<void> {
     await inTransaction(this.deps.db, async (transaction) => {
       const administrators = await lockAdministrators(transaction);
-      const { user } = await authorize(transaction, actor, { now: this.deps.clock.now() });
+      const { user } = await authorize(transaction, actor, { now: this.deps.clock.now(), ...RECENTLY });
       const { id, username, email } = user;
       await this.deps.access.revoke(transaction, { id, email }, changedBy(actor));
       await this.#record(transaction, "ACCOUNT_DELETED", actor, { username });

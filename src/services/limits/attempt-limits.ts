@@ -32,7 +32,9 @@ const LIMITS = {
   // Requests that send an email, whatever the address.
   EMAIL: { network: { attempts: 50, window: HOUR } },
   PASSWORD_STRENGTH: { network: { attempts: 300, window: 15 * MINUTE } },
-  // Each change is an audit event, which is kept for months.
+  // Each change is an audit event, which is kept for months, and an email.
+  MFA: { account: { attempts: 50, window: HOUR } },
+  // Each change is an audit event.
   PROFILE: { account: { attempts: 20, window: HOUR } },
 } satisfies Record<string, Limits>;
 

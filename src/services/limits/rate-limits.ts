@@ -132,12 +132,17 @@ export class RateLimits {
   }
 
   /** Counts a request of the caller's network, whatever comes of it. @throws RATE_LIMITED */
-  async count(kind: Exclude<AttemptKind, GuessKind | "PROFILE">, caller: Caller): Promise<void> {
+  async count(kind: Exclude<AttemptKind, GuessKind | "PROFILE" | "MFA">, caller: Caller): Promise<void> {
     await this.#count(this.deps.db, kind, { userId: undefined, account: "", caller });
   }
 
   /** Counts a user's change, as part of its transaction: only committed changes count. @throws RATE_LIMITED */
-  async countChange(transaction: Database, kind: "PROFILE", userId: string, caller: Caller): Promise<void> {
+  async countChange(
+    transaction: Database,
+    kind: "PROFILE" | "MFA",
+    userId: string,
+    caller: Caller,
+  ): Promise<void> {
     await this.#count(transaction, kind, { userId, account: userId, caller });
   }
 

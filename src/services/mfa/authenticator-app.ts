@@ -10,6 +10,7 @@ import {
   proposeTotpSecret,
 } from "../../storage/totp-secrets.js";
 import type { Outbox } from "../email/outbox.js";
+import { RECENTLY } from "../sessions/recent-authentication.js";
 import type { Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import type { Factors } from "./factors.js";
@@ -48,7 +49,7 @@ export class AuthenticatorApp {
     const now = this.deps.clock.now();
     const { secret, encryptedSecret } = this.deps.secrets.generate(actor.userId);
     const { username } = await inTransaction(this.deps.db, async (transaction) => {
-      const { user } = await authorize(transaction, actor, { now });
+      const { user } = await authorize(transaction, actor, { now, ...RECENTLY });
       if (!(await proposeTotpSecret(transaction, { userId: user.id, encryptedSecret }))) {
         throw new LatchkeyError("CONFLICT", "You have an authenticator app already. Remove it first.", {
           field: "totp",
@@ -69,7 +70,7 @@ export class AuthenticatorApp {
   async confirm(actor: Actor, code: string): Promise<string[]> {
     const codes = await inTransaction(this.deps.db, async (transaction) => {
       const now = this.deps.clock.now();
-      const { user, session } = await authorize(transaction, actor, { now });
+      const { user, session } = await authorize(transaction, actor, { now, ...RECENTLY });
       const stored = await findTotpSecret(transaction, user.id);
       if (stored?.confirmedAt !== null) {
         throw new LatchkeyError(
@@ -91,7 +92,7 @@ export class AuthenticatorApp {
   /** Removes the app, or does nothing without one. @throws UNAUTHENTICATED */
   async remove(actor: Actor): Promise<void> {
     await inTransaction(this.deps.db, async (transaction) => {
-      const { user } = await authorize(transaction, actor, { now: this.deps.clock.now() });
+      const { user } = await authorize(transaction, actor, { now: this.deps.clock.now(), ...RECENTLY });
       if (!(await deleteTotpSecret(transaction, user.id))) return;
       await this.deps.factors.removed(transaction, user, "TOTP_DISABLED", changedBy(actor));
     });

@@ -3,6 +3,8 @@ import type { MfaChange } from "../../email/templates.js";
 import { deleteChallenges } from "../../storage/challenges.js";
 import type { Database } from "../../storage/database.js";
 import { updateMfaMethods } from "../../storage/mfa-methods.js";
+import { deleteOneTimeTokens } from "../../storage/one-time-tokens.js";
+import { deletePendingEmails } from "../../storage/outbox.js";
 import { deletePasskeys } from "../../storage/passkeys.js";
 import { replaceRecoveryCodes } from "../../storage/recovery-codes.js";
 import { deleteTotpSecret } from "../../storage/totp-secrets.js";
@@ -10,7 +12,8 @@ import type { User } from "../../storage/users.js";
 import type { Audit, ChangedBy } from "../audit.js";
 import type { Outbox } from "../email/outbox.js";
 import type { RateLimits } from "../limits/rate-limits.js";
-import { hasSecondFactor } from "../sessions/access.js";
+import { hasSecondFactor } from "../sessions/recent-authentication.js";
+import type { Sessions } from "../sessions/sessions.js";
 
 /** How many recovery codes a user gets. */
 export const RECOVERY_CODES = 10;
@@ -19,6 +22,7 @@ export interface FactorsDeps {
   audit: Audit;
   outbox: Outbox;
   rateLimits: RateLimits;
+  sessions: Sessions;
 }
 
 /**
@@ -34,13 +38,21 @@ export class Factors {
    * @returns the recovery codes; none when the user has had them before
    */
   async added(transaction: Database, user: User, change: MfaChange, by: ChangedBy): Promise<string[]> {
-    const codes = hasSecondFactor(user.mfaMethods) ? [] : await this.#replaceCodes(transaction, user);
+    await this.#count(transaction, user, by);
+    const isFirst = !hasSecondFactor(user.mfaMethods);
+    const codes = isFirst ? await this.#replaceCodes(transaction, user) : [];
+    if (isFirst) {
+      // What was requested with the password alone must not take effect later: a change of the email address.
+      await deleteOneTimeTokens(transaction, user.id);
+      await deletePendingEmails(transaction, user);
+    }
     await this.#changed(transaction, user, change, by);
     return codes;
   }
 
   /** Records that a factor was removed. The last one takes the recovery codes with it. @param user as they were before */
   async removed(transaction: Database, user: User, change: MfaChange, by: ChangedBy): Promise<void> {
+    await this.#count(transaction, user, by);
     const left = await updateMfaMethods(transaction, user.id);
     if (!hasSecondFactor(left)) await this.#removeRest(transaction, user.id);
     await this.#changed(transaction, user, change, by);
@@ -48,6 +60,7 @@ export class Factors {
 
   /** Replaces the recovery codes. @returns the new ones */
   async replaceCodes(transaction: Database, user: User, by: ChangedBy): Promise<string[]> {
+    await this.#count(transaction, user, by);
     const codes = await this.#replaceCodes(transaction, user);
     await this.#changed(transaction, user, "RECOVERY_CODES_REPLACED", by);
     return codes;
@@ -58,12 +71,18 @@ export class Factors {
     await this.#changed(transaction, user, "RECOVERY_CODE_USED", by, { left });
   }
 
-  /** Removes all second factors of a user. Does nothing without one. @returns the user as they are now */
+  /**
+   * Removes all second factors of a user, and ends the sessions: whoever has the lost device may have one. Does nothing
+   * without a factor.
+   * @returns the user as they are now
+   */
   async reset(transaction: Database, user: User, by: ChangedBy): Promise<User> {
     await deleteTotpSecret(transaction, user.id);
     await deletePasskeys(transaction, user.id);
     await this.#removeRest(transaction, user.id);
-    if (hasSecondFactor(user.mfaMethods)) await this.#changed(transaction, user, "MFA_RESET", by);
+    if (!hasSecondFactor(user.mfaMethods)) return user;
+    await this.deps.sessions.endAll(transaction, user.id, by);
+    await this.#changed(transaction, user, "MFA_RESET", by);
     return { ...user, mfaMethods: [] };
   }
 
@@ -78,6 +97,11 @@ export class Factors {
     const codes = Array.from({ length: RECOVERY_CODES }, newRecoveryCode);
     await replaceRecoveryCodes(transaction, id, codes.map(hashRecoveryCode));
     return codes;
+  }
+
+  /** Counts a user's own change: each is an audit event and an email. @throws RATE_LIMITED */
+  async #count(transaction: Database, { id }: User, { caller }: ChangedBy): Promise<void> {
+    if (caller !== undefined) await this.deps.rateLimits.countChange(transaction, "MFA", id, caller);
   }
 
   async #changed(

@@ -12,6 +12,7 @@ import {
 } from "../../storage/passkeys.js";
 import type { AuthenticationMethod } from "../../storage/sessions.js";
 import type { Outbox } from "../email/outbox.js";
+import { RECENTLY } from "../sessions/recent-authentication.js";
 import type { Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import { type Challenges, invalidChallenge } from "./challenges.js";
@@ -51,7 +52,7 @@ export class Passkeys {
   async start(actor: Actor): Promise<PasskeyOptions> {
     const now = this.deps.clock.now();
     const { user, known, issued } = await inTransaction(this.deps.db, async (transaction) => {
-      const { user } = await authorize(transaction, actor, { now });
+      const { user } = await authorize(transaction, actor, { now, ...RECENTLY });
       const known = await listPasskeys(transaction, user.id);
       requireRoom(known);
       const issued = await this.deps.challenges.replace(transaction, "PASSKEY_REGISTRATION", user.id);
@@ -81,7 +82,7 @@ export class Passkeys {
     const id = this.deps.newId();
     const registered = await inTransaction(this.deps.db, async (transaction) => {
       const now = this.deps.clock.now();
-      const { user, session } = await authorize(transaction, actor, { now });
+      const { user, session } = await authorize(transaction, actor, { now, ...RECENTLY });
       await this.deps.challenges.consume(transaction, purpose, challenge);
       requireRoom(await listPasskeys(transaction, user.id));
       const passkey = { ...credential, id, userId, name, createdAt: now, lastUsedAt: null };
@@ -113,7 +114,7 @@ export class Passkeys {
   /** @throws UNAUTHENTICATED, NOT_FOUND */
   async delete(actor: Actor, id: string): Promise<void> {
     await inTransaction(this.deps.db, async (transaction) => {
-      const { user } = await authorize(transaction, actor, { now: this.deps.clock.now() });
+      const { user } = await authorize(transaction, actor, { now: this.deps.clock.now(), ...RECENTLY });
       if (!(await deletePasskey(transaction, { id, userId: user.id }))) noSuchPasskey();
       await this.deps.factors.removed(transaction, user, "PASSKEY_REMOVED", changedBy(actor));
     });

@@ -3,7 +3,7 @@ import { LatchkeyError } from "../../errors.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import { countRecoveryCodes } from "../../storage/recovery-codes.js";
 import type { Outbox } from "../email/outbox.js";
-import { hasSecondFactor } from "../sessions/access.js";
+import { hasSecondFactor, RECENTLY } from "../sessions/recent-authentication.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import type { Factors } from "./factors.js";
 
@@ -26,7 +26,7 @@ export class RecoveryCodes {
   /** Replaces them. @returns the new ones @throws UNAUTHENTICATED; NOT_FOUND without a second factor */
   async regenerate(actor: Actor): Promise<string[]> {
     const codes = await inTransaction(this.deps.db, async (transaction) => {
-      const { user } = await authorize(transaction, actor, { now: this.deps.clock.now() });
+      const { user } = await authorize(transaction, actor, { now: this.deps.clock.now(), ...RECENTLY });
       if (!hasSecondFactor(user.mfaMethods))
         throw new LatchkeyError("NOT_FOUND", "You have no second factor. Add one first.");
       return this.deps.factors.replaceCodes(transaction, user, changedBy(actor));

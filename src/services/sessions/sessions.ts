@@ -148,7 +148,7 @@ export class Sessions {
   async introspect(accessToken: string): Promise<(AccessTokenClaims & { username: string }) | undefined> {
     const result = await this.deps.accessTokens.verify(accessToken);
     const viewer = result.valid ? await this.#viewerOf(result.claims) : undefined;
-    if (!result.valid || viewer?.kind !== "user" || this.deps.access.mustEnroll(viewer.user))
+    if (!result.valid || viewer?.kind !== "user" || !this.deps.access.hasRequiredFactor(viewer))
       return undefined;
     return { ...result.claims, roles: viewer.user.roles, username: viewer.user.username };
   }

@@ -3,11 +3,14 @@ import type { Database } from "../../storage/database.js";
 import { type Authentication, findSession, type Session } from "../../storage/sessions.js";
 import { lockUsers, type Role, type User } from "../../storage/users.js";
 import type { Caller, ChangedBy } from "../audit.js";
+import { requireRecent } from "./recent-authentication.js";
 
 /** The sender of a request: a user with a live session, or anonymous and why. */
 export type Viewer =
   | { kind: "user"; user: User; sessionId: string; authentication: Authentication }
   | { kind: "anonymous"; reason: UnauthenticatedReason };
+
+export type SignedInViewer = Extract<Viewer, { kind: "user" }>;
 
 /** A signed-in user who requests a change, the session, and where the request comes from. */
 export interface Actor {
@@ -48,7 +51,7 @@ export function viewerOf(
 }
 
 /** Requires a signed-in user with this role. @throws UNAUTHENTICATED, FORBIDDEN */
-export function requireRole(viewer: Viewer, role: Role): Extract<Viewer, { kind: "user" }> {
+export function requireRole(viewer: Viewer, role: Role): SignedInViewer {
   if (viewer.kind === "anonymous") {
     const { reason } = viewer;
     throw new LatchkeyError("UNAUTHENTICATED", UNAUTHENTICATED_MESSAGES[reason], { reason });
@@ -62,21 +65,29 @@ export function requireRole(viewer: Viewer, role: Role): Extract<Viewer, { kind:
 /**
  * Authorizes a signed-in user again, at the start of the transaction that writes for them: an earlier field of the
  * request, or somebody else, may have ended the session since. Locks the actor's row, so that it holds until the end.
+ * @param options.maxAgeSeconds the maximum age of the authentication: the user may have added a factor since the guard
  * @param options.subjectId another user to lock, whom the transaction changes
  * @returns both as they are now, and the actor's session
- * @throws UNAUTHENTICATED, FORBIDDEN
+ * @throws UNAUTHENTICATED, FORBIDDEN, REAUTHENTICATION_REQUIRED
  */
 export async function authorize(
   transaction: Database,
   actor: Actor,
-  { now, role = "USER", subjectId }: { now: number; role?: Role; subjectId?: string },
+  {
+    now,
+    role = "USER",
+    subjectId,
+    maxAgeSeconds,
+  }: { now: number; role?: Role; subjectId?: string; maxAgeSeconds?: number },
 ): Promise<{ user: User; session: Session; subject: User | undefined }> {
   const users = await lockUsers(transaction, [actor.userId, ...(subjectId ? [subjectId] : [])]);
   const user = users.get(actor.userId);
   const session = await findSession(transaction, actor.sessionId);
   const viewer = viewerOf(user && session && { user, session }, actor.userId, now);
+  const signedIn = requireRole(viewer, role);
+  if (maxAgeSeconds !== undefined) requireRecent(signedIn, maxAgeSeconds, now);
   return {
-    user: requireRole(viewer, role).user,
+    user: signedIn.user,
     session: session!,
     subject: subjectId === undefined ? undefined : users.get(subjectId),
   };

@@ -7,7 +7,7 @@ import type { User } from "../../storage/users.js";
 import type { Audit } from "../audit.js";
 import type { Challenges } from "../mfa/challenges.js";
 import type { PasskeyOptions } from "../mfa/passkeys.js";
-import { needsSecondFactor } from "../sessions/access.js";
+import { needsSecondFactor } from "../sessions/recent-authentication.js";
 import type { IssuedToken, Sessions } from "../sessions/sessions.js";
 import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import type { CodeCheck } from "./check-code.js";

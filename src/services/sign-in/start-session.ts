@@ -5,7 +5,7 @@ import type { Session } from "../../storage/sessions.js";
 import { lockUser, type MfaMethod, type User } from "../../storage/users.js";
 import type { Audit, Caller } from "../audit.js";
 import type { Challenges, IssuedChallenge } from "../mfa/challenges.js";
-import { needsSecondFactor } from "../sessions/access.js";
+import { needsSecondFactor } from "../sessions/recent-authentication.js";
 import type { IssuedToken, Sessions } from "../sessions/sessions.js";
 import type { Proof } from "./proof.js";
 
