@@ -10,7 +10,8 @@ export const RECENTLY = { maxAgeSeconds: 600 };
 export const ENROLLING = { ...RECENTLY, beforeEnrollment: true };
 
 /**
- * Declares what a field requires of its caller. The auth checker enforces it, and the schema shows it as `@auth(role: …)`.
+ * Declares what a field requires of its caller. The auth checker enforces it, and the schema shows it as
+ * `@auth(role: …, maxAgeSeconds: …)`.
  */
 export function Auth(
   role: Role = "USER",

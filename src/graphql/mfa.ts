@@ -32,13 +32,13 @@ class TotpEnrollmentType {
 
 @ObjectType("MfaStatus", { description: "The second factors of the signed-in user." })
 class MfaStatusType {
-  @Field(() => Boolean, { description: "Whether signing in with the password asks for a second factor." })
+  @Field(() => Boolean, { description: "Whether signing in with the password requires a second factor." })
   enabled!: boolean;
 
   @Field(() => Boolean, { description: "Whether the user has an authenticator app." })
   totp!: boolean;
 
-  @Field(() => Int, { description: "How many passkeys the user has: `myPasskeys`." })
+  @Field(() => Int, { description: "How many passkeys the user has; `myPasskeys` lists them." })
   passkeys!: number;
 
   @Field(() => Int, { description: "How many recovery codes have not been used." })
@@ -89,7 +89,7 @@ export class MfaResolver {
   @OncePerRequest()
   @Mutation(() => [String], {
     description:
-      "Makes the authenticator app a second factor. The user's first factor brings recovery codes, which are returned only here; another returns none. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `INVALID_CREDENTIALS` (the code is wrong), `NOT_FOUND` (no app is waiting to be confirmed), `BAD_USER_INPUT`.",
+      "Makes the authenticator app a second factor. With the user's first factor it returns recovery codes, which are not shown again; otherwise an empty list. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `INVALID_CREDENTIALS` (the code is wrong), `NOT_FOUND` (no app is waiting to be confirmed), `BAD_USER_INPUT`.",
   })
   @MaxItems(RECOVERY_CODES.count)
   @MaxBytes(RECOVERY_CODES.bytes)
@@ -113,7 +113,7 @@ export class MfaResolver {
   @Auth("USER", RECENTLY)
   @Mutation(() => [String], {
     description:
-      "Replaces the recovery codes, and returns the new ones, only here. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `NOT_FOUND` (the user has no second factor).",
+      "Replaces the recovery codes and returns the new ones, which are not shown again. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `NOT_FOUND` (the user has no second factor).",
   })
   @MaxItems(RECOVERY_CODES.count)
   @MaxBytes(RECOVERY_CODES.bytes)

@@ -20,7 +20,7 @@ const LIMITS = {
     network: { attempts: 100, window: 15 * MINUTE },
     account: { attempts: 50, window: Number.POSITIVE_INFINITY },
   },
-  // Codes of an authenticator app, of which three of a million work, and mistyped recovery codes.
+  // Codes from an authenticator app, of which three of a million work, and mistyped recovery codes.
   CODE: {
     pair: { attempts: 5, window: DAY, backOff: true },
     network: { attempts: 100, window: 15 * MINUTE },

@@ -8,13 +8,13 @@ import { requireRole, type Viewer } from "./viewer.js";
 /** What a field requires of its caller. */
 export interface Requirement {
   role: Role;
-  /** How long ago the user may have proved who they are, in seconds (RFC 9470). Any time without it. */
+  /** The maximum age of the authentication, in seconds (RFC 9470). No limit without it. */
   maxAgeSeconds?: number;
   /** Whether it is open to a user who must have a second factor and has none. */
   beforeEnrollment?: boolean;
 }
 
-/** What a user can prove again who they are with. */
+/** How a user can reauthenticate. */
 export const REAUTHENTICATION_METHODS = ["PASSWORD", "TOTP", "PASSKEY"] as const;
 export type ReauthenticationMethod = (typeof REAUTHENTICATION_METHODS)[number];
 
@@ -57,7 +57,7 @@ export class Access {
     if (isRecent && !needsSecondFactor(user, authentication.authenticationMethods)) return;
     throw new LatchkeyError(
       "REAUTHENTICATION_REQUIRED",
-      `This needs an authentication of the last ${maxAge / 60} minutes. Prove again who you are, with \`reauthenticate\`.`,
+      `This requires an authentication in the last ${maxAge / 60} minutes, with a second factor if you have one. Call \`reauthenticate\`.`,
       { maxAge, methods: reauthenticationMethods(user) },
     );
   }

@@ -101,7 +101,7 @@ export class Sessions {
     }
   }
 
-  /** Records that the session's user has proved again who they are, as part of a transaction. @returns the session as it is now */
+  /** Renews the session's authentication, as part of a transaction. @returns the session as it is now */
   async renew(
     transaction: Database,
     session: Session,
