@@ -11,7 +11,7 @@ export const ERROR_CODES = {
     "The password is correct, but the account has a second factor: answer the challenge in `extensions.mfa`, which has the fields of `MfaChallenge`.",
   MFA_ENROLLMENT_REQUIRED: "The account must have a second factor before it can be used: add one.",
   REAUTHENTICATION_REQUIRED:
-    "The caller proved who they are more than `extensions.maxAge` seconds ago: call `reauthenticate` with one of `extensions.methods`.",
+    "The caller's authentication is older than `extensions.maxAge` seconds, or did not use the account's second factor: call `reauthenticate` with one of `extensions.methods`.",
   FORBIDDEN: "The caller is signed in, but not allowed to do this.",
   BAD_USER_INPUT: "An argument or variable is invalid; `extensions.violations` lists what is wrong.",
   INVALID_TOKEN:

@@ -140,6 +140,7 @@ describe("in production, without development packages", () => {
     ]);
     expect((await cli("user disable", ["bob"])).stdout).toBe("Disabled bob.\n");
     expect((await cli("user enable", ["bob"])).stdout).toBe("Enabled bob.\n");
+    expect((await cli("user reset-mfa", ["bob"])).stdout).toBe("Removed the second factors of bob.\n");
     expect((await cli("schema print")).stdout).toBe(readFileSync("schema.graphql", "utf8"));
     expect((await cli("help")).stdout).toMatch(/^Usage: latchkey /);
     expect([...DOCUMENTED].filter((command) => !ran.has(command))).toEqual([]);

@@ -21,9 +21,9 @@ import type { SessionParts } from "./sessions.js";
 export type SignIn = ReturnType<typeof composeSignIn>;
 
 const UNREADABLE_SECRETS =
-  "secrets of authenticator apps are encrypted under neither SECRET_KEY nor PREVIOUS_SECRET_KEY: set the SECRET_KEY that they were encrypted under as PREVIOUS_SECRET_KEY, or reset the second factors of their users";
+  "authenticator app secrets are encrypted under neither SECRET_KEY nor PREVIOUS_SECRET_KEY: set the SECRET_KEY that they were encrypted under as PREVIOUS_SECRET_KEY, or reset the second factors of their users";
 const ALL_REENCRYPTED =
-  "all secrets of authenticator apps are encrypted under SECRET_KEY: PREVIOUS_SECRET_KEY is no longer needed";
+  "all authenticator app secrets are encrypted under SECRET_KEY: PREVIOUS_SECRET_KEY is no longer needed";
 
 /** Builds the ways to sign in, and second factors. */
 export function composeSignIn(

@@ -1,6 +1,6 @@
 import type { AuthenticationResponseJSON, RegistrationResponseJSON } from "@simplewebauthn/server";
 
-/** What a browser returned for `navigator.credentials`, as its `toJSON` has it. Well-formed, but not verified. */
+/** The credential that `navigator.credentials` returned, converted with `toJSON()`. Well-formed, but not verified. */
 interface PasskeyResponse<Json> {
   /** The challenge that it says it answers, base64url. */
   challenge: string;

@@ -16,7 +16,7 @@ export interface PasskeyCredential {
   publicKey: string;
   /** How to reach the authenticator. */
   transports: readonly string[];
-  /** Whether it is kept on several devices: a passkey's backup eligibility, which never changes. */
+  /** Whether it is synced between devices: a passkey's backup eligibility, which never changes. */
   synced: boolean;
 }
 
@@ -151,14 +151,14 @@ export class RelyingParty {
     if (this.deps.settings !== undefined) return this.deps.settings;
     throw new LatchkeyError(
       "FORBIDDEN",
-      "This server has no passkeys: its operator must set WEBAUTHN_RP_ID and WEBAUTHN_ORIGINS first.",
+      "Passkeys are not configured on this server: the operator must set WEBAUTHN_RP_ID and WEBAUTHN_ORIGINS.",
     );
   }
 }
 
 /**
  * Whether the response has no attestation, or one by the passkey itself: that is what was asked for. Others carry
- * certificates, whose verification would read what the client made up.
+ * certificates, whose verification would parse untrusted input for nothing.
  */
 async function isUnattested(attestationObject: string): Promise<boolean> {
   const { decodeAttestationObject } = await helpers();

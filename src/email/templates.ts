@@ -145,17 +145,17 @@ export type MfaChange = keyof typeof MFA_CHANGES;
 const MFA_CHANGES = {
   TOTP_ENABLED: [
     "An authenticator app was added to your account",
-    "From now on, signing in with the password asks for a code of the app.",
+    "From now on, signing in with the password requires a second factor.",
   ],
   TOTP_DISABLED: ["The authenticator app was removed from your account", "Its codes no longer work."],
   PASSKEY_ADDED: [
     "A passkey was added to your account",
-    "From now on, signing in with the password asks for a second factor. The passkey alone signs you in, too.",
+    "From now on, signing in with the password requires a second factor. The passkey also signs you in on its own.",
   ],
   PASSKEY_REMOVED: ["A passkey was removed from your account", "It no longer works."],
   RECOVERY_CODES_REPLACED: ["Your account has new recovery codes", "The earlier ones no longer work."],
   RECOVERY_CODE_USED: [
-    "A recovery code of your account was used",
+    "A recovery code for your account was used",
     "Someone signed in to your account with the password and one of its recovery codes.",
   ],
   MFA_RESET: [
@@ -187,7 +187,7 @@ const FEW_CODES = 2;
 
 function codesLeft(left: number): string {
   const count = `You have ${left === 0 ? "no recovery codes" : left === 1 ? "1 recovery code" : `${left} recovery codes`} left.`;
-  return left > FEW_CODES ? count : `${count} Make new ones soon.`;
+  return left > FEW_CODES ? count : `${count} Create new ones soon.`;
 }
 
 /** The last email an account gets. */

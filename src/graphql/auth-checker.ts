@@ -8,7 +8,8 @@ import type { Context } from "./context.js";
 export const ENROLLING = { ...RECENTLY, beforeEnrollment: true };
 
 /**
- * Declares what a field requires of its caller. The auth checker enforces it, and the schema shows it as `@auth(role: …)`.
+ * Declares what a field requires of its caller. The auth checker enforces it, and the schema shows it as
+ * `@auth(role: …, maxAgeSeconds: …)`.
  */
 export function Auth(
   role: Role = "USER",

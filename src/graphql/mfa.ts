@@ -33,13 +33,13 @@ class TotpEnrollmentType {
 
 @ObjectType("MfaStatus", { description: "The second factors of the signed-in user." })
 class MfaStatusType {
-  @Field(() => Boolean, { description: "Whether signing in with the password asks for a second factor." })
+  @Field(() => Boolean, { description: "Whether signing in with the password requires a second factor." })
   enabled!: boolean;
 
   @Field(() => Boolean, { description: "Whether the user has an authenticator app." })
   totp!: boolean;
 
-  @Field(() => Int, { description: "How many passkeys the user has: `myPasskeys`." })
+  @Field(() => Int, { description: "How many passkeys the user has; `myPasskeys` lists them." })
   passkeys!: number;
 
   @Field(() => Int, { description: "How many recovery codes have not been used." })
@@ -78,6 +78,7 @@ export class MfaResolver {
   }
 
   @Auth("USER", ENROLLING)
+  @OncePerRequest()
   @Mutation(() => TotpEnrollmentType, {
     description:
       "Makes a secret for an authenticator app. Nothing changes before `confirmTotpEnrollment`. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `CONFLICT` (the user has an app: disable it first).",
@@ -90,7 +91,7 @@ export class MfaResolver {
   @OncePerRequest()
   @Mutation(() => [String], {
     description:
-      "Makes the authenticator app a second factor. The user's first factor brings recovery codes, which are returned only here; another returns none. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `INVALID_CREDENTIALS` (the code is wrong), `NOT_FOUND` (no app is waiting to be confirmed), `BAD_USER_INPUT`.",
+      "Makes the authenticator app a second factor. With the user's first factor it returns recovery codes, which are not shown again; otherwise an empty list. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `INVALID_CREDENTIALS` (the code is wrong), `NOT_FOUND` (no app is waiting to be confirmed), `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   @MaxItems(RECOVERY_CODES)
   @MaxBytes(RECOVERY_CODE_BYTES)
@@ -104,7 +105,7 @@ export class MfaResolver {
   @Auth("USER", RECENTLY)
   @Mutation(() => Boolean, {
     description:
-      "Removes the authenticator app, and with the last factor the recovery codes. Always returns true. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`.",
+      "Removes the authenticator app, and with the last factor the recovery codes. Always returns true. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `RATE_LIMITED`.",
   })
   async disableTotp(@Ctx() context: Context) {
     await this.deps.authenticatorApp.remove(actorOf(context));
@@ -112,9 +113,10 @@ export class MfaResolver {
   }
 
   @Auth("USER", RECENTLY)
+  @OncePerRequest()
   @Mutation(() => [String], {
     description:
-      "Replaces the recovery codes, and returns the new ones, only here. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `NOT_FOUND` (the user has no second factor).",
+      "Replaces the recovery codes and returns the new ones, which are not shown again. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `NOT_FOUND` (the user has no second factor), `RATE_LIMITED`.",
   })
   @MaxItems(RECOVERY_CODES)
   @MaxBytes(RECOVERY_CODE_BYTES)

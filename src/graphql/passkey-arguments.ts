@@ -16,7 +16,7 @@ function isResponse(method: "get" | "create", read: (value: unknown) => unknown)
     validator: {
       validate: (value: unknown) => read(value) !== undefined,
       defaultMessage: (args) =>
-        `${args?.property} must be what navigator.credentials.${method} returned, as its toJSON has it`,
+        `${args?.property} must be the toJSON() of what navigator.credentials.${method} returned`,
     },
   });
 }

@@ -31,7 +31,7 @@ class PasskeyOptionsType {
   @MaxBytes(MAX_OPTIONS_BYTES)
   publicKey!: object;
 
-  @Field(() => Date, { description: "When the challenge in it expires. It works once." })
+  @Field(() => Date, { description: "When the challenge in the options expires. It works once." })
   expiresAt!: Date;
 }
 
@@ -45,7 +45,7 @@ class PasskeyType {
   name!: string;
 
   @Field(() => Boolean, {
-    description: "Whether it is kept on several devices, by a password manager or the platform's account.",
+    description: "Whether the passkey is synced between devices.",
   })
   synced!: boolean;
 
@@ -56,13 +56,16 @@ class PasskeyType {
   lastUsedAt!: Date | null;
 }
 
-@ObjectType("RegisteredPasskey", { description: "A new passkey, and the recovery codes that it brought." })
+@ObjectType("RegisteredPasskey", {
+  description: "A new passkey, and the recovery codes that come with a user's first factor.",
+})
 class RegisteredPasskeyType {
   @Field(() => PasskeyType, { description: "The new passkey." })
   passkey!: PasskeyType;
 
   @Field(() => [String], {
-    description: "The recovery codes, if it is the user's first factor, only here; otherwise empty.",
+    description:
+      "The recovery codes, if this is the user's first factor; otherwise empty. They are not shown again.",
   })
   @MaxItems(RECOVERY_CODES)
   @MaxBytes(RECOVERY_CODE_BYTES)
@@ -84,7 +87,7 @@ class PasskeyOptionsArgs {
 @ArgsType()
 class VerifyPasskeyArgs extends PasskeyOptionsArgs {
   @Field(() => GraphQLJSONObject, {
-    description: "What `navigator.credentials.get` returned, as its `toJSON` has it.",
+    description: "The credential that `navigator.credentials.get` returned, converted with `toJSON()`.",
   })
   @IsAssertion()
   credential!: object;
@@ -97,7 +100,7 @@ class RegisterPasskeyArgs {
   name!: string;
 
   @Field(() => GraphQLJSONObject, {
-    description: "What `navigator.credentials.create` returned, as its `toJSON` has it.",
+    description: "The credential that `navigator.credentials.create` returned, converted with `toJSON()`.",
   })
   @IsAttestation()
   credential!: object;
@@ -130,7 +133,7 @@ export class PasskeyResolver {
   @OncePerRequest()
   @Mutation(() => PasskeyOptionsType, {
     description:
-      "The options to sign in with a passkey: as the second factor of an account, or alone, without a username. Errors: `INVALID_TOKEN` (the challenge: sign in again), `NOT_FOUND` (the user has no passkey), `FORBIDDEN` (the server has no passkeys), `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Returns the options to sign in with a passkey: as a second factor, or on its own without a username. Errors: `INVALID_TOKEN` (the challenge is no longer valid: sign in again), `NOT_FOUND` (the user has no passkey), `FORBIDDEN` (the server has no passkeys), `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async passkeyOptions(
     @Ctx() { caller }: Context,
@@ -142,7 +145,7 @@ export class PasskeyResolver {
   @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
-      "Signs a user in with a passkey, and creates a session. Pass the same challenge as to `passkeyOptions`, or none. Errors: `INVALID_TOKEN` (the challenge: start again), `INVALID_CREDENTIALS` (the passkey is not valid, or not of this account), `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `FORBIDDEN` (the server has no passkeys), `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Signs a user in with a passkey, and creates a session. Pass the same challenge as to `passkeyOptions`, or none. Errors: `INVALID_TOKEN` (the challenge is no longer valid: start again), `INVALID_CREDENTIALS` (the passkey is not valid, or not of this account), `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `FORBIDDEN` (the server has no passkeys), `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async verifyPasskey(
     @Ctx() { caller }: Context,
@@ -163,7 +166,7 @@ export class PasskeyResolver {
 
   @Auth("USER", ENROLLING)
   @Mutation(() => PasskeyOptionsType, {
-    description: `The options to create a passkey with. Nothing changes before \`registerPasskey\`. Errors: \`UNAUTHENTICATED\`, \`REAUTHENTICATION_REQUIRED\`, \`LIMIT_REACHED\` (the user has ${MAX_PASSKEYS} passkeys), \`FORBIDDEN\` (the server has no passkeys).`,
+    description: `Returns the options to create a passkey. Nothing changes before \`registerPasskey\`. Errors: \`UNAUTHENTICATED\`, \`REAUTHENTICATION_REQUIRED\`, \`LIMIT_REACHED\` (the user has ${MAX_PASSKEYS} passkeys), \`FORBIDDEN\` (the server has no passkeys).`,
   })
   async startPasskeyRegistration(@Ctx() context: Context) {
     return toOptionsType(await this.deps.passkeys.start(actorOf(context)));
@@ -172,7 +175,7 @@ export class PasskeyResolver {
   @Auth("USER", ENROLLING)
   @OncePerRequest()
   @Mutation(() => RegisteredPasskeyType, {
-    description: `Adds a passkey, as a second factor and to sign in with alone. The user's first factor brings recovery codes, which are returned only here. Errors: \`UNAUTHENTICATED\`, \`REAUTHENTICATION_REQUIRED\`, \`INVALID_TOKEN\` (the challenge: start again), \`INVALID_CREDENTIALS\` (the passkey is not valid), \`CONFLICT\` (it is registered already), \`LIMIT_REACHED\` (the user has ${MAX_PASSKEYS} passkeys), \`FORBIDDEN\` (the server has no passkeys), \`BAD_USER_INPUT\`.`,
+    description: `Adds a passkey: a second factor that also signs the user in on its own. With the user's first factor it returns recovery codes, which are not shown again. Errors: \`UNAUTHENTICATED\`, \`REAUTHENTICATION_REQUIRED\`, \`INVALID_TOKEN\` (the challenge is no longer valid: start again), \`INVALID_CREDENTIALS\` (the passkey is not valid), \`CONFLICT\` (it is registered already), \`LIMIT_REACHED\` (the user has ${MAX_PASSKEYS} passkeys), \`FORBIDDEN\` (the server has no passkeys), \`BAD_USER_INPUT\`, \`RATE_LIMITED\`.`,
   })
   async registerPasskey(
     @Ctx() context: Context,
@@ -198,7 +201,7 @@ export class PasskeyResolver {
   @Auth("USER", RECENTLY)
   @Mutation(() => Boolean, {
     description:
-      "Deletes one of the signed-in user's passkeys, and with the last factor the recovery codes. Always returns true. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `NOT_FOUND` (also for another user's passkey), `BAD_USER_INPUT`.",
+      "Deletes one of the signed-in user's passkeys, and with the last factor the recovery codes. Always returns true. Errors: `UNAUTHENTICATED`, `REAUTHENTICATION_REQUIRED`, `NOT_FOUND` (also for another user's passkey), `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async deletePasskey(@Ctx() context: Context, @Args(() => PasskeyArgs) { id }: PasskeyArgs) {
     await this.deps.passkeys.delete(actorOf(context), id);
@@ -208,7 +211,7 @@ export class PasskeyResolver {
   @Auth("USER", { beforeEnrollment: true })
   @Mutation(() => PasskeyOptionsType, {
     description:
-      "The options to call `reauthenticate` with a passkey. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (the user has no passkey), `FORBIDDEN` (the server has no passkeys).",
+      "Returns the options to reauthenticate with a passkey. Errors: `UNAUTHENTICATED`, `NOT_FOUND` (the user has no passkey), `FORBIDDEN` (the server has no passkeys).",
   })
   async startPasskeyReauthentication(@Ctx() context: Context) {
     return toOptionsType(await this.deps.reauthentication.startWithPasskey(actorOf(context)));

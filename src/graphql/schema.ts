@@ -74,14 +74,14 @@ function authDirective(schema: GraphQLSchema): GraphQLDirective {
   return new GraphQLDirective({
     name: "auth",
     description:
-      "Only a signed-in user with this role can use the field. A field without this directive is public. When `REQUIRE_MFA` asks for a second factor that the user does not have, the field fails with `MFA_ENROLLMENT_REQUIRED`, unless it is needed to add one.",
+      "Only a signed-in user with this role can use the field. A field without this directive is public. A user who must have a second factor (`REQUIRE_MFA`) and has none gets `MFA_ENROLLMENT_REQUIRED`, except from `me`, `myMfa`, `logout`, `reauthenticate` and the fields that add one.",
     locations: [DirectiveLocation.FIELD_DEFINITION],
     args: {
       role: { type: new GraphQLNonNull(role), description: "The required role." },
       maxAgeSeconds: {
         type: GraphQLInt,
         description:
-          "How long ago the user may have proved who they are (RFC 9470). After that the field fails with `REAUTHENTICATION_REQUIRED`; call `reauthenticate`.",
+          "The maximum age of the user's authentication (RFC 9470). If it is older, the field fails with `REAUTHENTICATION_REQUIRED`: call `reauthenticate`.",
       },
     },
   });

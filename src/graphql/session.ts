@@ -66,9 +66,9 @@ registerEnumType(AuthenticationMethodEnum, {
   description: "How a user proves who they are.",
   valuesConfig: {
     PASSWORD: { description: "With the password (`pwd` of RFC 8176)." },
-    ONE_TIME_CODE: { description: "With a code of an authenticator app, or a recovery code (`otp`)." },
+    ONE_TIME_CODE: { description: "With a code from an authenticator app, or a recovery code (`otp`)." },
     HARDWARE_KEY: { description: "With a passkey that cannot leave its device (`hwk`)." },
-    SOFTWARE_KEY: { description: "With a passkey that is kept on several devices (`swk`)." },
+    SOFTWARE_KEY: { description: "With a passkey that is synced between devices (`swk`)." },
     USER_PRESENCE: { description: "By touching the device of a passkey (`user`)." },
     MULTIPLE_FACTORS: { description: "With more than one factor (`mfa`)." },
   },

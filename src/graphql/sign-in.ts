@@ -40,7 +40,7 @@ registerEnumType(MfaMethodEnum, {
   name: "MfaMethod",
   description: "How a user can prove a second factor.",
   valuesConfig: {
-    TOTP: { description: "With a code of an authenticator app: `verifyTotp`." },
+    TOTP: { description: "With a code from an authenticator app: `verifyTotp`." },
     PASSKEY: { description: "With a passkey: `passkeyOptions` and `verifyPasskey`." },
     RECOVERY_CODE: { description: "With a recovery code: `verifyRecoveryCode`." },
   },
@@ -52,16 +52,16 @@ const ReauthenticationMethodEnum = Object.fromEntries(
 registerEnumType(ReauthenticationMethodEnum, {
   name: "ReauthenticationMethod",
   description:
-    "What the caller can call `reauthenticate` with, in `extensions.methods` of a `REAUTHENTICATION_REQUIRED` error.",
+    "How the caller can reauthenticate, as listed in `extensions.methods` of a `REAUTHENTICATION_REQUIRED` error.",
   valuesConfig: {
-    PASSWORD: { description: "The password. Not of an account with a second factor." },
-    TOTP: { description: "A code of the authenticator app." },
+    PASSWORD: { description: "The password. Not for an account with a second factor." },
+    TOTP: { description: "A code from the authenticator app." },
     PASSKEY: { description: "A passkey." },
   },
 });
 
 @ObjectType("MfaChallenge", {
-  description: "The password was correct: prove a second factor too, with one of the methods.",
+  description: "The password was correct, but the account has a second factor.",
 })
 export class MfaChallengeType {
   @Field(() => String, { description: "The challenge to answer. It works once, for five minutes." })
@@ -132,7 +132,7 @@ class ReauthenticateArgs {
   @Field(() => GraphQLJSONObject, {
     nullable: true,
     description:
-      "What `navigator.credentials.get` returned for the options of `startPasskeyReauthentication`, as its `toJSON` has it.",
+      "The credential that `navigator.credentials.get` returned for the options of `startPasskeyReauthentication`, converted with `toJSON()`.",
   })
   @IsOptional()
   @IsAssertion()
@@ -176,7 +176,7 @@ export class SignInResolver {
   @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
-      "Completes a sign-in with a code of the authenticator app, and creates a session. Errors: `INVALID_TOKEN` (the challenge: sign in again), `INVALID_CREDENTIALS` (the code is wrong, or was used already), `ACCOUNT_DISABLED`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Completes a sign-in with a code from the authenticator app, and creates a session. Errors: `INVALID_TOKEN` (the challenge is no longer valid: sign in again), `INVALID_CREDENTIALS` (the code is wrong, or was used already), `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async verifyTotp(
     @Ctx() { caller }: Context,
@@ -188,7 +188,7 @@ export class SignInResolver {
   @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
-      "Completes a sign-in with a recovery code, which works once, and creates a session. Errors: `INVALID_TOKEN` (the challenge: sign in again), `INVALID_CREDENTIALS` (the code is wrong, or was used already), `ACCOUNT_DISABLED`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Completes a sign-in with a recovery code, which works once, and creates a session. Errors: `INVALID_TOKEN` (the challenge is no longer valid: sign in again), `INVALID_CREDENTIALS` (the code is wrong, or was used already), `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async verifyRecoveryCode(
     @Ctx() { caller }: Context,
@@ -201,7 +201,7 @@ export class SignInResolver {
   @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
-      "Proves again who the caller is, for fields that ask for a recent authentication, and returns a new access token of the same session. Takes exactly one argument. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `INVALID_TOKEN` (the passkey's challenge: start again), `FORBIDDEN` (the server has no passkeys), `BAD_USER_INPUT` (also for the password of an account with a second factor), `RATE_LIMITED`, `OVERLOADED`.",
+      "Renews the caller's authentication, for fields that require a recent one, and returns a new access token for the same session. Takes exactly one argument. Errors: `UNAUTHENTICATED`, `INVALID_CREDENTIALS`, `INVALID_TOKEN` (the passkey's challenge is no longer valid: start again), `FORBIDDEN` (the server has no passkeys), `BAD_USER_INPUT` (also for the password of an account with a second factor), `RATE_LIMITED`, `OVERLOADED`.",
   })
   async reauthenticate(
     @Ctx() context: Context,

@@ -52,7 +52,7 @@ export class UserType {
   @Field(() => Boolean, { description: "Whether the account is disabled: its user cannot sign in." })
   disabled!: boolean;
 
-  @Field(() => Boolean, { description: "Whether signing in with the password asks for a second factor." })
+  @Field(() => Boolean, { description: "Whether signing in with the password requires a second factor." })
   mfaEnabled!: boolean;
 
   @Field(() => [RoleEnum], { description: "The user's roles; `USER` is always included." })

@@ -11,7 +11,7 @@ export type ChallengePurpose = "SIGN_IN" | "PASSKEY_SIGN_IN" | "REAUTHENTICATION
 export interface Challenge {
   challengeHash: string;
   purpose: ChallengePurpose;
-  /** Whom it is for; null when the passkey will say it. */
+  /** The user it was issued to; null for a sign-in with a passkey alone, which identifies the user. */
   userId: string | null;
   expiresAt: number;
 }

@@ -2,8 +2,8 @@ import type { Database } from "./database.js";
 import { MFA_METHODS, type MfaMethod } from "./users.js";
 
 /**
- * Notes at the user which second factors they have now, where every request reads it. Call it in each transaction that
- * changes them, with the user locked.
+ * Updates `users.mfa_methods`, which every request reads, to the factors that the user has now. Call it in each
+ * transaction that changes them, with the user locked.
  */
 export async function updateMfaMethods(transaction: Database, userId: string): Promise<MfaMethod[]> {
   const proofs = {

@@ -15,7 +15,7 @@ export interface Passkey {
   counter: number;
   /** How to reach the authenticator. */
   transports: readonly string[];
-  /** Whether it is kept on several devices. */
+  /** Whether it is synced between devices. */
   synced: boolean;
   name: string;
   createdAt: number;

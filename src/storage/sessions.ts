@@ -109,7 +109,7 @@ const renew = new PreparedQuery((db, renewed: { id: string; at: number; methods:
     .where("id", "=", renewed.id),
 );
 
-/** Records that the user of a session has proved again who they are. */
+/** Renews the authentication of a session. */
 export async function renewAuthentication(
   db: Database,
   id: string,

@@ -190,7 +190,7 @@ export interface PasskeyRow {
   counter: number;
   /** How to reach the authenticator, separated by spaces. */
   transports: string;
-  /** 1 when it is kept on several devices. */
+  /** 1 when it is synced between devices. */
   synced: number;
   name: string;
   created_at: number;
@@ -202,7 +202,7 @@ interface ChallengeRow {
   /** SHA-256 of the challenge, base64url. */
   challenge_hash: string;
   purpose: string;
-  /** Whom it is for; null when the passkey will say it. */
+  /** The user it was issued to; null for a sign-in with a passkey alone, which identifies the user. */
   user_id: string | null;
   expires_at: number;
 }

@@ -22,7 +22,7 @@ const GUESS: Limits = {
 
 const LIMITS = {
   PASSWORD: GUESS,
-  // Codes of an authenticator app, of which three of a million work, and mistyped recovery codes.
+  // Codes from an authenticator app, of which three of a million work, and mistyped recovery codes.
   CODE: GUESS,
   // Invalid refresh tokens, emailed tokens, challenges and passkeys.
   TOKEN: { network: { attempts: 300, window: 15 * MINUTE } },

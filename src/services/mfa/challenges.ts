@@ -27,7 +27,7 @@ export interface ChallengesDeps {
 export class Challenges {
   constructor(private readonly deps: ChallengesDeps) {}
 
-  /** @param userId whom it is for; null when the passkey will say it */
+  /** @param userId null for a sign-in with a passkey alone */
   async issue(db: Database, purpose: ChallengePurpose, userId: string | null): Promise<IssuedChallenge> {
     const challenge = newOpaqueToken();
     const expiresAt = this.deps.clock.now() + LIFETIME;

@@ -18,7 +18,7 @@ import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import { type Challenges, invalidChallenge } from "./challenges.js";
 import type { Factors } from "./factors.js";
 
-/** Room for every device of a user. It bounds the options that list them all. */
+/** Enough for every device of a user. Bounds the size of the options, which list them all. */
 export const MAX_PASSKEYS = 20;
 
 /** What a browser needs to create or use a passkey. */
@@ -48,7 +48,7 @@ export class Passkeys {
     return listPasskeys(this.deps.db, userId);
   }
 
-  /** Begins to add a passkey. Starting again replaces the challenge. @throws UNAUTHENTICATED, FORBIDDEN, LIMIT_REACHED */
+  /** Starts adding a passkey. Starting again replaces the challenge. @throws UNAUTHENTICATED, FORBIDDEN, LIMIT_REACHED */
   async start(actor: Actor): Promise<PasskeyOptions> {
     const now = this.deps.clock.now();
     const { user, known, issued } = await inTransaction(this.deps.db, async (transaction) => {
@@ -64,7 +64,7 @@ export class Passkeys {
   }
 
   /**
-   * Adds a passkey, with what the browser made of the options.
+   * Adds a passkey, with the browser's response to the options.
    * @returns the recovery codes too; none when the user has had them before
    * @throws UNAUTHENTICATED, FORBIDDEN, INVALID_TOKEN, INVALID_CREDENTIALS, LIMIT_REACHED; CONFLICT when it is registered
    */

@@ -15,7 +15,7 @@ export interface TotpSecretsDeps {
   onReencrypted: (unreadable: number) => void;
 }
 
-/** The secrets of authenticator apps, encrypted under SECRET_KEY. */
+/** The authenticator app secrets, encrypted under SECRET_KEY. */
 export class TotpSecrets {
   constructor(private readonly deps: TotpSecretsDeps) {}
 

@@ -19,7 +19,7 @@ export interface CodeCheckDeps {
   audit: Audit;
 }
 
-/** Checks the codes of authenticator apps, and recovery codes, within the rate limits. */
+/** Checks the codes from authenticator apps, and recovery codes, within the rate limits. */
 export class CodeCheck {
   constructor(private readonly deps: CodeCheckDeps) {}
 

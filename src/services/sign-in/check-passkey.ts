@@ -87,7 +87,7 @@ export class PasskeyCheck {
     return this.#fail(userId, exists ? "PASSKEY_COUNTER" : "INVALID_PASSKEY", caller);
   }
 
-  /** @param issued.userId null when the passkey says who the user is */
+  /** @param issued.userId null when the passkey identifies the user */
   async #verify(
     assertion: Assertion,
     passkey: Passkey,

@@ -55,7 +55,7 @@ export class Login {
 
 function mfaRequired({ challenge, methods, expiresAt }: MfaChallenge): LatchkeyError<"MFA_REQUIRED"> {
   const message =
-    "The password is correct. Now prove a second factor: answer the challenge in `extensions.mfa`.";
+    "The password is correct, but the account has a second factor: answer the challenge in `extensions.mfa`.";
   const mfa = { challenge, methods, expiresAt: new Date(expiresAt).toISOString() };
   return new LatchkeyError("MFA_REQUIRED", message, { mfa });
 }

@@ -42,7 +42,7 @@ export class Reauthentication {
   }
 
   /**
-   * Renews the authentication of the actor's session with a code of the authenticator app.
+   * Renews the authentication of the actor's session with a code from the authenticator app.
    * @throws UNAUTHENTICATED, INVALID_CREDENTIALS, RATE_LIMITED
    */
   async withCode(user: User, actor: Actor, code: string): Promise<IssuedToken> {

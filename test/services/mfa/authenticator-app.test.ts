@@ -173,7 +173,7 @@ describe.each(DATABASES)("an authenticator app on %s", (database) => {
     await enrollTotp(app, token);
     const emails = await printedEmailsTo(app, email);
     expect(emails.map((text) => text.split("\n\n")[1])).toEqual([
-      "An authenticator app was added to your account. From now on, signing in with the password asks for a code of the app.",
+      "An authenticator app was added to your account. From now on, signing in with the password requires a second factor.",
     ]);
     const types = (await auditEventsOf(app.latchkey.db, id)).map(({ type }) => type);
     expect(types).toEqual(["USER_CREATED", "LOGIN_SUCCEEDED", "TOTP_ENABLED"]);

@@ -352,7 +352,7 @@ describe("a credential that no browser made", () => {
   });
 
   test("says what is expected", async () => {
-    const message = "credential must be what navigator.credentials.get returned, as its toJSON has it";
+    const message = "credential must be the toJSON() of what navigator.credentials.get returned";
     const { status, errors } = await app.send(VERIFY_PASSKEY, { credential: {} });
     expect(status).toBe(400);
     expect(errors?.[0]?.extensions).toEqual({
@@ -370,7 +370,7 @@ test("without a host name to serve, passkeys say what is missing", async () => {
     403,
     errorOf(
       "FORBIDDEN",
-      "This server has no passkeys: its operator must set WEBAUTHN_RP_ID and WEBAUTHN_ORIGINS first.",
+      "Passkeys are not configured on this server: the operator must set WEBAUTHN_RP_ID and WEBAUTHN_ORIGINS.",
     ),
   ]);
   await app.close();

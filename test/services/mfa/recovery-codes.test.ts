@@ -189,9 +189,9 @@ test("an email says how many recovery codes are left after one was used, and whe
   const counts = emails.map((text) => text.split("\n\n")[2]);
   expect(counts).toEqual([
     ...[9, 8, 7, 6, 5, 4, 3].map((left) => `You have ${left} recovery codes left.`),
-    "You have 2 recovery codes left. Make new ones soon.",
-    "You have 1 recovery code left. Make new ones soon.",
-    "You have no recovery codes left. Make new ones soon.",
+    "You have 2 recovery codes left. Create new ones soon.",
+    "You have 1 recovery code left. Create new ones soon.",
+    "You have no recovery codes left. Create new ones soon.",
   ]);
   expect((await app.send(MY_MFA, {}, { token })).data?.myMfa).toEqual({
     enabled: true,

@@ -19,9 +19,9 @@ const NEW_KEY = "another test's secret key, never used elsewhere";
 /** More than the job handles in a batch. */
 const USERS = 201;
 const DONE =
-  "all secrets of authenticator apps are encrypted under SECRET_KEY: PREVIOUS_SECRET_KEY is no longer needed";
+  "all authenticator app secrets are encrypted under SECRET_KEY: PREVIOUS_SECRET_KEY is no longer needed";
 const UNREADABLE =
-  "secrets of authenticator apps are encrypted under neither SECRET_KEY nor PREVIOUS_SECRET_KEY: set the SECRET_KEY that they were encrypted under as PREVIOUS_SECRET_KEY, or reset the second factors of their users";
+  "authenticator app secrets are encrypted under neither SECRET_KEY nor PREVIOUS_SECRET_KEY: set the SECRET_KEY that they were encrypted under as PREVIOUS_SECRET_KEY, or reset the second factors of their users";
 
 const secretsOf = ({ latchkey: { db } }: App) =>
   db.selectFrom("totp_secrets").selectAll().orderBy("user_id").execute();

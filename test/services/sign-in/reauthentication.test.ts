@@ -24,7 +24,7 @@ import { makeUser } from "../../support/users.js";
 
 const required = (methods: string[]) => ({
   message:
-    "This needs an authentication of the last 10 minutes. Prove again who you are, with `reauthenticate`.",
+    "This requires an authentication in the last 10 minutes, with a second factor if you have one. Call `reauthenticate`.",
   extensions: { code: "REAUTHENTICATION_REQUIRED", maxAge: 600, methods },
 });
 const invalid = (field: string, rule: string, message: string) => ({

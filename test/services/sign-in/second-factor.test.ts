@@ -19,7 +19,7 @@ describe.each(DATABASES)("a second factor on %s", (database) => {
     expect(refused.errors).toEqual([
       expect.objectContaining({
         message:
-          "The password is correct. Now prove a second factor: answer the challenge in `extensions.mfa`.",
+          "The password is correct, but the account has a second factor: answer the challenge in `extensions.mfa`.",
         extensions: {
           code: "MFA_REQUIRED",
           mfa: {
