@@ -74,7 +74,7 @@ function authDirective(schema: GraphQLSchema): GraphQLDirective {
   return new GraphQLDirective({
     name: "auth",
     description:
-      "Only a signed-in user with this role can use the field. A field without this directive is public. A user who must have a second factor (`REQUIRE_MFA`) and has none gets `MFA_ENROLLMENT_REQUIRED`, except from `me`, `myMfa`, `logout`, `reauthenticate` and the fields that add one.",
+      "Only a signed-in user with this role can use the field. A field without this directive is public. A user who must have a second factor (`REQUIRE_MFA`) gets `MFA_ENROLLMENT_REQUIRED` without one, and `REAUTHENTICATION_REQUIRED` in a session that has not used it, except from `me`, `myMfa`, `logout` and the fields to add or use one.",
     locations: [DirectiveLocation.FIELD_DEFINITION],
     args: {
       role: { type: new GraphQLNonNull(role), description: "The required role." },

@@ -87,6 +87,8 @@ const BEFORE_ENROLLMENT = [
   "Mutation.confirmTotpEnrollment",
   "Mutation.startPasskeyRegistration",
   "Mutation.registerPasskey",
+  // A session from before the factor needs it.
+  "Mutation.startPasskeyReauthentication",
 ];
 
 /** The fields of each object. Whoever receives an object may read all of them. */

@@ -154,6 +154,8 @@ describe("the schema", () => {
       "passwordStrength",
       "reauthenticate",
       "refreshToken",
+      // Each is an email, and an event that is kept for months.
+      "regenerateRecoveryCodes",
       "register",
       "registerPasskey",
       "requestEmailChange",
@@ -161,6 +163,8 @@ describe("the schema", () => {
       "requestPasswordReset",
       "resetPassword",
       "signIn",
+      // It draws a QR code, which takes 10 ms.
+      "startTotpEnrollment",
       "verifyEmail",
       "verifyPasskey",
       "verifyRecoveryCode",

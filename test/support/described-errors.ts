@@ -10,7 +10,7 @@ import {
 
 /**
  * Codes that any field can return, so that descriptions need not name them. Any field with `@auth` can return
- * MFA_ENROLLMENT_REQUIRED too, which the description of the directive names.
+ * what REQUIRE_MFA makes it, which the description of the directive names.
  */
 const ANYWHERE = ["INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE"];
 
@@ -23,12 +23,14 @@ export function undescribedErrors(
   query: string,
   errors: readonly GraphQLFormattedError[],
 ): string[] {
-  return errors.flatMap(({ path, extensions }) => {
+  return errors.flatMap(({ message, path, extensions }) => {
     const code = String(extensions?.["code"]);
     if (path === undefined || ANYWHERE.includes(code)) return [];
     const names = path.filter((key) => typeof key === "string");
     const field = fieldAt(schema, query, names);
-    if (code === "MFA_ENROLLMENT_REQUIRED" && field?.guarded) return [];
+    const ofRequireMfa =
+      code === "MFA_ENROLLMENT_REQUIRED" || message.startsWith("This session has not used");
+    if (ofRequireMfa && field?.guarded) return [];
     return field?.description.includes(`\`${code}\``) ? [] : `${field?.name ?? names.join(".")}: ${code}`;
   });
 }

@@ -43,9 +43,16 @@ export async function meanwhile<T>(
   }
 }
 
-function holdSqlite(file: string, statements: readonly string[]): Held {
-  const other = new BetterSqlite3(file);
-  other.exec("begin immediate");
+async function holdSqlite(file: string, statements: readonly string[]): Promise<Held> {
+  // The app may be writing, for example an email that it sends: it goes on while this waits.
+  const other = new BetterSqlite3(file, { timeout: 0 });
+  for (const deadline = performance.now() + DEADLINE; !other.inTransaction; await sleep(5)) {
+    try {
+      other.exec("begin immediate");
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error;
+    }
+  }
   for (const statement of statements) other.exec(statement);
   async function commit() {
     if (other.inTransaction) other.exec("commit");
@@ -54,6 +61,10 @@ function holdSqlite(file: string, statements: readonly string[]): Held {
   }
   const forget = closeWithFile(commit);
   return { waited: () => sleep(WAIT), lockedTables: async () => [], commit };
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof BetterSqlite3.SqliteError && error.code === "SQLITE_BUSY";
 }
 
 const TABLES = [
