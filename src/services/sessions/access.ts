@@ -38,29 +38,38 @@ export class Access {
     return signedIn.user;
   }
 
-  /** Whether a user who must have a second factor has one, and has used it in this session. */
-  hasRequiredFactor({ user, authentication }: SignedInViewer): boolean {
-    return !this.#mustHaveFactor(user) || authentication.authenticationMethods.includes("mfa");
+  /** Whether nothing is missing that REQUIRE_MFA asks of the user and of this session. */
+  hasRequiredFactor(viewer: SignedInViewer): boolean {
+    return this.#missing(viewer) === undefined;
   }
 
-  #mustHaveFactor({ roles }: User): boolean {
-    return this.deps.requireMfa === "all" || (this.deps.requireMfa === "admins" && roles.includes("ADMIN"));
+  /** The factor itself, or in a session from before it was added, its use. */
+  #missing({ user, authentication }: SignedInViewer): "factor" | "use" | undefined {
+    const { requireMfa } = this.deps;
+    const isRequired = requireMfa === "all" || (requireMfa === "admins" && user.roles.includes("ADMIN"));
+    if (!isRequired) return undefined;
+    if (!hasSecondFactor(user.mfaMethods)) return "factor";
+    return needsSecondFactor(user, authentication.authenticationMethods) ? "use" : undefined;
   }
 
-  #requireFactor({ user, authentication }: SignedInViewer): void {
-    if (!this.#mustHaveFactor(user)) return;
-    if (!hasSecondFactor(user.mfaMethods)) {
-      throw new LatchkeyError(
-        "MFA_ENROLLMENT_REQUIRED",
-        "Your account needs a second factor. Add an authenticator app with `startTotpEnrollment`, or a passkey with `startPasskeyRegistration`.",
-      );
+  #requireFactor(viewer: SignedInViewer): void {
+    const missing = this.#missing(viewer);
+    switch (missing) {
+      case undefined:
+        return;
+      case "factor":
+        throw new LatchkeyError(
+          "MFA_ENROLLMENT_REQUIRED",
+          "Your account needs a second factor. Add an authenticator app with `startTotpEnrollment`, or a passkey with `startPasskeyRegistration`.",
+        );
+      case "use":
+        throw reauthenticationRequired(
+          viewer.user,
+          RECENTLY.maxAgeSeconds,
+          "This session has not used your second factor yet. Call `reauthenticate`.",
+        );
+      default:
+        throw new Error(`Unreachable: ${missing satisfies never}`);
     }
-    // A session from before the factor was added has proved only the password.
-    if (!needsSecondFactor(user, authentication.authenticationMethods)) return;
-    throw reauthenticationRequired(
-      user,
-      RECENTLY.maxAgeSeconds,
-      "This session has not used your second factor yet. Call `reauthenticate`.",
-    );
   }
 }

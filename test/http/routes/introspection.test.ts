@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type App, makeApp } from "../../support/app.js";
 import { closingAfterEach } from "../../support/closing.js";
 import { DATABASES } from "../../support/databases.js";
-import { LOGOUT } from "../../support/operations.js";
+import { DISABLE_TOTP, LOGOUT } from "../../support/operations.js";
 import { postForm } from "../../support/tokens.js";
 import { enrollTotp } from "../../support/totp.js";
 import { makeUser } from "../../support/users.js";
@@ -34,6 +34,9 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
     expect(await introspect()).toMatchObject({ status: 200, text: '{"active":false}' });
     await enrollTotp(own, token);
     expect((await introspect()).json).toMatchObject({ active: true, username });
+    // The session has used a factor, but the user has none any more.
+    expect((await own.send(DISABLE_TOTP, {}, { token })).data).toEqual({ disableTotp: true });
+    expect(await introspect()).toMatchObject({ status: 200, text: '{"active":false}' });
   });
 
   test("POST /introspect describes a live token to a resource server, and says nothing about others (row 57)", async () => {
