@@ -2,20 +2,26 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { globSync, readFileSync, statSync, writeFileSync } from "node:fs";
 
-// Builds what a single test file needs, if it is missing or out of date: dist/ for tests that start the program, and
-// the typed documents in test/gql/, which the compiler needs too.
-
-const BUILD_INFO = "dist/.tsbuildinfo";
+// Builds what a single test file needs, if it is missing or out of date: dist/ for tests that start the program, the
+// packages, and the typed documents in test/gql/, which the compiler needs too.
 const DOCUMENTS_HASH = "test/gql/.documents-hash";
 
 const sources = globSync("src/**/*.ts");
-const builtAt = statSync(BUILD_INFO, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-if (sources.some((file) => statSync(file).mtimeMs > builtAt)) run("build");
+if (
+  isOutdated("dist/.tsbuildinfo", sources) ||
+  isOutdated("packages/client/dist/.tsbuildinfo", globSync("packages/client/src/**/*.ts"))
+)
+  run("build");
 
 const hash = hashOfDocuments();
 if (hash !== storedHash()) {
   run("codegen");
   writeFileSync(DOCUMENTS_HASH, hash);
+}
+
+function isOutdated(buildInfo: string, files: string[]): boolean {
+  const builtAt = statSync(buildInfo, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return files.some((file) => statSync(file).mtimeMs > builtAt);
 }
 
 /** Runs a script of package.json. When it fails, it has said why. */

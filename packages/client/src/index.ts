@@ -1,0 +1,25 @@
+export type { Authorization, OperationError, Reauthenticate } from "./authorization.js";
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorExtensions,
+  LatchkeyError,
+  type MfaMethod,
+  type ReauthenticationMethod,
+  type ReauthenticationRequired,
+  UNAUTHENTICATED_REASONS,
+  type UnauthenticatedReason,
+  type Violation,
+} from "./errors.js";
+export {
+  createLatchkey,
+  type Latchkey,
+  type LatchkeyOptions,
+  type Proof,
+  type TypedDocument,
+} from "./latchkey.js";
+export type { SessionUser } from "./operations.js";
+export { createPasskey, getPasskey, type PasskeyPrompt } from "./passkeys.js";
+export type { RefreshTokenStorage } from "./refresh.js";
+export type { SessionState, SignedOutReason } from "./session.js";
+export type { SecondFactorRequired, SignedIn, SignIn, SignInStep } from "./sign-in.js";

@@ -1,0 +1,122 @@
+import { type Authorization, createAuthorize, type Reauthenticate } from "./authorization.js";
+import { LatchkeyError } from "./errors.js";
+import {
+  CHANGE_PASSWORD,
+  LOGOUT,
+  type PasskeyOptions,
+  REAUTHENTICATE,
+  START_PASSKEY_REAUTHENTICATION,
+} from "./operations.js";
+import { getPasskey } from "./passkeys.js";
+import { type RefreshTokenStorage, timed } from "./refresh.js";
+import { createSession, type SessionState } from "./session.js";
+import { createSignIn, type SignIn } from "./sign-in.js";
+import { createSend, type SendOptions } from "./transport.js";
+
+export interface LatchkeyOptions {
+  /** The URL of the GraphQL endpoint. */
+  url: string;
+  /** Where the refresh token is kept: in a cookie that scripts cannot read, or in a storage of the app's. */
+  storage?: "cookie" | RefreshTokenStorage;
+  /** Called when an operation needs a recent authentication. When it returns true, the operation is sent again. */
+  reauthenticate?: Reauthenticate;
+  fetch?: typeof fetch;
+}
+
+/** How a user proves again who they are. The password only for an account without a second factor. */
+export type Proof = { password: string } | { code: string } | "passkey";
+
+/** A GraphQL document, as text or as GraphQL Code Generator's typed strings. */
+export type TypedDocument<Data, Variables> =
+  | string
+  | { toString(): string; __apiType?: (variables: Variables) => Data };
+
+export interface Latchkey extends SignIn {
+  readonly state: SessionState;
+  /** Calls the listener when the state changes. The first call finds out whether somebody is signed in. */
+  subscribe(listener: (state: SessionState) => void): () => void;
+  /**
+   * A valid access token, refreshed first when it is about to expire; undefined when nobody is signed in.
+   * @throws LatchkeyError when the server is away
+   */
+  accessToken(): Promise<string | undefined>;
+  /** The access token of one operation, for links to other clients. */
+  authorize(): Authorization;
+  /**
+   * Sends an operation with the access token. It is sent again after a refresh or a reauthentication.
+   * @throws LatchkeyError
+   */
+  request<Data, Variables = Record<string, unknown>>(
+    document: TypedDocument<Data, Variables>,
+    variables?: Variables,
+    options?: { signal?: AbortSignal },
+  ): Promise<Data>;
+  /** Proves again who the user is. @throws INVALID_CREDENTIALS for a wrong password, code or passkey */
+  reauthenticate(proof: Proof): Promise<void>;
+  /** Changes the password and starts a new session; all others end. */
+  changePassword(currentPassword: string, newPassword: string): Promise<void>;
+  /**
+   * Signs out in all tabs, and ends the session on the server.
+   * @throws LatchkeyError when the server is away: the session still exists there, so call it again
+   */
+  signOut(): Promise<void>;
+  /** Stops listening to other tabs. */
+  close(): void;
+}
+
+/** Creates the client of an app: one for each page. */
+export function createLatchkey(options: LatchkeyOptions): Latchkey {
+  const { url, storage = "cookie" } = options;
+  const cookie = storage === "cookie";
+  const send = createSend(url, options.fetch);
+  const session = createSession({ url, send, storage: storage === "cookie" ? undefined : storage });
+  const authorize = createAuthorize(session, options.reauthenticate);
+
+  async function request<Data>(
+    document: string,
+    variables?: unknown,
+    sendOptions?: SendOptions,
+  ): Promise<Data> {
+    const authorization = authorize();
+    for (;;) {
+      const accessToken = await authorization.token();
+      try {
+        return await send(document, variables, { ...sendOptions, accessToken });
+      } catch (error) {
+        if (!(error instanceof LatchkeyError) || !(await authorization.recover(error))) throw error;
+      }
+    }
+  }
+
+  return {
+    get state() {
+      return session.state;
+    },
+    subscribe: session.subscribe,
+    accessToken: () => authorize().token(),
+    authorize,
+    request: (document, variables, { signal } = {}) => request(`${document}`, variables, { signal }),
+    ...createSignIn(session, send, cookie),
+    async reauthenticate(proof) {
+      session.renew(await timed(async () => request(REAUTHENTICATE, await variablesOf(proof))));
+    },
+    async changePassword(currentPassword, newPassword) {
+      const variables = { currentPassword, newPassword };
+      await session.start(await timed(() => request(CHANGE_PASSWORD, variables, { cookie })));
+    },
+    async signOut() {
+      const accessToken = session.current?.accessToken;
+      await session.end("SIGNED_OUT");
+      await send(LOGOUT, {}, { accessToken, cookie });
+    },
+    close: session.close,
+  };
+
+  async function variablesOf(proof: Proof): Promise<object> {
+    if (proof !== "passkey") return proof;
+    const data = await request<{ startPasskeyReauthentication: PasskeyOptions }>(
+      START_PASSKEY_REAUTHENTICATION,
+    );
+    return { passkey: await getPasskey(data.startPasskeyReauthentication.publicKey) };
+  }
+}

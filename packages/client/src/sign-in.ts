@@ -1,0 +1,81 @@
+import type { MfaMethod } from "./errors.js";
+import {
+  PASSKEY_OPTIONS,
+  type PasskeyOptions,
+  type SessionUser,
+  SIGN_IN,
+  type SignInResult,
+  VERIFY_PASSKEY,
+  VERIFY_RECOVERY_CODE,
+  VERIFY_TOTP,
+} from "./operations.js";
+import { getPasskey, type PasskeyPrompt } from "./passkeys.js";
+import { type Issued, timed } from "./refresh.js";
+import type { Session } from "./session.js";
+import type { Send } from "./transport.js";
+
+/** The user is signed in. */
+export interface SignedIn {
+  step: "done";
+  user: SessionUser;
+}
+
+/** The password was correct, but the account has a second factor: prove it with one of `methods`. */
+export interface SecondFactorRequired {
+  step: "second-factor";
+  methods: MfaMethod[];
+  /** @throws INVALID_CREDENTIALS for a wrong code: ask again. INVALID_TOKEN after five minutes: sign in again */
+  verifyTotp(code: string): Promise<SignedIn>;
+  /** @throws as `verifyTotp` */
+  verifyRecoveryCode(code: string): Promise<SignedIn>;
+  /** @throws as `verifyTotp`; DOMException `NotAllowedError` when the user declines */
+  verifyPasskey(): Promise<SignedIn>;
+}
+
+/** Where a sign-in is: `switch (result.step)`. */
+export type SignInStep = SignedIn | SecondFactorRequired;
+
+export interface SignIn {
+  /** Signs in with a password, and for an account with a second factor leads to the next step. */
+  signIn(username: string, password: string): Promise<SignInStep>;
+  /** Signs in with a passkey alone, without a username. */
+  signInWithPasskey(prompt?: PasskeyPrompt): Promise<SignedIn>;
+}
+
+export function createSignIn(session: Session, send: Send, cookie: boolean): SignIn {
+  async function start(issued: Issued): Promise<SignedIn> {
+    await session.start(issued);
+    return { step: "done", user: issued.token.user };
+  }
+
+  async function verify(document: string, variables: object): Promise<SignedIn> {
+    await session.idle();
+    return start(await timed(() => send(document, variables, { cookie })));
+  }
+
+  async function verifyPasskey(challenge?: string, prompt?: PasskeyPrompt): Promise<SignedIn> {
+    const { passkeyOptions } = await send<{ passkeyOptions: PasskeyOptions }>(PASSKEY_OPTIONS, { challenge });
+    const credential = await getPasskey(passkeyOptions.publicKey, prompt);
+    return verify(VERIFY_PASSKEY, { challenge, credential });
+  }
+
+  return {
+    async signIn(username, password) {
+      // The answer to a refresh must not come last: it would bring the earlier session back.
+      await session.idle();
+      const { token, age } = await timed(() =>
+        send<{ signIn: SignInResult }>(SIGN_IN, { username, password }, { cookie }),
+      );
+      if (token.__typename === "Token") return start({ token, age });
+      const { challenge, methods } = token;
+      return {
+        step: "second-factor",
+        methods,
+        verifyTotp: (code) => verify(VERIFY_TOTP, { challenge, code }),
+        verifyRecoveryCode: (code) => verify(VERIFY_RECOVERY_CODE, { challenge, code }),
+        verifyPasskey: () => verifyPasskey(challenge),
+      };
+    },
+    signInWithPasskey: (prompt) => verifyPasskey(undefined, prompt),
+  };
+}

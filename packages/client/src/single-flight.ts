@@ -1,0 +1,51 @@
+import { LatchkeyError } from "./errors.js";
+
+/** A task on its way. */
+export interface Flight {
+  signal: AbortSignal;
+  /** Whether its result is out of date. */
+  cancelled: boolean;
+}
+
+export interface SingleFlight {
+  /** Runs the task, once for all who ask meanwhile. */
+  run(): Promise<void>;
+  cancel(): void;
+  /** Settles when the task is not running. */
+  idle(): Promise<void>;
+}
+
+/** @param timeout after how many milliseconds the task is aborted: everyone waits for it */
+export function createSingleFlight(task: (flight: Flight) => Promise<void>, timeout: number): SingleFlight {
+  let current: { done: Promise<void>; cancel(): void } | undefined;
+
+  function start(): { done: Promise<void>; cancel(): void } {
+    const controller = new AbortController();
+    const late = new LatchkeyError("The server does not answer.", { code: "NETWORK_ERROR" });
+    const timer = setTimeout(() => controller.abort(late), timeout);
+    const flight = { signal: controller.signal, cancelled: false };
+    const started = {
+      done: task(flight).finally(() => {
+        clearTimeout(timer);
+        if (current === started) current = undefined;
+      }),
+      cancel() {
+        flight.cancelled = true;
+        controller.abort();
+      },
+    };
+    return started;
+  }
+
+  return {
+    run() {
+      current ??= start();
+      return current.done;
+    },
+    cancel() {
+      current?.cancel();
+      current = undefined;
+    },
+    idle: async () => current?.done.catch(() => {}),
+  };
+}

@@ -1,0 +1,57 @@
+import { LatchkeyError } from "./errors.js";
+
+export interface SendOptions {
+  accessToken?: string | undefined;
+  /** Whether the server keeps the refresh token in a cookie. */
+  cookie?: boolean;
+  signal?: AbortSignal | undefined;
+}
+
+export type Send = <Data>(document: string, variables?: unknown, options?: SendOptions) => Promise<Data>;
+
+/** Sends operations to a GraphQL endpoint. They throw the first error of an answer as a LatchkeyError. */
+export function createSend(url: string, customFetch: typeof fetch | undefined): Send {
+  return async (document, variables, { accessToken, cookie, signal } = {}) => {
+    const send = customFetch ?? fetch;
+    let response: Response | undefined;
+    let answer: { data?: never; errors?: { message: string; extensions?: object }[] };
+    try {
+      response = await send(url, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          ...(accessToken && { authorization: `Bearer ${accessToken}` }),
+          ...(cookie && { "latchkey-session": "cookie" }),
+        },
+        body: JSON.stringify({ query: document, variables }),
+        ...(cookie && { credentials: "include" }),
+        ...(signal && { signal }),
+      });
+      answer = await response.json();
+    } catch (cause) {
+      if (signal?.aborted) throw cause;
+      throw noAnswer(response, cause);
+    }
+    const [error] = answer.errors ?? [];
+    if (error)
+      throw new LatchkeyError(error.message, { code: "INTERNAL_SERVER_ERROR", ...error.extensions } as never);
+    if (!answer.data) throw noAnswer(response);
+    return answer.data;
+  };
+}
+
+function noAnswer(response: Response | undefined, cause?: unknown): LatchkeyError {
+  const message = response
+    ? `The server answered ${response.status} and not in GraphQL.`
+    : "The server cannot be reached.";
+  const retryAfter = Number(response?.headers.get("retry-after"));
+  return new LatchkeyError(
+    message,
+    {
+      code: "NETWORK_ERROR",
+      ...(response && { status: response.status }),
+      ...(retryAfter > 0 && { retryAfter }),
+    },
+    { cause },
+  );
+}
