@@ -42,6 +42,7 @@ import type { Database } from "./storage/database.js";
 
 /** The parts of one Latchkey. Several can live in one process. */
 export interface Latchkey {
+  clock: Clock;
   metrics: Metrics;
   db: Database;
   health: DatabaseHealth;
@@ -124,6 +125,7 @@ export function compose(
     ],
   });
   return {
+    clock,
     metrics,
     db,
     health,

@@ -8,6 +8,7 @@ import type { Config } from "../config.js";
 import { PrintedMailer } from "../email/printed.js";
 import { blame } from "../exit.js";
 import { readPersistedDocuments } from "../http/apollo/persisted-documents.js";
+import { RefreshCookies } from "../http/refresh-cookies.js";
 import { addEmails } from "../http/routes/emails.js";
 import { addForwardAuth } from "../http/routes/forward-auth.js";
 import { addGraphQL } from "../http/routes/graphql.js";
@@ -25,13 +26,14 @@ const APOLLO_SANDBOX_ORIGINS = [
 /** Builds the HTTP server over the parts. It does not listen yet. */
 export async function composeServer(
   config: Config,
-  { metrics, health, keys, mailer, login, refresh, sessions, access, items }: Latchkey,
+  { clock, metrics, health, keys, mailer, login, refresh, sessions, access, items }: Latchkey,
   { schema, logger }: { schema: GraphQLSchema; logger: Logger },
 ): Promise<FastifyInstance> {
   const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
   const server = await createServer({
     logger,
     corsOrigins,
+    credentialedOrigins: config.corsOrigins,
     trustedProxies: config.trustedProxies,
     shutdownDelay: config.shutdownDelaySeconds,
     hsts:
@@ -53,6 +55,13 @@ export async function composeServer(
     apolloSandbox: config.apolloSandbox,
     persistedDocuments,
     maxAnswerBytes: config.maxAnswerBytes,
+    refreshCookies: new RefreshCookies({
+      refresh,
+      clock,
+      publicUrl: config.publicUrl,
+      production: config.production,
+      origins: config.corsOrigins,
+    }),
   });
   await addOAuth(server, {
     keys,

@@ -75,7 +75,8 @@ export class OwnAccountResolver {
   ) {
     const { user } = signedIn(context);
     const passwords = { currentPassword, newPassword };
-    return toTokenType(await this.ownAccount.changePassword(user, actorOf(context), passwords));
+    const issued = await this.ownAccount.changePassword(user, actorOf(context), passwords);
+    return toTokenType(issued, context.refreshCookie);
   }
 
   @Auth("USER", RECENTLY)

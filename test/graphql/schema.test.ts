@@ -77,7 +77,9 @@ describe("the schema", () => {
         expect(codes.length).toBeGreaterThan(0);
         expect(codes.filter((code) => !(code in ERROR_CODES))).toEqual([]);
         const auth = authOf(field);
-        expect([field.name, codes.includes("UNAUTHENTICATED")]).toEqual([field.name, auth !== undefined]);
+        // `logout` also takes a refresh token instead.
+        const signedIn = auth !== undefined || field.name === "logout";
+        expect([field.name, codes.includes("UNAUTHENTICATED")]).toEqual([field.name, signedIn]);
         const stepUp = auth?.maxAgeSeconds !== undefined;
         expect([field.name, codes.includes("REAUTHENTICATION_REQUIRED")]).toEqual([field.name, stepUp]);
         // Any field with @auth can fail with it: the directive's description says so.
@@ -150,6 +152,7 @@ describe("the schema", () => {
       "confirmEmailChange",
       "confirmTotpEnrollment",
       "login",
+      "logout",
       "passkeyOptions",
       "passwordStrength",
       "reauthenticate",

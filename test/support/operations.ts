@@ -46,7 +46,7 @@ export const DELETE_ITEM = graphql(`
 `);
 
 export const REFRESH = graphql(`
-  mutation Refresh($refreshToken: String!) {
+  mutation Refresh($refreshToken: String) {
     refreshToken(refreshToken: $refreshToken) {
       accessToken tokenType expiresIn expiresAt refreshToken user { id username }
     }
@@ -54,8 +54,8 @@ export const REFRESH = graphql(`
 `);
 
 export const LOGOUT = graphql(`
-  mutation Logout {
-    logout
+  mutation Logout($refreshToken: String) {
+    logout(refreshToken: $refreshToken)
   }
 `);
 
