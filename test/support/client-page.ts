@@ -21,14 +21,19 @@ export async function bundleClient(): Promise<string> {
 declare const client: typeof import("@latchkey/client");
 declare const latchkey: Latchkey;
 
-/** Opens a page of an app whose client keeps its session in a cookie, as the global `latchkey`. */
+/** Opens a page of an app whose client keeps its session in a cookie. */
 export async function openClient(page: Page, origin: string, url: string): Promise<Page> {
   await page.goto(origin);
+  await startClient(page, url);
+  return page;
+}
+
+/** Creates a page's client, as the global `latchkey`. */
+export async function startClient(page: Page, url: string): Promise<void> {
   await page.evaluate((url) => {
     Object.assign(globalThis, { latchkey: client.createLatchkey({ url }) });
     latchkey.subscribe(() => {});
   }, url);
-  return page;
 }
 
 /** A proxy on http://localhost in front of an app, which can hold the answer to a request. */
