@@ -21,8 +21,7 @@ class RegisterInput {
   email!: string;
 
   @Field(() => String, {
-    description:
-      "At least 15 characters (a few words are easiest), at most 72 bytes of UTF-8, used exactly as sent.",
+    description: "The password, used exactly as sent. `settings` has its limits; a few words are easiest.",
   })
   @IsText(...PASSWORD_ARGUMENT)
   password!: string;
