@@ -96,7 +96,7 @@ export class OwnAccountResolver {
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Changes the email address with the token from the email, and notifies the old address. Returns true. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Changes the email address with the token from the email, and notifies the old address. Returns true, also when the same token is sent again within a minute, which has no further effect. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async confirmEmailChange(
     @Ctx() { caller }: Context,

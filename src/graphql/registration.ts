@@ -74,7 +74,7 @@ export class RegistrationResolver {
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Verifies an email address with the token from the email; the user can then sign in. Returns true. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Verifies an email address with the token from the email; the user can then sign in. Returns true, also when the same token is sent again within a minute, which has no further effect. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async verifyEmail(@Ctx() { caller }: Context, @Args(() => EmailedTokenArgs) { token }: EmailedTokenArgs) {
     await this.deps.registration.verifyEmail(token, caller);

@@ -109,7 +109,9 @@ export class OwnAccount {
 
   async #confirmEmailChange(token: string, caller: Caller): Promise<void> {
     await inTransaction(this.deps.db, async (transaction) => {
-      const { user, email } = await this.deps.tokens.consume(transaction, "EMAIL_CHANGE", token);
+      const consumed = await this.deps.tokens.consumeOrRepeat(transaction, "EMAIL_CHANGE", token);
+      if (consumed === undefined) return;
+      const { user, email } = consumed;
       const now = this.deps.clock.now();
       // Tokens sent to the old address must no longer give access.
       await this.deps.access.withdrawTokens(transaction, user);

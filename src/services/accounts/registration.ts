@@ -74,7 +74,9 @@ export class Registration {
 
   async #verifyEmail(token: string, caller: Caller): Promise<void> {
     await inTransaction(this.deps.db, async (transaction) => {
-      const { user, email } = await this.deps.tokens.consume(transaction, "EMAIL_VERIFICATION", token);
+      const consumed = await this.deps.tokens.consumeOrRepeat(transaction, "EMAIL_VERIFICATION", token);
+      if (consumed === undefined) return;
+      const { user, email } = consumed;
       if (user.email !== email) throw invalidOneTimeToken();
       // An earlier invitation would set a password on an account that is in use.
       await this.deps.access.withdrawTokens(transaction, user);
