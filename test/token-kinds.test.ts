@@ -99,22 +99,22 @@ const PLACES = {
   verifyEmail: {
     argument: "verifyEmail.token",
     take: async (app, token) => codeOf(await app.send(VERIFY_EMAIL, { token })),
-    refusal: ofArgument,
+    refusal: always("INVALID_TOKEN"),
   },
   resetPassword: {
     argument: "resetPassword.token",
     take: async (app, token) => codeOf(await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD })),
-    refusal: ofArgument,
+    refusal: always("INVALID_TOKEN"),
   },
   acceptInvitation: {
     argument: "acceptInvitation.token",
     take: async (app, token) => codeOf(await app.send(ACCEPT_INVITATION, { token, password: NEW_PASSWORD })),
-    refusal: ofArgument,
+    refusal: always("INVALID_TOKEN"),
   },
   confirmEmailChange: {
     argument: "confirmEmailChange.token",
     take: async (app, token) => codeOf(await app.send(CONFIRM_EMAIL_CHANGE, { token })),
-    refusal: ofArgument,
+    refusal: always("INVALID_TOKEN"),
   },
   "the challenge of verifyTotp": {
     argument: "verifyTotp.challenge",

@@ -1,4 +1,4 @@
-import { ValidateIf, ValidateNested } from "class-validator";
+import { ValidateNested } from "class-validator";
 import { GraphQLEmailAddress } from "graphql-scalars";
 import { Args, ArgsType, Ctx, Field, InputType, Mutation, ObjectType, Resolver } from "type-graphql";
 import type { Registration } from "../services/accounts/registration.js";
@@ -7,28 +7,25 @@ import type { Context } from "./context.js";
 import { EmailArgs, EmailedTokenArgs } from "./email-arguments.js";
 import { MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
-import { FULL_NAME, LOGIN, PASSWORD_ARGUMENT, USERNAME, USERNAME_ARGUMENT, USERNAME_RULE } from "./user.js";
-import { IsText, ofInput } from "./validation.js";
+import { USERNAME, USERNAME_RULE } from "./user.js";
+import { ofInput } from "./validation.js";
 
 @InputType({ description: "An account to register." })
 class RegisterInput {
+  // No rules here: the service checks all fields, so that one error names everything that is wrong.
+
   @Field(() => String, { description: `The name to sign in with: ${USERNAME_RULE}.` })
-  @IsText(...USERNAME_ARGUMENT)
   username!: string;
 
   @Field(() => String, { description: "The email address. A link to verify it is sent to it." })
-  @IsText(...LOGIN)
   email!: string;
 
   @Field(() => String, {
     description: "The password, used exactly as sent. `settings` has its limits; a few words are easiest.",
   })
-  @IsText(...PASSWORD_ARGUMENT)
   password!: string;
 
   @Field(() => String, { nullable: true, description: "The display name." })
-  @ValidateIf((_, fullName) => fullName != null)
-  @IsText(...FULL_NAME)
   fullName?: string | null;
 }
 

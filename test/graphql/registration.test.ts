@@ -135,7 +135,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       [{ username: "with space" }, "input.username", "username"],
       [{ username: "a@b.example" }, "input.username", "username"],
       [{ email: "no address" }, "input.email", "email"],
-      [{ fullName: "" }, "input.fullName", "text"],
+      [{ fullName: "" }, "input.fullName", "fullName"],
       [{ password: "fourteen chars" }, "input.password", "minLength"],
       [{ password: "🦈".repeat(14) }, "input.password", "minLength"],
       [{ password: "many words that go on ".repeat(4) }, "input.password", "maxBytes"],

@@ -234,11 +234,21 @@ describe("the schema", () => {
         if (!ruled.has(name)) unruled.push(`${target.name}.${name}`);
       }
     }
-    // A password that cannot be correct is a failed login, not bad input.
     expect(unruled.sort()).toEqual([
+      "AcceptInvitationArgs.password",
+      // A password that cannot be correct is a failed login, not bad input.
       "ChangePasswordArgs.currentPassword",
+      // The service checks a new password together with the rest of the input.
+      "ChangePasswordArgs.newPassword",
+      // A token that cannot be one is unknown.
+      "EmailedTokenArgs.token",
       "LoginArgs.password",
       "ReauthenticateArgs.password",
+      "RegisterInput.email",
+      "RegisterInput.fullName",
+      "RegisterInput.password",
+      "RegisterInput.username",
+      "ResetPasswordArgs.newPassword",
     ]);
   });
 });
