@@ -89,6 +89,22 @@ describe("the schema", () => {
     }
   });
 
+  test("the description of a field with @auth, and of no other, says in words who may use it", () => {
+    const who: Record<string, string> = { USER: "a signed-in user", ADMIN: "an administrator" };
+    for (const type of ownTypes().filter(isObjectType)) {
+      for (const field of Object.values(type.getFields())) {
+        const auth = authOf(field);
+        const sentence = /Requires [^.]*\./.exec(field.description ?? "")?.[0];
+        const recently = auth?.maxAgeSeconds === 600 ? " who authenticated within the last 10 minutes" : "";
+        expect([type.name, field.name, sentence]).toEqual([
+          type.name,
+          field.name,
+          auth && `Requires ${who[auth.role]}${recently}.`,
+        ]);
+      }
+    }
+  });
+
   test("every list has a page or a limit, and every text has a limit (row 61)", () => {
     const fields = ownTypes()
       .filter(isObjectType)
