@@ -99,22 +99,22 @@ const PLACES = {
   verifyEmail: {
     argument: "verifyEmail.token",
     take: async (app, token) => codeOf(await app.send(VERIFY_EMAIL, { token })),
-    refusal: ofArgument,
+    refusal: always("INVALID_TOKEN"),
   },
   resetPassword: {
     argument: "resetPassword.token",
     take: async (app, token) => codeOf(await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD })),
-    refusal: ofArgument,
+    refusal: always("INVALID_TOKEN"),
   },
   acceptInvitation: {
     argument: "acceptInvitation.token",
     take: async (app, token) => codeOf(await app.send(ACCEPT_INVITATION, { token, password: NEW_PASSWORD })),
-    refusal: ofArgument,
+    refusal: always("INVALID_TOKEN"),
   },
   confirmEmailChange: {
     argument: "confirmEmailChange.token",
     take: async (app, token) => codeOf(await app.send(CONFIRM_EMAIL_CHANGE, { token })),
-    refusal: ofArgument,
+    refusal: always("INVALID_TOKEN"),
   },
   "the challenge of verifyTotp": {
     argument: "verifyTotp.challenge",
@@ -306,6 +306,8 @@ const KINDS: Record<string, Kind> = {
     async issue(app) {
       const token = await EMAILED.EMAIL_VERIFICATION.issue(app);
       await app.send(VERIFY_EMAIL, { token });
+      // Until then `verifyEmail` answers true again, without any effect.
+      app.clock.advance(MINUTE);
       return token;
     },
     goodAt: [],

@@ -7,6 +7,7 @@ import type { Latchkey } from "../compose.js";
 import type { Config } from "../config.js";
 import { PrintedMailer } from "../email/printed.js";
 import { blame } from "../exit.js";
+import { printSdl } from "../graphql/schema.js";
 import { readPersistedDocuments } from "../http/apollo/persisted-documents.js";
 import { RefreshCookies } from "../http/refresh-cookies.js";
 import { addEmails } from "../http/routes/emails.js";
@@ -15,6 +16,7 @@ import { addGraphQL } from "../http/routes/graphql.js";
 import { addHealth } from "../http/routes/health.js";
 import { addMetrics } from "../http/routes/metrics.js";
 import { addOAuth } from "../http/routes/oauth/routes.js";
+import { addSchema } from "../http/routes/schema.js";
 import { createServer } from "../http/server.js";
 
 /** The origins Apollo Sandbox calls from. */
@@ -63,6 +65,9 @@ export async function composeServer(
       origins: config.corsOrigins,
     }),
   });
+  // As introspection: a persisted document cannot be one.
+  if (config.apolloSandbox && persistedDocuments === undefined)
+    await addSchema(server, { printSdl: () => printSdl(schema) });
   await addOAuth(server, {
     keys,
     login,

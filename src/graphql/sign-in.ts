@@ -33,7 +33,7 @@ import { IsText } from "./validation.js";
 /** Room for spaces and hyphens between the characters of a recovery code. */
 const CODE = [1, 100] as const;
 
-const MfaMethodEnum = Object.fromEntries(MFA_METHODS.map((method) => [method, method])) as {
+export const MfaMethodEnum = Object.fromEntries(MFA_METHODS.map((method) => [method, method])) as {
   [M in MfaMethod]: M;
 };
 registerEnumType(MfaMethodEnum, {

@@ -24,6 +24,7 @@ import { makeUser } from "../support/users.js";
 
 /** Who may use each root field. The test fails for a field that is missing here. */
 const ACCESS: Record<string, "everybody" | "users" | "administrators"> = {
+  "Query.settings": "everybody",
   "Query.me": "users",
   "Query.myMfa": "users",
   "Query.myPasskeys": "users",
@@ -108,6 +109,7 @@ const READABLE: Record<string, string> = {
   TotpEnrollment: "secret uri qrCode",
   Registration: "username email",
   PasswordStrength: "score warning suggestions",
+  Settings: "registrationOpen passwordMinLength passwordMaxBytes mfaMethods mfaRequiredFor sendsEmail",
   AuditEvent: "id at type actorId subjectId sessionId ipAddress details",
   UserConnection: "edges nodes pageInfo",
   UserEdge: "cursor node",

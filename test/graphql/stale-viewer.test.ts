@@ -98,7 +98,7 @@ describe.each(DATABASES)("a mutation whose caller loses permission while it runs
     const { id, username, token } = await makeUser(app, undefined, ["ADMIN"]);
     const session = sidOf((await app.login(username)).accessToken);
     await app.latchkey.items.createFor(id, { title: "Mine", description: null });
-    const items = await app.latchkey.items.list(id, { first: 1, after: undefined, withDescription: false });
+    const items = await app.latchkey.items.list({ ownerId: id, first: 1 }, { withDescription: false });
     return {
       caller: { id, sessionId: sidOf(token), token },
       other: (await makeUser(app)).id,

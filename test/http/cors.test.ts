@@ -54,13 +54,18 @@ describe("CORS", () => {
     },
   );
 
-  test.each(["/introspect", "/forward-auth", "/healthz", "/readyz", "/metrics", "/emails"])(
-    "does not apply to %s, which machines and operators use",
-    async (path) => {
-      const asked = await app.request(path, preflight(APP_ORIGIN));
-      expect(asked.status).toBe(path === "/forward-auth" ? 401 : 405);
-      for (const { headers } of [asked, await app.request(path, { headers: { origin: APP_ORIGIN } })])
-        expect([...headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
-    },
-  );
+  test.each([
+    "/introspect",
+    "/forward-auth",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/emails",
+    "/schema.graphql",
+  ])("does not apply to %s, which machines and operators use", async (path) => {
+    const asked = await app.request(path, preflight(APP_ORIGIN));
+    expect(asked.status).toBe(path === "/forward-auth" ? 401 : 405);
+    for (const { headers } of [asked, await app.request(path, { headers: { origin: APP_ORIGIN } })])
+      expect([...headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
+  });
 });

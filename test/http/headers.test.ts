@@ -20,6 +20,7 @@ const PATHS = [
   "/readyz",
   "/metrics",
   "/emails",
+  "/schema.graphql",
   "/forward-auth",
   "/nothing",
 ];

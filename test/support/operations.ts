@@ -13,6 +13,12 @@ export const LOGIN = graphql(`
   }
 `);
 
+export const SETTINGS = graphql(`
+  query Settings {
+    settings { registrationOpen passwordMinLength passwordMaxBytes mfaMethods mfaRequiredFor sendsEmail }
+  }
+`);
+
 export const ME = graphql(`
   query Me {
     me { id username email emailVerified fullName disabled roles createdAt }
