@@ -6,6 +6,14 @@ export interface OperationError {
   extensions?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** Among the errors of an answer, the one that `recover` may do something about. */
+export function refusalIn<E extends OperationError>(errors: readonly E[] | undefined): E | undefined {
+  return errors?.find(
+    ({ extensions }) =>
+      extensions?.["code"] === "UNAUTHENTICATED" || extensions?.["code"] === "REAUTHENTICATION_REQUIRED",
+  );
+}
+
 /**
  * The access token of one operation, for links to other clients. It stays with the user who was signed in at first: an
  * operation is never sent again as another user who has signed in meanwhile.
@@ -51,7 +59,7 @@ export function createAuthorize(
     }
 
     async function recover({ extensions = {} }: OperationError): Promise<boolean> {
-      const { code, reason } = extensions;
+      const { code, reason = "INVALID_TOKEN" } = extensions;
       if (!sent || recovered.has(code)) return false;
       if (code === "UNAUTHENTICATED") {
         recovered.add(code);
