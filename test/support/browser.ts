@@ -1,6 +1,9 @@
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "puppeteer-core";
 import { closeWithFile } from "./opened.ts";
@@ -32,7 +35,7 @@ export async function startBrowser(args: readonly string[] = []): Promise<Browse
   const { default: chromium } = await import("@sparticuz/chromium");
   const { launch } = await import("puppeteer-core");
   const browser = await launch({
-    executablePath: await chromium.executablePath(),
+    executablePath: await unpackOnce(() => chromium.executablePath()),
     headless: "shell",
     args: ["--no-sandbox", "--no-zygote", "--disable-gpu", "--disable-dev-shm-usage", ...args],
   });
@@ -41,6 +44,23 @@ export async function startBrowser(args: readonly string[] = []): Promise<Browse
   Object.assign(process.env, environment);
   closeWithFile(() => browser.close());
   return browser;
+}
+
+/** Lets one process of the run unpack: a program that another process is still writing cannot be started. */
+async function unpackOnce<T>(unpack: () => Promise<T>): Promise<T> {
+  const [lock, done] = ["chromium-lock", "chromium-done"].map((name) => join(tmpdir(), name)) as [
+    string,
+    string,
+  ];
+  try {
+    mkdirSync(lock);
+  } catch {
+    for (const deadline = performance.now() + 60_000; !existsSync(done); await sleep(50))
+      if (performance.now() > deadline) throw new Error("Chromium was not unpacked within a minute");
+  }
+  const path = await unpack();
+  writeFileSync(done, "");
+  return path;
 }
 
 export interface AuthenticatorOptions {
