@@ -5,13 +5,14 @@ import { build } from "esbuild";
 import type { Page } from "puppeteer-core";
 import { closeWithFile } from "./opened.ts";
 
-/** A script for a page, with the package as the global `client`. */
-export async function bundleClient(): Promise<string> {
+/** Bundles a module for a page, with its exports as the global `client`: the package itself if none is given. */
+export async function bundleClient(contents = `export * from "@latchkey/client";`): Promise<string> {
   const { outputFiles } = await build({
-    stdin: { contents: `export * from "@latchkey/client";`, resolveDir: "." },
+    stdin: { contents, resolveDir: "." },
     bundle: true,
     format: "iife",
     globalName: "client",
+    define: { "process.env.NODE_ENV": `"development"` },
     write: false,
   });
   return outputFiles[0]!.text;
