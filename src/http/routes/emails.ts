@@ -8,8 +8,8 @@ import { hasPage, sendPage } from "../page.js";
 /** The mutation that the app's page at each link sends, with an empty password for the user to fill in. */
 const MUTATIONS: Record<TokenPath, (token: string) => string> = {
   "/verify-email": (token) => `verifyEmail(token: ${token})`,
-  "/reset-password": (token) => `resetPassword(token: ${token}, newPassword: "")`,
-  "/accept-invitation": (token) => `acceptInvitation(token: ${token}, password: "")`,
+  "/reset-password": (token) => `resetPassword(\n    token: ${token}\n    newPassword: ""\n  )`,
+  "/accept-invitation": (token) => `acceptInvitation(\n    token: ${token}\n    password: ""\n  )`,
   "/confirm-email-change": (token) => `confirmEmailChange(token: ${token})`,
 };
 

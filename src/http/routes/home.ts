@@ -42,8 +42,8 @@ function body(links: typeof LINKS): string {
       `<a class="card" href="${path}"><h2>${title}</h2><p>${about}</p><p class="muted">${path}</p></a>`,
   );
   return `<h1>Latchkey</h1>
-<p>A GraphQL API for authentication. It runs for development: clients send operations to <code>/graphql</code> with
-<code>POST</code>. Started on an empty database, it has printed an account to sign in with in the terminal.</p>
+<p>A GraphQL API for authentication, running for development. Clients send operations to <code>/graphql</code> with
+<code>POST</code>. If the database was empty, the terminal shows an account to sign in with.</p>
 <nav>
 ${cards.join("\n")}
 </nav>`;

@@ -12,7 +12,7 @@ describe("GET /", () => {
     const app = await start();
     const { status, headers, text } = await app.request("/");
     expect([status, headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
-    expect(text).toContain("<h1>Latchkey</h1>\n<p>A GraphQL API for authentication.");
+    expect(text).toContain("<h1>Latchkey</h1>\n<p>A GraphQL API for authentication");
     const paths = pathsOn(text);
     expect(paths.filter((path) => path !== "/explorer")).toEqual(["/graphql", "/emails", "/schema.graphql"]);
     for (const path of paths) {
