@@ -62,6 +62,7 @@ describe("CORS", () => {
     "/metrics",
     "/emails",
     "/schema.graphql",
+    "/",
   ])("does not apply to %s, which machines and operators use", async (path) => {
     const asked = await app.request(path, preflight(APP_ORIGIN));
     expect(asked.status).toBe(path === "/forward-auth" ? 401 : 405);
