@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import type { SessionState } from "@latchkey/client";
+import { UpdateProfileDocument } from "@latchkey/client/documents";
 import { MINUTE } from "../../src/clock.js";
 import { DISABLE_USER } from "../support/administration-operations.js";
 import { type App, makeApp, NEW_PASSWORD, PASSWORD } from "../support/app.js";
@@ -98,6 +99,18 @@ describe("a session", () => {
       await expectRefused(latchkey.request(ME_QUERY), "MISSING_TOKEN");
       expect(fields()).toEqual(["refreshToken", "me"]);
     }
+  });
+
+  test("has the user as they are on the server after a refresh", async () => {
+    const { latchkey, setNetwork } = await signedInClient(app);
+    await latchkey.request(UpdateProfileDocument, { input: { fullName: "Alice Doe" } });
+    expect(latchkey.state).toMatchObject({ user: { fullName: null } });
+    await latchkey.refresh();
+    expect(latchkey.state).toMatchObject({ status: "signed-in", user: { fullName: "Alice Doe" } });
+    // A server that is away does no harm: the token still works.
+    setNetwork(() => Promise.reject(new TypeError("fetch failed")));
+    await latchkey.refresh();
+    expect(latchkey.state).toMatchObject({ status: "signed-in" });
   });
 
   test("sends public operations without anybody being signed in", async () => {

@@ -1,6 +1,7 @@
-import { ApolloLink, Observable, ServerError } from "@apollo/client";
+import { ApolloLink, gql, Observable, ServerError, type TypedDocumentNode } from "@apollo/client";
 import { type OperationError, refusalIn } from "./authorization.js";
 import type { Latchkey } from "./latchkey.js";
+import type { TypedText } from "./typed-document.js";
 
 /**
  * Sends operations with the access token. An operation is sent again after a refresh, or after the user has
@@ -76,4 +77,11 @@ function errorsIn(error: unknown): readonly OperationError[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A document of `@latchkey/client/documents` as Apollo Client takes it. */
+export function documentNode<Data, Variables>(
+  document: TypedText<Data, Variables>,
+): TypedDocumentNode<Data, Variables & Record<string, unknown>> {
+  return gql(document);
 }

@@ -16,10 +16,11 @@ export {
   type Latchkey,
   type LatchkeyOptions,
   type Proof,
-  type TypedDocument,
+  type RequestOptions,
 } from "./latchkey.js";
 export type { SessionUser } from "./operations.js";
 export { createPasskey, getPasskey, type PasskeyPrompt } from "./passkeys.js";
 export type { RefreshTokenStorage } from "./refresh.js";
 export type { SessionState, SignedOutReason } from "./session.js";
 export type { SecondFactorRequired, SignedIn, SignIn, SignInStep } from "./sign-in.js";
+export type { TypedDocument, TypedText } from "./typed-document.js";

@@ -12,6 +12,7 @@ import { type RefreshTokenStorage, timed } from "./refresh.js";
 import { createSession, type SessionState } from "./session.js";
 import { createSignIn, type SignIn } from "./sign-in.js";
 import { createSend, type SendOptions } from "./transport.js";
+import type { TypedDocument } from "./typed-document.js";
 
 export interface LatchkeyOptions {
   /** The URL of the GraphQL endpoint. */
@@ -26,10 +27,15 @@ export interface LatchkeyOptions {
 /** How a user proves again who they are. The password only for an account without a second factor. */
 export type Proof = { password: string } | { code: string } | "passkey";
 
-/** A GraphQL document, as text or as GraphQL Code Generator's typed strings. */
-export type TypedDocument<Data, Variables> =
-  | string
-  | { toString(): string; __apiType?: (variables: Variables) => Data };
+/** The variables of an operation, which can be left out when none is required. */
+type RequestArguments<Variables> =
+  Record<never, never> extends Variables
+    ? [variables?: Variables, options?: RequestOptions]
+    : [variables: Variables, options?: RequestOptions];
+
+export interface RequestOptions {
+  signal?: AbortSignal;
+}
 
 export interface Latchkey extends SignIn {
   readonly state: SessionState;
@@ -48,9 +54,10 @@ export interface Latchkey extends SignIn {
    */
   request<Data, Variables = Record<string, unknown>>(
     document: TypedDocument<Data, Variables>,
-    variables?: Variables,
-    options?: { signal?: AbortSignal },
+    ...[variables, options]: RequestArguments<Variables>
   ): Promise<Data>;
+  /** Refreshes the session now: `state` then has the user as they are on the server. */
+  refresh(): Promise<void>;
   /** Proves again who the user is. @throws INVALID_CREDENTIALS for a wrong password, code or passkey */
   reauthenticate(proof: Proof): Promise<void>;
   /** Changes the password and starts a new session; all others end. */
@@ -95,7 +102,8 @@ export function createLatchkey(options: LatchkeyOptions): Latchkey {
     subscribe: session.subscribe,
     accessToken: () => authorize().token(),
     authorize,
-    request: (document, variables, { signal } = {}) => request(`${document}`, variables, { signal }),
+    request: (document, ...[variables, options]) => request(`${document}`, variables, options),
+    refresh: () => session.ready(true),
     ...createSignIn(session, send, cookie),
     async reauthenticate(proof) {
       session.renew(await timed(async () => request(REAUTHENTICATE, await variablesOf(proof))));

@@ -25,8 +25,11 @@ export interface Session {
   /** The current tokens; undefined when nobody is signed in. */
   readonly current: Token | undefined;
   subscribe(listener: (state: SessionState) => void): () => void;
-  /** Refreshes an access token that was refused or is about to expire. @throws LatchkeyError when the server is away */
-  ready(): Promise<void>;
+  /**
+   * Refreshes an access token that was refused or is about to expire, or any with `force`.
+   * @throws LatchkeyError when the server is away, unless the token still works
+   */
+  ready(force?: boolean): Promise<void>;
   /** Marks the access token as refused by the server, unless there is a newer one. */
   refuse(accessToken: string, reason: UnauthenticatedReason): void;
   /** Settles when no refresh is on its way. */
@@ -122,10 +125,9 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
     return !!current && !current.refused && remaining(current) > milliseconds;
   }
 
-  async function ready(): Promise<void> {
+  async function ready(force = false): Promise<void> {
     // Ahead of expiry, because a request takes time.
-    const margin = Math.min(30_000, (current?.token.expiresIn ?? 0) * 100);
-    if (isUsable(margin)) return;
+    if (!force && isUsable(Math.min(30_000, (current?.token.expiresIn ?? 0) * 100))) return;
     while (state.status !== "signed-out") {
       try {
         if (backOff.error) throw backOff.error;
