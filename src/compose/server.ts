@@ -9,6 +9,7 @@ import { PrintedMailer } from "../email/printed.js";
 import { blame } from "../exit.js";
 import { readPersistedDocuments } from "../http/apollo/persisted-documents.js";
 import { addEmails } from "../http/routes/emails.js";
+import { addExplorer } from "../http/routes/explorer.js";
 import { addForwardAuth } from "../http/routes/forward-auth.js";
 import { addGraphQL } from "../http/routes/graphql.js";
 import { addHealth } from "../http/routes/health.js";
@@ -51,6 +52,7 @@ export async function composeServer(
     health,
     metrics,
     apolloSandbox: config.apolloSandbox,
+    introspection: config.introspection,
     persistedDocuments,
     maxAnswerBytes: config.maxAnswerBytes,
   });
@@ -64,6 +66,7 @@ export async function composeServer(
     introspectionSecret: config.introspectionSecret,
   });
   await addForwardAuth(server, { sessions, access });
+  if (config.explorer) await blame("EXPLORER", addExplorer(server));
   await addHealth(server, { health });
   if (config.metricsToken !== undefined || !config.production)
     await addMetrics(server, { metrics, token: config.metricsToken });

@@ -20,6 +20,7 @@ const PATHS = [
   "/readyz",
   "/metrics",
   "/emails",
+  "/explorer",
   "/forward-auth",
   "/nothing",
 ];

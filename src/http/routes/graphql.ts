@@ -40,6 +40,8 @@ export interface GraphQLOptions {
   health: DatabaseHealth;
   metrics: Metrics;
   apolloSandbox: boolean;
+  /** Whether clients can read the schema, and errors quote its names. */
+  introspection: boolean;
   /** The only documents that are run; undefined: any document is run. */
   persistedDocuments: PersistedDocuments | undefined;
   maxAnswerBytes: number;
@@ -50,7 +52,7 @@ type FormatError = ReturnType<typeof createFormatError>;
 /** Serves the schema at `/graphql`, as GraphQL over HTTP specifies. */
 export async function addGraphQL(server: FastifyInstance, options: GraphQLOptions): Promise<void> {
   const formatError = createFormatError({
-    showNames: options.apolloSandbox,
+    showNames: options.introspection,
     translate: (error) => options.health.translate(error),
     logInternalError: (err, errorId) => server.log.error({ err, errorId }, "operation failed"),
   });
@@ -79,13 +81,13 @@ export async function addGraphQL(server: FastifyInstance, options: GraphQLOption
 }
 
 function createApollo(
-  { schema, metrics, apolloSandbox, maxAnswerBytes }: GraphQLOptions,
+  { schema, metrics, apolloSandbox, introspection, maxAnswerBytes }: GraphQLOptions,
   { formatError, logger }: { formatError: FormatError; logger: FastifyBaseLogger },
 ): ApolloServer<DescribedContext> {
   return new ApolloServer<DescribedContext>({
     schema,
-    introspection: apolloSandbox,
-    hideSchemaDetailsFromClientErrors: !apolloSandbox,
+    introspection,
+    hideSchemaDetailsFromClientErrors: !introspection,
     includeStacktraceInErrorResponses: false,
     persistedQueries: false,
     documentStore: new DocumentStore(DOCUMENT_STORE_BYTES),
