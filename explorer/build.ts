@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { gzipSync } from "node:zlib";
 import * as graphiql from "@graphql-yoga/render-graphiql/graphiql";
 import { buildSync } from "esbuild";
+import { readOperations } from "./operations.ts";
 
 // Builds the page of `GET /explorer` into dist/explorer/: GraphiQL as its distribution ships it, and our page around it.
 // The server sends the assets compressed, under names that change with their content.
@@ -22,7 +23,7 @@ function addAsset(name: string, content: string): string {
 }
 
 /** @returns the bundle of a script or style sheet */
-function bundle(entryPoint: string, define: Record<string, string> = {}): string {
+function bundle(entryPoint: string, define: Record<string, unknown> = {}): string {
   const { outputFiles } = buildSync({
     entryPoints: [entryPoint],
     bundle: true,
@@ -45,7 +46,10 @@ const urls = {
   ICON: addAsset("icon.svg", readFileSync("explorer/icon.svg", "utf8")),
   PAGE_CSS: addAsset("page.css", bundle("explorer/src/page.css")),
 };
-const PAGE_JS = addAsset("page.js", bundle("explorer/src/page.ts", urls));
+const PAGE_JS = addAsset(
+  "page.js",
+  bundle("explorer/src/page.ts", { ...urls, OPERATIONS: readOperations() }),
+);
 const html = readFileSync("explorer/index.html", "utf8").replaceAll(
   /\{\{(\w+)\}\}/g,
   (_, name: string) => ({ ...urls, PAGE_JS })[name]!,

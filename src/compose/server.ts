@@ -52,6 +52,7 @@ export async function composeServer(
     health,
     metrics,
     apolloSandbox: config.apolloSandbox,
+    explorer: config.explorer,
     introspection: config.introspection,
     persistedDocuments,
     maxAnswerBytes: config.maxAnswerBytes,

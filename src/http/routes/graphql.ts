@@ -25,7 +25,7 @@ import type { Items } from "../../services/items.js";
 import type { Sessions } from "../../services/sessions/sessions.js";
 import { type DescribedContext, describeOperations } from "../apollo/describe-operations.js";
 import { DocumentStore } from "../apollo/document-store.js";
-import { landingPagePolicy } from "../apollo/landing-page.js";
+import { landingPagePolicy, linkExplorer } from "../apollo/landing-page.js";
 import { insertPersistedDocument, type PersistedDocuments } from "../apollo/persisted-documents.js";
 import { callerOf } from "../caller.js";
 import { type Failure, isRefusal, refusal, refusalMessage } from "../failures.js";
@@ -40,6 +40,7 @@ export interface GraphQLOptions {
   health: DatabaseHealth;
   metrics: Metrics;
   apolloSandbox: boolean;
+  explorer: boolean;
   /** Whether clients can read the schema, and errors quote its names. */
   introspection: boolean;
   /** The only documents that are run; undefined: any document is run. */
@@ -109,7 +110,10 @@ function createApollo(
   });
 }
 
-function graphqlHandler(apollo: ApolloServer<DescribedContext>, { sessions, items }: GraphQLOptions) {
+function graphqlHandler(
+  apollo: ApolloServer<DescribedContext>,
+  { sessions, items, explorer }: GraphQLOptions,
+) {
   return async function graphql(request: FastifyRequest, reply: FastifyReply) {
     // Not in Apollo's context function: whatever that throws is a 500.
     const viewer = await readViewer(sessions, request.headers.authorization);
@@ -131,9 +135,9 @@ function graphqlHandler(apollo: ApolloServer<DescribedContext>, { sessions, item
     for (const [name, value] of headers) reply.header(name, value);
     if (status >= 400) request.facts.code ??= "BAD_REQUEST";
     if (body.kind === "chunked") return reply.send(Readable.from(body.asyncIterator));
-    if (headers.get("content-type")?.startsWith("text/html"))
-      reply.header("content-security-policy", landingPagePolicy(body.string));
-    return body.string;
+    if (!headers.get("content-type")?.startsWith("text/html")) return body.string;
+    reply.header("content-security-policy", landingPagePolicy(body.string));
+    return explorer ? linkExplorer(body.string) : body.string;
   };
 }
 
