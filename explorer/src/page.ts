@@ -52,7 +52,7 @@ function noticeFor({ errors: [error] = [] }: Answer): Notice | undefined {
   switch (error?.extensions?.["code"]) {
     case "UNAUTHENTICATED":
       return {
-        text: "Sign in to run this operation.",
+        text: noticeOf(latchkey.state)?.text ?? "Sign in to run this operation.",
         action: { label: "Sign in and run", run: () => void signInAndRun() },
       };
     case "REAUTHENTICATION_REQUIRED":

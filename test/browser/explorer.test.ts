@@ -2,13 +2,23 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/
 import type { Browser } from "puppeteer-core";
 import { type App, PASSWORD } from "../support/app.js";
 import { WRONG } from "../support/attempts.js";
+import { registrationOptions } from "../support/authenticator.js";
 import { startBrowser } from "../support/browser.js";
 import { type Explorer, makeExplorerApp, openExplorer } from "../support/explorer.js";
-import { LOGIN } from "../support/operations.js";
+import { LOGIN, REGISTER_PASSKEY, REVOKE_OTHER_SESSIONS } from "../support/operations.js";
 import { makeMfaUser } from "../support/totp.js";
 import { makeUser, type SignedIn } from "../support/users.js";
 
 const MINUTES = 60_000;
+
+const AUTHENTICATOR = {
+  protocol: "ctap2",
+  transport: "internal",
+  hasResidentKey: true,
+  hasUserVerification: true,
+  isUserVerified: true,
+  automaticPresenceSimulation: true,
+} as const;
 
 describe("the explorer in Chromium", () => {
   let browser: Browser;
@@ -148,7 +158,163 @@ describe("the explorer in Chromium", () => {
     await explorer.prove(mfa.recoveryCodes[0]!);
     expect(await explorer.run()).toMatchObject(meOf(mfa));
   });
+
+  test("a passkey: as the second factor, and on its own", async () => {
+    const authenticator = await explorer.page.createCDPSession();
+    await authenticator.send("WebAuthn.enable");
+    await authenticator.send("WebAuthn.addVirtualAuthenticator", { options: AUTHENTICATOR });
+    const options = await registrationOptions(app, user.token);
+    const credential = (await explorer.page.evaluate(`(async () => {
+      const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(${JSON.stringify(options)});
+      return (await navigator.credentials.create({ publicKey })).toJSON();
+    })()`)) as Record<string, unknown>;
+    const { errors } = await app.send(REGISTER_PASSKEY, { name: "laptop", credential }, user);
+    expect(errors).toBeUndefined();
+
+    await explorer.enterPassword(user.username);
+    await explorer.text("#proof h2");
+    await explorer.page.click("#proof [data-method=PASSKEY]");
+    expect(await explorer.text("#open-account")).toContain(user.username);
+    await explorer.page.click("#open-account");
+    await explorer.page.click("#sign-out");
+
+    await explorer.text("#open-sign-in");
+    await explorer.page.click("#open-sign-in");
+    await explorer.page.click("#sign-in [data-method=PASSKEY]");
+    expect(await explorer.text("#open-account")).toContain(user.username);
+    expect(await explorer.run()).toMatchObject(meOf(user));
+  });
+
+  test("the token is renewed when it has expired", async () => {
+    await explorer.enterPassword(user.username);
+    await explorer.text("#open-account");
+    app.clock.advance(16 * MINUTES);
+    expect(await explorer.run()).toMatchObject(meOf(user));
+  });
+
+  test("an operation that needs a recent sign-in asks for it, and runs", async () => {
+    await explorer.enterPassword(user.username);
+    await explorer.text("#open-account");
+    app.clock.advance(11 * MINUTES);
+    await explorer.write("operation.graphql", "mutation { startTotpEnrollment { secret } }");
+    const refused = explorer.run();
+    expect(await explorer.text("#proof h2")).toBe("Confirm that it is you");
+    await explorer.press("Cancel");
+    expect((await refused).errors?.[0]?.extensions).toMatchObject({ code: "REAUTHENTICATION_REQUIRED" });
+    expect(await explorer.text("#notice p")).toBe("This operation needs a recent sign-in.");
+
+    const answer = explorer.answer();
+    await explorer.press("Confirm and run");
+    await explorer.prove(PASSWORD);
+    expect(await answer).toEqual({ data: { startTotpEnrollment: { secret: expect.any(String) } } });
+    expect(await explorer.page.$("#notice:not([hidden])")).toBeNull();
+  });
+
+  test("a session that was ended elsewhere is said to be", async () => {
+    await explorer.enterPassword(user.username);
+    await explorer.text("#open-account");
+    await app.send(REVOKE_OTHER_SESSIONS, {}, user);
+    expect((await explorer.run()).errors?.[0]?.extensions).toMatchObject({ code: "UNAUTHENTICATED" });
+    expect(await explorer.text("#open-sign-in")).toBe("Sign in");
+    expect(await explorer.text("#notice p")).toBe("You are signed out: your session has ended.");
+  });
+
+  test("a prepared operation opens with its variables, and leaves what was edited", async () => {
+    await explorer.enterPassword(user.username);
+    await explorer.text("#open-account");
+    await explorer.page.locator(".operations input").fill("nothing");
+    expect(await explorer.page.$(".operations li:not([hidden])")).toBeNull();
+    await explorer.open("createitem");
+    expect(await explorer.read("operation.graphql")).toMatch(/^mutation CreateItem\(/);
+    expect(JSON.parse(await explorer.read("variables.json"))).toEqual({
+      input: { title: "Buy milk", description: null },
+    });
+    await explorer.write("variables.json", JSON.stringify({ input: { title: "Buy tea" } }));
+    expect(await explorer.run()).toMatchObject({ data: { createItem: { title: "Buy tea" } } });
+
+    await explorer.open("MyItems");
+    expect(await explorer.run()).toMatchObject({ data: { myItems: [{ title: "Buy tea" }] } });
+    const tabs = await explorer.page.$$eval(".graphiql-tab-button", (all) =>
+      all.map(({ textContent }) => textContent),
+    );
+    expect(tabs).toEqual(["CreateItem", "MyItems"]);
+  });
+
+  test("nothing that is typed is kept in the browser", async () => {
+    await explorer.enterPassword(user.username);
+    await explorer.text("#open-account");
+    await explorer.write(
+      "operation.graphql",
+      `query Secret { passwordStrength(password: "${PASSWORD}") { score } }`,
+    );
+    await explorer.write("variables.json", JSON.stringify({ password: PASSWORD }));
+    await explorer.run();
+    const kept = await explorer.page.evaluate(
+      "JSON.stringify([location.href, { ...localStorage }, { ...sessionStorage }])",
+    );
+    expect(kept).not.toMatch(/CANARY|Secret|ey[A-Za-z0-9_-]{20}/);
+    await explorer.page.reload();
+    await explorer.text(".graphiql-execute-button");
+    expect(await explorer.read("operation.graphql")).toMatch(/^query Me/);
+  });
 });
+
+test("a document in the address is opened, not run, and not kept in the address", async () => {
+  const [browser, { app, origin }] = await Promise.all([startBrowser(), makeExplorerApp()]);
+  const answers = app.seen.filter((line) => line.includes('"operation":"verifyEmail"'));
+  const document = 'mutation { verifyEmail(token: "abc") }';
+  const search = `?query=${encodeURIComponent(document)}`;
+  const explorer = await openExplorer(browser, origin, { search });
+  expect(await explorer.read("operation.graphql")).toBe(document);
+  expect(explorer.page.url()).toBe(`${origin}/explorer`);
+  expect(answers).toEqual([]);
+  expect((await explorer.run()).errors?.[0]?.extensions).toEqual({ code: "INVALID_TOKEN" });
+  expect(explorer.complaints).toEqual([]);
+});
+
+test.each([
+  ["light", false],
+  ["dark", true],
+])("on a phone, %s: nothing is cut off, and the panels open and close", async (_scheme, dark) => {
+  const [browser, { app, origin }] = await Promise.all([startBrowser(), makeExplorerApp()]);
+  const user = await makeUser(app);
+  const viewport = { width: 390, height: 844, isMobile: true, hasTouch: true };
+  const explorer = await openExplorer(browser, origin, { viewport, dark });
+  const { page } = explorer;
+  await explorer.enterPassword(user.username);
+  await explorer.text("#open-account");
+  await page.click("[aria-label='Show Operations']");
+  await explorer.open("who is signed in");
+  expect(await page.$("[aria-label='Hide Operations']")).toBeNull();
+  expect(await explorer.run()).toMatchObject({ data: { me: { username: user.username } } });
+  expect(
+    await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"),
+  ).toEqual([390, 844]);
+  const [background, text] = (await page.evaluate(
+    "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]",
+  )) as [string, string];
+  expect(brightness(background) < brightness(text)).toBe(dark);
+  expect(explorer.complaints).toEqual([]);
+});
+
+test("offline, Apollo's landing page leads to the explorer", async () => {
+  const [browser, { origin }] = await Promise.all([startBrowser(), makeExplorerApp()]);
+  const page = await browser.newPage();
+  await page.setRequestInterception(true);
+  page.on("request", (request) => {
+    if (request.url().startsWith(origin)) void request.continue();
+    else void request.abort("internetdisconnected");
+  });
+  await page.goto(`${origin}/graphql`);
+  await Promise.all([page.waitForNavigation(), page.locator("::-p-text(Open Latchkey's explorer)").click()]);
+  expect(page.url()).toBe(`${origin}/explorer`);
+  await page.waitForSelector(".graphiql-execute-button");
+});
+
+/** The sum of a colour's parts. */
+function brightness(colour: string): number {
+  return [...colour.matchAll(/\d+/g)].reduce((sum, [part]) => sum + Number(part), 0);
+}
 
 async function focused({ page }: Explorer): Promise<unknown> {
   return page.evaluate("document.activeElement?.ariaLabel");

@@ -1,6 +1,6 @@
-import type { Browser, Page, Viewport } from "puppeteer-core";
+import type { Browser, ElementHandle, Page, Viewport } from "puppeteer-core";
 import { type App, makeApp, PASSWORD } from "./app.js";
-import { freePort } from "./postgres.ts";
+import { freePort } from "./free-port.ts";
 
 /** Starts an app whose address has a host name, as passkeys need it. @returns it with the origin of its pages */
 export async function makeExplorerApp(env: NodeJS.ProcessEnv = {}): Promise<{ app: App; origin: string }> {
@@ -48,8 +48,7 @@ export async function openExplorer(
       await page.evaluate(
         `monaco.editor.getModels().find(({ uri }) => uri.path.endsWith("${file}")).setValue(${JSON.stringify(text)})`,
       );
-      // GraphiQL reads it when the user pauses.
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      await pause();
     },
     /** Runs the operation in the editor. @returns the answer that is shown */
     async run(): Promise<Answer> {
@@ -63,8 +62,17 @@ export async function openExplorer(
       const element = await page.waitForSelector(selector, { visible: true });
       return element!.evaluate(({ textContent }) => textContent ?? "");
     },
+    /** Presses the button with this text, once it is visible. */
     async press(text: string): Promise<void> {
-      await page.locator(`::-p-text(${text})`).click();
+      const button = await page.waitForFunction(`[...document.querySelectorAll("button")]
+        .find((button) => button.textContent.trim() === ${JSON.stringify(text)} && button.checkVisibility())`);
+      await (button as ElementHandle).click();
+    },
+    /** Opens a prepared operation. */
+    async open(name: string): Promise<void> {
+      await page.locator(".operations input").fill(name);
+      await page.locator(".operations details[open] li:not([hidden]) button").click();
+      await pause();
     },
     /** Fills in the first step of the sign-in dialog. */
     async enterPassword(username: string, password = PASSWORD): Promise<void> {
@@ -81,6 +89,9 @@ export async function openExplorer(
     close: () => context.close(),
   };
 }
+
+/** GraphiQL reads an editor when the user pauses. */
+const pause = () => new Promise((resolve) => setTimeout(resolve, 500));
 
 interface Answer {
   data?: unknown;
