@@ -34,6 +34,7 @@ import { purge } from "./services/purge.js";
 import type { Access } from "./services/sessions/access.js";
 import type { Refresh } from "./services/sessions/refresh.js";
 import type { Sessions } from "./services/sessions/sessions.js";
+import { type Settings, settingsOf } from "./services/settings.js";
 import type { Login } from "./services/sign-in/login.js";
 import type { PasskeySignIn } from "./services/sign-in/passkey-sign-in.js";
 import type { Reauthentication } from "./services/sign-in/reauthentication.js";
@@ -42,6 +43,7 @@ import type { Database } from "./storage/database.js";
 
 /** The parts of one Latchkey. Several can live in one process. */
 export interface Latchkey {
+  clock: Clock;
   metrics: Metrics;
   db: Database;
   health: DatabaseHealth;
@@ -54,6 +56,7 @@ export interface Latchkey {
   outbox: Outbox;
   mailer: Mailer;
   passwordQueue: PasswordQueue;
+  settings: Settings;
   access: Access;
   login: Login;
   secondFactor: SecondFactor;
@@ -124,6 +127,7 @@ export function compose(
     ],
   });
   return {
+    clock,
     metrics,
     db,
     health,
@@ -134,6 +138,7 @@ export function compose(
     outbox,
     mailer,
     passwordQueue,
+    settings: settingsOf(config, emails),
     access,
     login,
     secondFactor,

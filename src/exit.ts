@@ -30,9 +30,11 @@ export async function blame<T>(variable: string, work: Promise<T>): Promise<T> {
   }
 }
 
-/** Exits with code 1 and prints `lastWords`. */
+/** Exits with code 1 and prints `lastWords`; of several wrong settings, a line for each. */
 export function exitWithMessage(error: unknown): never {
-  process.stderr.write(`latchkey: ${lastWords(error)}\n`);
+  const words = lastWords(error);
+  const lines = error instanceof ConfigError ? words.split("\n") : [words];
+  process.stderr.write(lines.map((line) => `latchkey: ${line}\n`).join(""));
   process.exit(1);
 }
 

@@ -75,6 +75,7 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
         create("Taken", "new@example.com"),
         create("new", "Taken@Example.com"),
         create("new", "new@example.com", "CANARY"),
+        create("new", "new@example.com", ""),
       ]),
     ).toEqual([
       refused("latchkey: This username is already in use."),
@@ -82,6 +83,7 @@ describe.each(DATABASES)("the operator's commands on %s", (database) => {
       refused(
         "latchkey: Invalid input: the password must be at least 15 characters; a few words are easiest.",
       ),
+      refused("latchkey: Standard input has no password."),
     ]);
     expect(await usernamesOf(app)).not.toContain("new");
   });

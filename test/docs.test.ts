@@ -102,6 +102,34 @@ describe("the documentation", () => {
   });
 });
 
+describe("the container", () => {
+  const dockerfile = readFileSync("Dockerfile", "utf8");
+  const [build = "", image = ""] = dockerfile.split(/^FROM /m).slice(1);
+  const compose = readFileSync("compose.yaml", "utf8");
+
+  test("is built and started with the commands of the guide", () => {
+    const commands = [...build.matchAll(/^RUN (.+)$/gm)].map(([, command]) => command!);
+    const [, start] = /^CMD (\[.+\])$/m.exec(image)!;
+    const guide = readFileSync("docs/operations.md", "utf8").split("## Running in production")[1]!;
+    const [, listed] = /```sh\n([^`]+)```/.exec(guide)!;
+    expect([...commands, (JSON.parse(start!) as string[]).join(" ")]).toEqual(listed!.trim().split("\n"));
+  });
+
+  test("has a configuration that starts, and variables that exist", () => {
+    const service = compose.slice(0, compose.indexOf("  postgres:"));
+    const pairs = [...service.matchAll(/^ {6}([A-Z_]+): (.+)$/gm)].map(([, name, value]) => [name!, value!]);
+    const [, host] = /HOST=(\S+)/.exec(dockerfile)!;
+    const env = {
+      ...Object.fromEntries(pairs),
+      SECRET_KEY: "x".repeat(32),
+      NODE_ENV: "production",
+      HOST: host,
+    };
+    expect(Object.keys(env).filter((name) => !variableNames().has(name))).toEqual([]);
+    expect(loadConfig(env)).toMatchObject({ production: true, host: "0.0.0.0", openRegistration: true });
+  });
+});
+
 describe("the table of variables", () => {
   const rows = rowsOf("docs/configuration.md", "Variable").map(([variable, defaults, values]) => ({
     name: codeIn(variable!)[0]!,

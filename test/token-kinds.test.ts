@@ -7,12 +7,14 @@ import type { TokenPurpose } from "../src/storage/one-time-tokens.js";
 import { CREATE_USER } from "./support/administration-operations.js";
 import { type Answer, type App, makeApp, NEW_PASSWORD, PASSWORD, withRefreshToken } from "./support/app.js";
 import { registerPasskey, type SoftwareAuthenticator } from "./support/authenticator.js";
+import { withCookie } from "./support/cookies.js";
 import { DATABASES } from "./support/databases.js";
 import { emailedToken } from "./support/emails.js";
 import {
   ACCEPT_INVITATION,
   CONFIRM_EMAIL_CHANGE,
   CONFIRM_TOTP,
+  LOGOUT,
   ME,
   PASSKEY_OPTIONS,
   REAUTHENTICATE,
@@ -76,25 +78,43 @@ const PLACES = {
     take: async (app, refreshToken) => codeOf(await app.send(REFRESH, { refreshToken })),
     refusal: ofArgument,
   },
+  "the cookie of refreshToken": {
+    take: async (app, token) => codeOf(await app.send(REFRESH, {}, withCookie(token))),
+    refusal: always("INVALID_TOKEN"),
+  },
+  "the cookie of me": {
+    take: async (app, token) => codeOf(await app.send(ME, {}, withCookie(token))),
+    refusal: always("MISSING_TOKEN"),
+  },
+  // It answers true for any refresh token, so check whether a session has ended.
+  logout: {
+    argument: "logout.refreshToken",
+    take: (app, refreshToken) => ending(app, () => app.send(LOGOUT, { refreshToken })),
+    refusal: (token) => (token.length > 200 ? "BAD_USER_INPUT" : "ignored"),
+  },
+  "the cookie of logout": {
+    take: (app, token) => ending(app, () => app.send(LOGOUT, {}, withCookie(token))),
+    refusal: always("ignored"),
+  },
   verifyEmail: {
     argument: "verifyEmail.token",
     take: async (app, token) => codeOf(await app.send(VERIFY_EMAIL, { token })),
-    refusal: ofArgument,
+    refusal: always("INVALID_TOKEN"),
   },
   resetPassword: {
     argument: "resetPassword.token",
     take: async (app, token) => codeOf(await app.send(RESET_PASSWORD, { token, newPassword: NEW_PASSWORD })),
-    refusal: ofArgument,
+    refusal: always("INVALID_TOKEN"),
   },
   acceptInvitation: {
     argument: "acceptInvitation.token",
     take: async (app, token) => codeOf(await app.send(ACCEPT_INVITATION, { token, password: NEW_PASSWORD })),
-    refusal: ofArgument,
+    refusal: always("INVALID_TOKEN"),
   },
   confirmEmailChange: {
     argument: "confirmEmailChange.token",
     take: async (app, token) => codeOf(await app.send(CONFIRM_EMAIL_CHANGE, { token })),
-    refusal: ofArgument,
+    refusal: always("INVALID_TOKEN"),
   },
   "the challenge of verifyTotp": {
     argument: "verifyTotp.challenge",
@@ -189,6 +209,14 @@ const PLACES = {
 } satisfies Record<string, Place>;
 type PlaceName = keyof typeof PLACES;
 
+/** Returns "taken" when a request ends a session, "ignored" when it ends none, or the code of its error. */
+async function ending(app: App, request: () => Promise<Answer<unknown>>): Promise<string> {
+  const before = await liveSessions(app);
+  const answer = codeOf(await request());
+  if (answer !== "taken") return answer;
+  return (await liveSessions(app)) < before ? "taken" : "ignored";
+}
+
 /** A kind of token: how to obtain one, and which places accept it. */
 interface Kind {
   issue(app: App): Promise<string>;
@@ -245,7 +273,14 @@ const KINDS: Record<string, Kind> = {
   },
   "a refresh token": {
     issue: async (app) => (await makeUser(app)).refreshToken,
-    goodAt: ["refreshToken", "/token", "/revoke"],
+    goodAt: [
+      "refreshToken",
+      "the cookie of refreshToken",
+      "/token",
+      "/revoke",
+      "logout",
+      "the cookie of logout",
+    ],
   },
   "an expired access token": {
     async issue(app) {
@@ -264,13 +299,15 @@ const KINDS: Record<string, Kind> = {
       app.clock.advance(11_000);
       return refreshToken;
     },
-    goodAt: ["/revoke"],
-    except: { refreshToken: "not tried", "/token": "not tried" },
+    goodAt: ["/revoke", "logout", "the cookie of logout"],
+    except: { refreshToken: "not tried", "the cookie of refreshToken": "not tried", "/token": "not tried" },
   },
   "a consumed token from an email": {
     async issue(app) {
       const token = await EMAILED.EMAIL_VERIFICATION.issue(app);
       await app.send(VERIFY_EMAIL, { token });
+      // Until then `verifyEmail` answers true again, without any effect.
+      app.clock.advance(MINUTE);
       return token;
     },
     goodAt: [],
@@ -410,7 +447,7 @@ describe.each(DATABASES)(
       await sendElsewhere(await kind.issue(app), kind);
     });
 
-    test.each(["refreshToken", "/token"] as const)(
+    test.each(["refreshToken", "the cookie of refreshToken", "/token"] as const)(
       "a consumed refresh token is refused by %s",
       async (place) => {
         const token = await KINDS["a consumed refresh token"]!.issue(app);

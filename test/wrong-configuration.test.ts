@@ -113,4 +113,12 @@ describe("a wrong configuration stops the start with one line that names the var
     expect(line.slice("latchkey: ".length)).toMatch(message);
     expect(others).toEqual([""]);
   });
+
+  test("of several wrong settings, each has a line", async () => {
+    const { code, stderr } = await startMain({ PORT: "CANARY", ALGORITHM: "CANARY" }).ended;
+    expect([code, stderr]).toEqual([
+      1,
+      "latchkey: PORT must be a whole number from 0 to 65535\nlatchkey: ALGORITHM must be one of ES256, EdDSA, HS256\n",
+    ]);
+  });
 });

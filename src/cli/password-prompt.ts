@@ -5,7 +5,11 @@ import { LatchkeyError } from "../errors.js";
 
 /** Reads a password, typed twice without echo or from the first line of standard input; never from an argument. */
 export async function askForPassword(): Promise<string> {
-  if (!process.stdin.isTTY) return (await text(process.stdin)).split(/\r?\n/, 1)[0] ?? "";
+  if (!process.stdin.isTTY) {
+    const [password = ""] = (await text(process.stdin)).split(/\r?\n/, 1);
+    if (password === "") throw refusal("Standard input has no password.");
+    return password;
+  }
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   // `terminal` even when stderr is not one: the system would echo the input otherwise.
   const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true, historySize: 0 });

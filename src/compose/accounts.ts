@@ -1,5 +1,4 @@
 import type { Config } from "../config.js";
-import { NoMailer } from "../email/none.js";
 import { Administration } from "../services/accounts/administration.js";
 import { Disabling } from "../services/accounts/disabling.js";
 import { Operator } from "../services/accounts/operator.js";
@@ -21,7 +20,7 @@ export function composeAccounts(
   { db, clock, newId, audit }: Base,
   { passwords, passwordQueue, rateLimits, sessions }: SessionParts,
   { passwordCheck, factors }: SignIn,
-  { mailer, tokens, outbox }: Emails,
+  { sendsEmail, tokens, outbox }: Emails,
 ) {
   const policy = new PasswordPolicy({
     rateLimits,
@@ -38,8 +37,6 @@ export function composeAccounts(
     clock,
     audit,
     rateLimits,
-    passwords,
-    passwordQueue,
     policy,
     tokens,
     access,
@@ -58,13 +55,12 @@ export function composeAccounts(
     factors,
     sessions,
     outbox,
-    sendsEmail: !(mailer instanceof NoMailer),
+    sendsEmail,
   });
   const operator = new Operator({
     db,
     clock,
     newId,
-    passwords,
     policy,
     audit,
     access,

@@ -31,7 +31,7 @@ export function composeEmails(
     onFailure: ({ error: err, ...email }) => logger.warn({ err, email }, "an email was not sent"),
     onError: logFailure("the outbox failed"),
   });
-  return { mailer, tokens, outbox };
+  return { mailer, sendsEmail: !(mailer instanceof NoMailer), tokens, outbox };
 }
 
 function mailerOf(config: Config, deps: { clock: Clock; print: (text: string) => void }): Mailer {

@@ -12,12 +12,14 @@ import { PasswordRecoveryResolver } from "../graphql/password-recovery.js";
 import { RegistrationResolver } from "../graphql/registration.js";
 import { createSchema } from "../graphql/schema.js";
 import { SessionResolver } from "../graphql/session.js";
+import { SettingsResolver } from "../graphql/settings.js";
 import { SignInResolver } from "../graphql/sign-in.js";
 
 /** Builds the GraphQL schema over the parts. */
 export function composeSchema(latchkey: Latchkey): GraphQLSchema {
   return createSchema(
     [
+      new SettingsResolver(latchkey.settings),
       new SignInResolver(latchkey),
       new SessionResolver(latchkey),
       new MfaResolver(latchkey),

@@ -7,7 +7,9 @@ import type { Latchkey } from "../compose.js";
 import type { Config } from "../config.js";
 import { PrintedMailer } from "../email/printed.js";
 import { blame } from "../exit.js";
+import { printSdl } from "../graphql/schema.js";
 import { readPersistedDocuments } from "../http/apollo/persisted-documents.js";
+import { RefreshCookies } from "../http/refresh-cookies.js";
 import { addEmails } from "../http/routes/emails.js";
 import { addExplorer } from "../http/routes/explorer.js";
 import { addForwardAuth } from "../http/routes/forward-auth.js";
@@ -15,6 +17,7 @@ import { addGraphQL } from "../http/routes/graphql.js";
 import { addHealth } from "../http/routes/health.js";
 import { addMetrics } from "../http/routes/metrics.js";
 import { addOAuth } from "../http/routes/oauth/routes.js";
+import { addSchema } from "../http/routes/schema.js";
 import { createServer } from "../http/server.js";
 
 /** The origins Apollo Sandbox calls from. */
@@ -26,13 +29,14 @@ const APOLLO_SANDBOX_ORIGINS = [
 /** Builds the HTTP server over the parts. It does not listen yet. */
 export async function composeServer(
   config: Config,
-  { metrics, health, keys, mailer, login, refresh, sessions, access, items }: Latchkey,
+  { clock, metrics, health, keys, mailer, login, refresh, sessions, access, items }: Latchkey,
   { schema, logger }: { schema: GraphQLSchema; logger: Logger },
 ): Promise<FastifyInstance> {
   const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
   const server = await createServer({
     logger,
     corsOrigins,
+    credentialedOrigins: config.corsOrigins,
     trustedProxies: config.trustedProxies,
     shutdownDelay: config.shutdownDelaySeconds,
     hsts:
@@ -56,7 +60,17 @@ export async function composeServer(
     introspection: config.introspection,
     persistedDocuments,
     maxAnswerBytes: config.maxAnswerBytes,
+    refreshCookies: new RefreshCookies({
+      refresh,
+      clock,
+      publicUrl: config.publicUrl,
+      production: config.production,
+      origins: config.corsOrigins,
+    }),
   });
+  // As introspection: a persisted document cannot be one.
+  if (config.introspection && persistedDocuments === undefined)
+    await addSchema(server, { printSdl: () => printSdl(schema) });
   await addOAuth(server, {
     keys,
     login,

@@ -25,6 +25,13 @@ export function Auth(
   };
 }
 
+/** Who may use a field with `@auth`, as a sentence. */
+export function inWords({ role, maxAgeSeconds }: Requirement): string {
+  const who = { USER: "a signed-in user", ADMIN: "an administrator" }[role];
+  const when = maxAgeSeconds && ` who authenticated within the last ${maxAgeSeconds / 60} minutes`;
+  return `Requires ${who}${when ?? ""}.`;
+}
+
 /**
  * The guard. It returns true or throws: type-graphql grants access for any truthy value. It must be an arrow function,
  * because type-graphql treats a `function` as a class.

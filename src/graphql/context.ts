@@ -3,11 +3,14 @@ import type { Sessions } from "../services/sessions/sessions.js";
 import type { Actor, Viewer } from "../services/sessions/viewer.js";
 import { readBearer } from "./bearer.js";
 import type { Loaders } from "./loaders.js";
+import type { RefreshCookie } from "./token.js";
 
-/** What every resolver gets: the viewer, where the request comes from, and loaders. */
+/** What every resolver gets. */
 export interface Context {
   viewer: Viewer;
   caller: Caller;
+  /** Undefined: the client keeps its refresh token itself. */
+  refreshCookie: RefreshCookie | undefined;
   loaders: Loaders;
 }
 

@@ -63,10 +63,7 @@ class ItemsArgs {
   @Min(1)
   @Max(MAX_PAGE)
   first!: number;
-}
 
-@ArgsType()
-class MyItemsArgs extends ItemsArgs {
   @Field(() => ID, { nullable: true, description: "The id of the last item on the previous page." })
   @IsOptional()
   @IsId()
@@ -138,16 +135,13 @@ export class ItemResolver {
   })
   async myItems(
     @Ctx() context: Context,
-    @Args(() => MyItemsArgs) { first, after }: MyItemsArgs,
+    @Args(() => ItemsArgs) { first, after }: ItemsArgs,
     @Info() info: GraphQLResolveInfo,
   ) {
     const { user } = signedIn(context);
     const owner = toUserType(user);
-    const items = await this.items.list(user.id, {
-      first,
-      after: after ?? undefined,
-      withDescription: asksFor(info, "description"),
-    });
+    const page = { ownerId: user.id, first, after: after ?? undefined };
+    const items = await this.items.list(page, { withDescription: asksFor(info, "description") });
     return items.map((item) => toItemType(item, owner));
   }
 
@@ -194,15 +188,16 @@ export class UserItemsResolver {
   async items(
     @Root() owner: UserType,
     @Ctx() context: Context,
-    @Args(() => ItemsArgs) { first }: ItemsArgs,
+    @Args(() => ItemsArgs) { first, after }: ItemsArgs,
     @Info() info: GraphQLResolveInfo,
   ): Promise<ItemType[]> {
     const { user } = signedIn(context);
     if (user.id !== owner.id && !user.roles.includes("ADMIN")) {
       throw new LatchkeyError("FORBIDDEN", "Only the owner of these items and administrators can read them.");
     }
-    const page = { first, withDescription: asksFor(info, "description") };
-    return (await context.loaders.itemsOf(owner.id, page)).map((item) => toItemType(item, owner));
+    const page = { ownerId: owner.id, first, after: after ?? undefined };
+    const items = await context.loaders.items(page, { withDescription: asksFor(info, "description") });
+    return items.map((item) => toItemType(item, owner));
   }
 }
 

@@ -1,36 +1,44 @@
 import DataLoader from "dataloader";
 import type { Items } from "../services/items.js";
-import type { ListedItem } from "../storage/items.js";
+import type { ItemPage, ListedItem } from "../storage/items.js";
 
-/** Reads for many users at once what a resolver asks for one by one. */
+/** Reads at once what resolvers ask for one by one. */
 export interface Loaders {
-  /** The oldest items of a user, up to `first`. */
-  itemsOf(userId: string, page: { first: number; withDescription: boolean }): Promise<ListedItem[]>;
+  /** A page of a user's items. */
+  items(page: ItemPage, options: { withDescription: boolean }): Promise<ListedItem[]>;
 }
 
 /**
- * Loaders for one request. What several fields ask for of one user in the same step of the execution, aliases of one
- * field among them, is one read of the largest page. Nothing is remembered after that: the next field of a mutation
- * must see what the one before it wrote.
+ * Loaders for one request. Pages that several fields ask for in the same step of the execution, aliases of one field
+ * among them, are read together, and of those that begin at the same item only the largest. Nothing is remembered after
+ * that: the next field of a mutation must see what the one before it wrote.
  */
 export function createLoaders({ items }: { items: Items }): Loaders {
   const loaderOf = (withDescription: boolean) =>
-    new DataLoader<{ userId: string; first: number }, ListedItem[]>(
+    new DataLoader<ItemPage, ListedItem[]>(
       async (pages) => {
-        const firsts = new Map<string, number>();
-        for (const { userId, first } of pages) firsts.set(userId, Math.max(first, firsts.get(userId) ?? 0));
-        const found = await items.listOf(firsts, { withDescription });
-        return pages.map(({ userId, first }) => found.get(userId)?.slice(0, first) ?? []);
+        const largest = new Map<string, ItemPage>();
+        for (const page of pages) {
+          const first = Math.max(page.first, largest.get(startOf(page))?.first ?? 0);
+          largest.set(startOf(page), { ...page, first });
+        }
+        const found = await items.listPages([...largest.values()], { withDescription });
+        const byStart = new Map([...largest.keys()].map((start, n) => [start, found[n]!]));
+        return pages.map((page) => byStart.get(startOf(page))!.slice(0, page.first));
       },
       { cache: false },
     );
   // Most requests need none.
   const loaders = new Map<boolean, ReturnType<typeof loaderOf>>();
   return {
-    itemsOf(userId, { first, withDescription }) {
+    items(page, { withDescription }) {
       const loader = loaders.get(withDescription) ?? loaderOf(withDescription);
       loaders.set(withDescription, loader);
-      return loader.load({ userId, first });
+      return loader.load(page);
     },
   };
+}
+
+function startOf({ ownerId, after = "" }: ItemPage): string {
+  return `${ownerId} ${after}`;
 }

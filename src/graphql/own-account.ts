@@ -7,7 +7,7 @@ import { actorOf, type Context, signedIn } from "./context.js";
 import { EmailedTokenArgs } from "./email-arguments.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { TokenType, toTokenType } from "./token.js";
-import { FULL_NAME, LOGIN, PASSWORD_ARGUMENT, toUserType, UserType } from "./user.js";
+import { FULL_NAME, LOGIN, toUserType, UserType } from "./user.js";
 import { IsText, ofInput } from "./validation.js";
 
 @InputType({ description: "Changes to the profile. A field that is left out keeps its value." })
@@ -27,12 +27,11 @@ class UpdateProfileArgs {
 
 @ArgsType()
 class ChangePasswordArgs {
-  // No rule for a current password: one that breaks a rule is simply wrong.
+  // No rules: a current password that breaks one is simply wrong, and the service knows those for a new one.
   @Field(() => String, { description: "The current password." })
   currentPassword!: string;
 
   @Field(() => String, { description: "The new password." })
-  @IsText(...PASSWORD_ARGUMENT)
   newPassword!: string;
 }
 
@@ -75,7 +74,8 @@ export class OwnAccountResolver {
   ) {
     const { user } = signedIn(context);
     const passwords = { currentPassword, newPassword };
-    return toTokenType(await this.ownAccount.changePassword(user, actorOf(context), passwords));
+    const issued = await this.ownAccount.changePassword(user, actorOf(context), passwords);
+    return toTokenType(issued, context.refreshCookie);
   }
 
   @Auth("USER", RECENTLY)
@@ -95,7 +95,7 @@ export class OwnAccountResolver {
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Changes the email address with the token from the email, and notifies the old address. Returns true. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Changes the email address with the token from the email, and notifies the old address. Returns true, also when the same token is sent again within a minute, which has no further effect. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async confirmEmailChange(
     @Ctx() { caller }: Context,

@@ -148,11 +148,12 @@ export class PasskeyResolver {
       "Signs a user in with a passkey, and creates a session. Pass the same challenge as to `passkeyOptions`, or none. Errors: `INVALID_TOKEN` (the challenge is no longer valid: start again), `INVALID_CREDENTIALS` (the passkey is not valid, or not of this account), `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `FORBIDDEN` (the server has no passkeys), `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async verifyPasskey(
-    @Ctx() { caller }: Context,
+    @Ctx() { caller, refreshCookie }: Context,
     @Args(() => VerifyPasskeyArgs) { challenge, credential }: VerifyPasskeyArgs,
   ) {
     const assertion = readAssertion(credential)!;
-    return toTokenType(await this.deps.passkeySignIn.verify(challenge ?? undefined, assertion, caller));
+    const issued = await this.deps.passkeySignIn.verify(challenge ?? undefined, assertion, caller);
+    return toTokenType(issued, refreshCookie);
   }
 
   @Auth()

@@ -7,7 +7,6 @@ import type { Context } from "./context.js";
 import { EmailArgs, EmailedTokenArgs } from "./email-arguments.js";
 import { MaxItems, MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
-import { PASSWORD_ARGUMENT } from "./user.js";
 import { IsText } from "./validation.js";
 
 /** Longer than any password that can be set, so that a form can say what is too long; zxcvbn's work grows with it. */
@@ -17,15 +16,15 @@ const ADVICE = [0, 300] as const;
 
 @ArgsType()
 class ResetPasswordArgs extends EmailedTokenArgs {
+  // No rule: the service knows those for a new password.
   @Field(() => String, { description: "The new password." })
-  @IsText(...PASSWORD_ARGUMENT)
   newPassword!: string;
 }
 
 @ArgsType()
 class AcceptInvitationArgs extends EmailedTokenArgs {
+  // No rule, as above.
   @Field(() => String, { description: "The password to set." })
-  @IsText(...PASSWORD_ARGUMENT)
   password!: string;
 }
 

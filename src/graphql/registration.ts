@@ -1,4 +1,4 @@
-import { ValidateIf, ValidateNested } from "class-validator";
+import { ValidateNested } from "class-validator";
 import { GraphQLEmailAddress } from "graphql-scalars";
 import { Args, ArgsType, Ctx, Field, InputType, Mutation, ObjectType, Resolver } from "type-graphql";
 import type { Registration } from "../services/accounts/registration.js";
@@ -7,29 +7,25 @@ import type { Context } from "./context.js";
 import { EmailArgs, EmailedTokenArgs } from "./email-arguments.js";
 import { MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
-import { FULL_NAME, LOGIN, PASSWORD_ARGUMENT, USERNAME, USERNAME_ARGUMENT, USERNAME_RULE } from "./user.js";
-import { IsText, ofInput } from "./validation.js";
+import { USERNAME, USERNAME_RULE } from "./user.js";
+import { ofInput } from "./validation.js";
 
 @InputType({ description: "An account to register." })
 class RegisterInput {
+  // No rules here: the service checks all fields, so that one error names everything that is wrong.
+
   @Field(() => String, { description: `The name to sign in with: ${USERNAME_RULE}.` })
-  @IsText(...USERNAME_ARGUMENT)
   username!: string;
 
   @Field(() => String, { description: "The email address. A link to verify it is sent to it." })
-  @IsText(...LOGIN)
   email!: string;
 
   @Field(() => String, {
-    description:
-      "At least 15 characters (a few words are easiest), at most 72 bytes of UTF-8, used exactly as sent.",
+    description: "The password, used exactly as sent. `settings` has its limits; a few words are easiest.",
   })
-  @IsText(...PASSWORD_ARGUMENT)
   password!: string;
 
   @Field(() => String, { nullable: true, description: "The display name." })
-  @ValidateIf((_, fullName) => fullName != null)
-  @IsText(...FULL_NAME)
   fullName?: string | null;
 }
 
@@ -75,7 +71,7 @@ export class RegistrationResolver {
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Verifies an email address with the token from the email; the user can then sign in. Returns true. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Verifies an email address with the token from the email; the user can then sign in. Returns true, also when the same token is sent again within a minute, which has no further effect. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async verifyEmail(@Ctx() { caller }: Context, @Args(() => EmailedTokenArgs) { token }: EmailedTokenArgs) {
     await this.deps.registration.verifyEmail(token, caller);

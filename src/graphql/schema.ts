@@ -6,12 +6,13 @@ import {
   GraphQLInt,
   GraphQLNonNull,
   GraphQLSchema,
+  isObjectType,
 } from "graphql";
 import { GraphQLDateTime } from "graphql-scalars";
 import { buildSchemaSync, type ClassType, type NonEmptyArray } from "type-graphql";
 import { ERROR_CODES, UNAUTHENTICATED_REASONS } from "../errors.js";
-import type { Access } from "../services/sessions/access.js";
-import { authCheckerOf } from "./auth-checker.js";
+import type { Access, Requirement } from "../services/sessions/access.js";
+import { authCheckerOf, inWords } from "./auth-checker.js";
 import { oncePerRequestDirective } from "./once-per-request.js";
 import { validateArguments } from "./validation.js";
 
@@ -36,9 +37,11 @@ export function createSchema(resolvers: object[], access: Access): GraphQLSchema
     skipCheck: true,
     scalarsMap: [{ type: Date, scalar: GraphQLDateTime }],
   });
+  describeRequirements(schema);
   const config = schema.toConfig();
-  if (config.query) config.query.description = "Query fields.";
-  if (config.mutation) config.mutation.description = "Mutations.";
+  const publicFields = "Anyone can use those that do not say what they require.";
+  if (config.query) config.query.description = `Query fields. ${publicFields}`;
+  if (config.mutation) config.mutation.description = `Mutations. ${publicFields}`;
   return new GraphQLSchema({
     ...config,
     description: "Latchkey: authentication for a GraphQL API.",
@@ -58,6 +61,18 @@ export function createSchema(resolvers: object[], access: Access): GraphQLSchema
 /** The schema as SDL. */
 export function printSdl(schema: GraphQLSchema): string {
   return `${printSchemaWithDirectives(schema)}\n`;
+}
+
+/** Says in each field's description what its `@auth` requires: introspection does not show directives. */
+function describeRequirements(schema: GraphQLSchema): void {
+  for (const type of Object.values(schema.getTypeMap()).filter(isObjectType)) {
+    for (const field of Object.values(type.getFields())) {
+      const { auth } = (field.extensions["directives"] ?? {}) as { auth?: Requirement };
+      if (auth === undefined) continue;
+      const [about, errors = ""] = field.description!.split(/(?= Errors: )/);
+      field.description = `${about} ${inWords(auth)}${errors}`;
+    }
+  }
 }
 
 function enumOf(

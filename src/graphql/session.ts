@@ -12,22 +12,28 @@ import {
   Resolver,
   registerEnumType,
 } from "type-graphql";
+import { invalidInput, LatchkeyError } from "../errors.js";
 import type { Refresh } from "../services/sessions/refresh.js";
 import type { Sessions } from "../services/sessions/sessions.js";
+import { requireRole } from "../services/sessions/viewer.js";
 import type { AuthenticationMethod, Session } from "../storage/sessions.js";
 import { Auth } from "./auth-checker.js";
 import { MAX_PAGE } from "./connection.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { IP_ADDRESS, MaxItems, MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
-import { REFRESH_TOKEN, TokenType, toTokenType } from "./token.js";
+import { REFRESH_TOKEN, type RefreshCookie, TokenType, toTokenType } from "./token.js";
 import { IsId, IsText } from "./validation.js";
 
 @ArgsType()
 class RefreshTokenArgs {
-  @Field(() => String, { description: "The newest refresh token of the session." })
+  @Field(() => String, {
+    nullable: true,
+    description: "The newest refresh token of the session. Leave it out when it is kept in a cookie.",
+  })
+  @IsOptional()
   @IsText(...REFRESH_TOKEN)
-  refreshToken!: string;
+  refreshToken?: string | null;
 }
 
 @ArgsType()
@@ -124,21 +130,29 @@ export class SessionResolver {
   @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
-      "Returns new access and refresh tokens for a session. A refresh token works once; using it again later ends the session. Errors: `INVALID_TOKEN`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Returns new access and refresh tokens for a session. A refresh token works once; using it again later ends the session. Errors: `INVALID_TOKEN` (also without a cookie, for a request that asks for one), `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async refreshToken(
-    @Ctx() { caller }: Context,
+    @Ctx() { caller, refreshCookie }: Context,
     @Args(() => RefreshTokenArgs) { refreshToken }: RefreshTokenArgs,
   ) {
-    return toTokenType(await this.deps.refresh.refresh(refreshToken, caller));
+    const token = refreshToken ?? refreshCookie?.value;
+    if (token === undefined) throw noRefreshToken(refreshCookie);
+    return toTokenType(await this.deps.refresh.refresh(token, caller), refreshCookie);
   }
 
-  @Auth("USER", { beforeEnrollment: true })
+  @OncePerRequest()
   @Mutation(() => Boolean, {
-    description: "Ends the session this request belongs to. Always returns true. Errors: `UNAUTHENTICATED`.",
+    description:
+      "Ends the session this request belongs to, and the one of the refresh token, whether or not the access token has expired. Clears the cookie. Always returns true. Errors: `UNAUTHENTICATED` (no valid access token and no refresh token), `BAD_USER_INPUT`.",
   })
-  async logout(@Ctx() context: Context) {
-    await this.deps.sessions.logout(actorOf(context));
+  async logout(@Ctx() context: Context, @Args(() => RefreshTokenArgs) { refreshToken }: RefreshTokenArgs) {
+    const { viewer, caller, refreshCookie } = context;
+    const token = refreshToken ?? refreshCookie?.value;
+    if (token === undefined && refreshCookie === undefined) requireRole(viewer, "USER");
+    if (viewer.kind === "user") await this.deps.sessions.logout(actorOf(context));
+    if (token !== undefined) await this.deps.refresh.end(token, caller);
+    refreshCookie?.clear();
     return true;
   }
 
@@ -171,6 +185,13 @@ export class SessionResolver {
   async revokeOtherSessions(@Ctx() context: Context) {
     return this.deps.sessions.revokeOthers(actorOf(context));
   }
+}
+
+function noRefreshToken(cookie: RefreshCookie | undefined): LatchkeyError {
+  if (cookie !== undefined)
+    return new LatchkeyError("INVALID_TOKEN", "There is no session in a cookie. Log in.");
+  const message = "refreshToken is required, unless it is kept in a cookie: Latchkey-Session: cookie";
+  return invalidInput([{ field: "refreshToken", rule: "required", message }]);
 }
 
 function toSessionType(session: Session, currentId: string): SessionType {

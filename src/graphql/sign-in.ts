@@ -33,7 +33,7 @@ import { IsText } from "./validation.js";
 /** Room for spaces and hyphens between the characters of a recovery code. */
 const CODE = [1, 100] as const;
 
-const MfaMethodEnum = Object.fromEntries(MFA_METHODS.map((method) => [method, method])) as {
+export const MfaMethodEnum = Object.fromEntries(MFA_METHODS.map((method) => [method, method])) as {
   [M in MfaMethod]: M;
 };
 registerEnumType(MfaMethodEnum, {
@@ -154,8 +154,11 @@ export class SignInResolver {
     description:
       "Logs a user in with a password, and creates a session. Errors: `INVALID_CREDENTIALS`, `MFA_REQUIRED` (the account has a second factor: answer the challenge in `extensions.mfa`), `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
-  async login(@Ctx() { caller }: Context, @Args(() => LoginArgs) { username, password }: LoginArgs) {
-    return toTokenType(await this.deps.login.login(username, password, caller));
+  async login(
+    @Ctx() { caller, refreshCookie }: Context,
+    @Args(() => LoginArgs) { username, password }: LoginArgs,
+  ) {
+    return toTokenType(await this.deps.login.login(username, password, caller), refreshCookie);
   }
 
   @OncePerRequest()
@@ -164,11 +167,11 @@ export class SignInResolver {
       "As `login`, but for an account with a second factor it returns the challenge as data. Errors: `INVALID_CREDENTIALS`, `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`, `OVERLOADED`.",
   })
   async signIn(
-    @Ctx() { caller }: Context,
+    @Ctx() { caller, refreshCookie }: Context,
     @Args(() => LoginArgs) { username, password }: LoginArgs,
   ): Promise<TokenType | MfaChallengeType> {
     const result = await this.deps.login.signIn(username, password, caller);
-    if (result.kind === "token") return toTokenType(result.token);
+    if (result.kind === "token") return toTokenType(result.token, refreshCookie);
     const { challenge, methods, expiresAt } = result.challenge;
     return { challenge, methods, expiresAt: new Date(expiresAt) };
   }
@@ -179,10 +182,10 @@ export class SignInResolver {
       "Completes a sign-in with a code from the authenticator app, and creates a session. Errors: `INVALID_TOKEN` (the challenge is no longer valid: sign in again), `INVALID_CREDENTIALS` (the code is wrong, or was used already), `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async verifyTotp(
-    @Ctx() { caller }: Context,
+    @Ctx() { caller, refreshCookie }: Context,
     @Args(() => VerifyTotpArgs) { challenge, code }: VerifyTotpArgs,
   ) {
-    return toTokenType(await this.deps.secondFactor.verifyTotp(challenge, code, caller));
+    return toTokenType(await this.deps.secondFactor.verifyTotp(challenge, code, caller), refreshCookie);
   }
 
   @OncePerRequest()
@@ -191,10 +194,13 @@ export class SignInResolver {
       "Completes a sign-in with a recovery code, which works once, and creates a session. Errors: `INVALID_TOKEN` (the challenge is no longer valid: sign in again), `INVALID_CREDENTIALS` (the code is wrong, or was used already), `ACCOUNT_DISABLED`, `EMAIL_NOT_VERIFIED`, `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async verifyRecoveryCode(
-    @Ctx() { caller }: Context,
+    @Ctx() { caller, refreshCookie }: Context,
     @Args(() => VerifyRecoveryCodeArgs) { challenge, code }: VerifyRecoveryCodeArgs,
   ) {
-    return toTokenType(await this.deps.secondFactor.verifyRecoveryCode(challenge, code, caller));
+    return toTokenType(
+      await this.deps.secondFactor.verifyRecoveryCode(challenge, code, caller),
+      refreshCookie,
+    );
   }
 
   @Auth("USER", { beforeEnrollment: true })
@@ -215,8 +221,12 @@ export class SignInResolver {
       throw invalidInput([{ field: "reauthenticate", rule: "exactlyOne", message }]);
     }
     const { reauthentication } = this.deps;
-    if (password != null) return toTokenType(await reauthentication.withPassword(user, actor, password));
-    if (code != null) return toTokenType(await reauthentication.withCode(user, actor, code));
-    return toTokenType(await reauthentication.withPasskey(actor, readAssertion(passkey)!));
+    const renewed =
+      password != null
+        ? await reauthentication.withPassword(user, actor, password)
+        : code != null
+          ? await reauthentication.withCode(user, actor, code)
+          : await reauthentication.withPasskey(actor, readAssertion(passkey)!);
+    return toTokenType(renewed, context.refreshCookie);
   }
 }

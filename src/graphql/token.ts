@@ -4,6 +4,18 @@ import type { IssuedToken } from "../services/sessions/sessions.js";
 import { MaxBytes, MaxText } from "./limits/max-size.js";
 import { toUserType, UserType } from "./user.js";
 
+/** The cookie that keeps a browser's refresh token, if the request asks for it. */
+export interface RefreshCookie {
+  /** The refresh token that the browser sent. */
+  readonly value: string | undefined;
+  /**
+   * Keeps a refresh token instead of `value`, and ends the session of `value` if that is another one.
+   * @param expiresAt when the session expires, in epoch milliseconds
+   */
+  keep(refreshToken: string, expiresAt: number): Promise<void>;
+  clear(): void;
+}
+
 /** Issued tokens have 43 characters. Any other text up to the limit is looked up too, and not found. */
 export const REFRESH_TOKEN = [1, 200] as const;
 
@@ -29,7 +41,7 @@ export class TokenType {
   @Field(() => String, {
     nullable: true,
     description:
-      "The token to exchange for the next tokens, once, with `refreshToken`. Keep it out of reach of other sites' scripts. Null from `reauthenticate`: keep the one you have.",
+      "The token to exchange for the next tokens, once, with `refreshToken`. Keep it out of reach of other sites' scripts. Null from `reauthenticate`, which keeps the one you have, and when it is kept in a cookie (`Latchkey-Session: cookie`).",
   })
   @MaxText(REFRESH_TOKEN)
   refreshToken!: string | null;
@@ -38,19 +50,18 @@ export class TokenType {
   user!: UserType;
 }
 
-export function toTokenType({
-  accessToken,
-  expiresIn,
-  expiresAt,
-  refreshToken,
-  user,
-}: IssuedToken): TokenType {
+/** @param cookie keeps the refresh token; undefined: the client does */
+export async function toTokenType(
+  { accessToken, expiresIn, expiresAt, refreshToken, session, user }: IssuedToken,
+  cookie: RefreshCookie | undefined,
+): Promise<TokenType> {
+  if (refreshToken !== null) await cookie?.keep(refreshToken, session.expiresAt);
   return {
     accessToken,
     tokenType: "bearer",
     expiresIn,
     expiresAt: new Date(expiresAt),
-    refreshToken,
+    refreshToken: cookie === undefined ? refreshToken : null,
     user: toUserType(user),
   };
 }

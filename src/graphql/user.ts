@@ -12,7 +12,6 @@ export const FULL_NAME = FULL_NAME_LENGTH;
 export const LOGIN = [1, MAX_LOGIN_LENGTH] as const;
 /** The limits of arguments: a service checks them more closely after it has normalized them. */
 export const USERNAME_ARGUMENT = [1, 100] as const;
-export const PASSWORD_ARGUMENT = [0, 1000] as const;
 
 /** For descriptions. */
 export const USERNAME_RULE =

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import cors from "@fastify/cors";
+import cors, { type FastifyCorsOptions } from "@fastify/cors";
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -40,6 +40,8 @@ export interface ServerOptions {
   logger: FastifyBaseLogger;
   /** Origins whose pages may read answers in a browser. */
   corsOrigins: readonly string[];
+  /** Those of them whose pages may also keep a session in a cookie. */
+  credentialedOrigins: readonly string[];
   /** Proxies whose `X-Forwarded-*` and `X-Request-Id` headers are trusted. */
   trustedProxies: readonly string[];
   /** How long `close()` keeps accepting connections, in seconds. */
@@ -67,7 +69,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     setHeaders(request, reply);
     done();
   });
-  await addCors(server, options.corsOrigins);
+  await addCors(server, options);
   refuseOtherMethods(server);
   refuseRepeatedHeaders(server);
   refuseCompressedBodies(server);
@@ -132,13 +134,23 @@ function sendMalformedPath(request: FastifyRequest, reply: FastifyReply): void {
   reply.code(400).send({ error: "The path is malformed." });
 }
 
-async function addCors(server: FastifyInstance, origins: readonly string[]): Promise<void> {
-  if (origins.length === 0) return;
-  await server.register(cors, {
-    origin: [...origins],
+async function addCors(
+  server: FastifyInstance,
+  { corsOrigins, credentialedOrigins }: Pick<ServerOptions, "corsOrigins" | "credentialedOrigins">,
+): Promise<void> {
+  if (corsOrigins.length === 0) return;
+  const plain = {
+    origin: [...corsOrigins],
     methods: ["GET", "POST"],
     exposedHeaders: ["WWW-Authenticate", "Retry-After", "X-Request-Id"],
     maxAge: 600,
+  };
+  const credentialed = { ...plain, credentials: true };
+  const isCredentialed = (origin: string | undefined) =>
+    origin !== undefined && credentialedOrigins.includes(origin);
+  await server.register(cors, {
+    delegator: ({ headers }: FastifyRequest, callback: (error: null, options: FastifyCorsOptions) => void) =>
+      callback(null, isCredentialed(headers.origin) ? credentialed : plain),
   });
 }
 

@@ -30,11 +30,8 @@ export function isLogin(login: string): boolean {
   return LOGIN.test(login);
 }
 
-/**
- * Checks a user's names, already normalized. Undefined ones are not checked.
- * @throws BAD_USER_INPUT
- */
-export function checkIdentity({
+/** What is wrong with a user's names, already normalized. Undefined ones are not checked. */
+export function identityViolations({
   username,
   email,
   fullName,
@@ -42,12 +39,17 @@ export function checkIdentity({
   username?: string | undefined;
   email?: string | undefined;
   fullName?: string | null | undefined;
-}): void {
-  const violations = [
+}): Violation[] {
+  return [
     ...(username === undefined ? [] : usernameViolations(username)),
     ...(email === undefined ? [] : emailViolations(email)),
     ...fullNameViolations(fullName ?? null),
   ];
+}
+
+/** Checks a user's names, already normalized. @throws BAD_USER_INPUT */
+export function checkIdentity(names: Parameters<typeof identityViolations>[0]): void {
+  const violations = identityViolations(names);
   if (violations.length > 0) throw invalidInput(violations);
 }
 

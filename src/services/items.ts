@@ -6,10 +6,11 @@ import {
   deleteItem,
   type Item,
   type ItemChanges,
+  type ItemPage,
   insertItem,
   type ListedItem,
+  listItemPages,
   listItems,
-  listItemsOfOwners,
   updateItem,
 } from "../storage/items.js";
 import type { User } from "../storage/users.js";
@@ -32,20 +33,16 @@ export interface ItemsDeps {
 export class Items {
   constructor(private readonly deps: ItemsDeps) {}
 
-  /** Oldest first; the page after the item `after`, or the first. */
-  async list(
-    ownerId: string,
-    page: { first: number; after: string | undefined; withDescription: boolean },
-  ): Promise<ListedItem[]> {
-    return listItems(this.deps.db, ownerId, page);
+  async list(page: ItemPage, options: { withDescription: boolean }): Promise<ListedItem[]> {
+    return listItems(this.deps.db, page, options);
   }
 
-  /** The oldest items of each user. @param firsts how many to read, by user id */
-  async listOf(
-    firsts: ReadonlyMap<string, number>,
+  /** The items of several pages, in the order of the pages. */
+  async listPages(
+    pages: readonly ItemPage[],
     options: { withDescription: boolean },
-  ): Promise<Map<string, ListedItem[]>> {
-    return listItemsOfOwners(this.deps.db, firsts, options);
+  ): Promise<ListedItem[][]> {
+    return listItemPages(this.deps.db, pages, options);
   }
 
   /** @throws UNAUTHENTICATED, LIMIT_REACHED */

@@ -1,4 +1,4 @@
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { Database } from "./database.js";
 import { PreparedQuery } from "./prepared-query.js";
 import type { ItemRow } from "./tables.js";
@@ -70,15 +70,10 @@ function listQuery(withDescription: boolean) {
 const list = listQuery(false);
 const listWithDescriptions = listQuery(true);
 
-/** The owner's items, oldest first, starting after the item `after`. */
 export async function listItems(
   db: Database,
-  ownerId: string,
-  {
-    first,
-    after = "",
-    withDescription,
-  }: { first: number; after: string | undefined; withDescription: boolean },
+  { ownerId, first, after = "" }: ItemPage,
+  { withDescription }: { withDescription: boolean },
 ): Promise<ListedItem[]> {
   const query = withDescription ? listWithDescriptions : list;
   return (await query.all(db, { ownerId, first, after })).map(toListedItem);
@@ -91,30 +86,38 @@ function selectListed(db: Database, { withDescription }: { withDescription: bool
     .$if(withDescription, (query) => query.select("description"));
 }
 
-/** How many owners one statement reads for: SQLite joins no more than 500 queries. */
-const OWNERS = 100;
+/** A page of an owner's items, oldest first: up to `first` of them, after the item `after`. */
+export interface ItemPage {
+  ownerId: string;
+  first: number;
+  after?: string | undefined;
+}
+
+/** How many pages one statement reads: SQLite joins no more than 500 queries. */
+const PAGES = 100;
 
 /**
- * The oldest items of each owner, by owner id. Each owner has a subquery of their own, which the index answers in order,
- * so that no item is read that is not returned.
- * @param firsts how many to read, by owner id
+ * The items of each page, in the order of the pages. Each page has a subquery of its own, which the index answers in
+ * order, so that no item is read that is not returned.
  */
-export async function listItemsOfOwners(
+export async function listItemPages(
   db: Database,
-  firsts: ReadonlyMap<string, number>,
+  pages: readonly ItemPage[],
   options: { withDescription: boolean },
-): Promise<Map<string, ListedItem[]>> {
-  const rows: ListedRow[] = [];
-  const owners = [...firsts];
-  for (let n = 0; n < owners.length; n += OWNERS) {
-    const [first, ...others] = owners.slice(n, n + OWNERS).map(([ownerId, limit]) => {
-      const oldest = selectListed(db, options).where("owner_id", "=", ownerId);
-      return db.selectFrom(oldest.orderBy("id").limit(limit).as("oldest")).selectAll();
+): Promise<ListedItem[][]> {
+  const found: ListedItem[][] = pages.map(() => []);
+  for (let from = 0; from < pages.length; from += PAGES) {
+    const [first, ...others] = pages.slice(from, from + PAGES).map(({ ownerId, first, after = "" }, n) => {
+      const items = selectListed(db, options).where("owner_id", "=", ownerId).where("id", ">", after);
+      return db
+        .selectFrom(items.orderBy("id").limit(first).as("listed"))
+        .selectAll()
+        .select(sql.lit<number>(from + n).as("page"));
     });
     const all = others.reduce((query, other) => query.unionAll(other), first!);
-    rows.push(...(await all.execute()));
+    for (const { page, ...row } of await all.execute()) found[page]!.push(toListedItem(row));
   }
-  return Map.groupBy(rows.map(toListedItem), ({ ownerId }) => ownerId);
+  return found;
 }
 
 const count = new PreparedQuery((db, { ownerId }: { ownerId: string }) =>

@@ -24,29 +24,24 @@ const insert = new PreparedQuery((db, token: OneTimeToken) =>
   }),
 );
 
-/** Stores a token, and deletes the user's earlier ones for the purpose: only the latest works. */
-export async function replaceOneTimeToken(db: Database, token: OneTimeToken): Promise<void> {
-  await deleteOneTimeTokens(db, token.userId, token.purpose);
-  await insert.run(db, token);
-}
-
-const deleteAll = new PreparedQuery((db, { userId }: { userId: string }) =>
-  db.deleteFrom("one_time_tokens").where("user_id", "=", userId),
-);
-
 const deleteForPurpose = new PreparedQuery(
   (db, { userId, purpose }: { userId: string; purpose: TokenPurpose }) =>
     db.deleteFrom("one_time_tokens").where("user_id", "=", userId).where("purpose", "=", purpose),
 );
 
-/** Deletes a user's tokens: all, or those for one purpose. */
-export async function deleteOneTimeTokens(
-  db: Database,
-  userId: string,
-  purpose?: TokenPurpose,
-): Promise<void> {
-  if (purpose === undefined) await deleteAll.run(db, { userId });
-  else await deleteForPurpose.run(db, { userId, purpose });
+/** Stores a token, and deletes the user's earlier ones for the purpose: only the latest works. */
+export async function replaceOneTimeToken(db: Database, token: OneTimeToken): Promise<void> {
+  await deleteForPurpose.run(db, token);
+  await insert.run(db, token);
+}
+
+const deleteUnused = new PreparedQuery((db, { userId }: { userId: string }) =>
+  db.deleteFrom("one_time_tokens").where("user_id", "=", userId).where("used_at", "is", null),
+);
+
+/** Deletes a user's unused tokens for all purposes. A used one stays, for `findUsedOneTimeToken`. */
+export async function withdrawOneTimeTokens(db: Database, userId: string): Promise<void> {
+  await deleteUnused.run(db, { userId });
 }
 
 interface TokenKey {
@@ -102,6 +97,26 @@ export async function findOneTimeToken(
   key: TokenKey,
 ): Promise<{ userId: string; email: string } | undefined> {
   const row = await find.first(db, key);
+  return row && { userId: row.user_id, email: row.email };
+}
+
+const findUsed = new PreparedQuery((db, { tokenHash, purpose, since }: UsedTokenKey) =>
+  db
+    .selectFrom("one_time_tokens")
+    .select(["user_id", "email"])
+    .where("token_hash", "=", tokenHash)
+    .where("purpose", "=", purpose)
+    .where("used_at", ">", since),
+);
+
+type UsedTokenKey = Omit<TokenKey, "now"> & { since: number };
+
+/** Returns the owner of a token that was consumed after a time, and the address it was sent to. */
+export async function findUsedOneTimeToken(
+  db: Database,
+  key: UsedTokenKey,
+): Promise<{ userId: string; email: string } | undefined> {
+  const row = await findUsed.first(db, key);
   return row && { userId: row.user_id, email: row.email };
 }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { HOUR } from "../../src/clock.js";
+import { HOUR, MINUTE } from "../../src/clock.js";
 import { accountsOf } from "../support/accounts.js";
 import { codeOf, violationOf } from "../support/answers.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
@@ -44,6 +44,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
         fullName: "New Comer",
         roles: ["USER"],
       });
+      app.clock.advance(MINUTE);
       expect(codeOf(await app.send(VERIFY_EMAIL, { token }))).toBe("INVALID_TOKEN");
       const events = await auditEventsOf(app.latchkey.db, user.id);
       expect(events.map(({ type }) => type)).toEqual(
@@ -134,7 +135,7 @@ describe.each(DATABASES)("accounts on %s", (database) => {
       [{ username: "with space" }, "input.username", "username"],
       [{ username: "a@b.example" }, "input.username", "username"],
       [{ email: "no address" }, "input.email", "email"],
-      [{ fullName: "" }, "input.fullName", "text"],
+      [{ fullName: "" }, "input.fullName", "fullName"],
       [{ password: "fourteen chars" }, "input.password", "minLength"],
       [{ password: "🦈".repeat(14) }, "input.password", "minLength"],
       [{ password: "many words that go on ".repeat(4) }, "input.password", "maxBytes"],

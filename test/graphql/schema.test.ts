@@ -74,14 +74,33 @@ describe("the schema", () => {
       for (const field of Object.values(type.getFields())) {
         const errors = /Errors: (.*)\.$/.exec(field.description ?? "")?.[1] ?? "";
         const codes = [...errors.matchAll(/`(\w+)`/g)].map(([, code]) => code!);
-        expect(codes.length).toBeGreaterThan(0);
+        // It returns what is known since the start.
+        expect([field.name, codes.length > 0]).toEqual([field.name, field.name !== "settings"]);
         expect(codes.filter((code) => !(code in ERROR_CODES))).toEqual([]);
         const auth = authOf(field);
-        expect([field.name, codes.includes("UNAUTHENTICATED")]).toEqual([field.name, auth !== undefined]);
+        // `logout` also takes a refresh token instead.
+        const signedIn = auth !== undefined || field.name === "logout";
+        expect([field.name, codes.includes("UNAUTHENTICATED")]).toEqual([field.name, signedIn]);
         const stepUp = auth?.maxAgeSeconds !== undefined;
         expect([field.name, codes.includes("REAUTHENTICATION_REQUIRED")]).toEqual([field.name, stepUp]);
         // Any field with @auth can fail with it: the directive's description says so.
         expect(codes).not.toContain("MFA_ENROLLMENT_REQUIRED");
+      }
+    }
+  });
+
+  test("the description of a field with @auth, and of no other, says in words who may use it", () => {
+    const who: Record<string, string> = { USER: "a signed-in user", ADMIN: "an administrator" };
+    for (const type of ownTypes().filter(isObjectType)) {
+      for (const field of Object.values(type.getFields())) {
+        const auth = authOf(field);
+        const sentence = /Requires [^.]*\./.exec(field.description ?? "")?.[0];
+        const recently = auth?.maxAgeSeconds === 600 ? " who authenticated within the last 10 minutes" : "";
+        expect([type.name, field.name, sentence]).toEqual([
+          type.name,
+          field.name,
+          auth && `Requires ${who[auth.role]}${recently}.`,
+        ]);
       }
     }
   });
@@ -121,6 +140,7 @@ describe("the schema", () => {
       "Query.myPasskeys",
       "RegisteredPasskey.recoveryCodes",
       "Session.authenticationMethods",
+      "Settings.mfaMethods",
       "User.roles",
       "UserConnection.edges",
       "UserConnection.nodes",
@@ -150,6 +170,7 @@ describe("the schema", () => {
       "confirmEmailChange",
       "confirmTotpEnrollment",
       "login",
+      "logout",
       "passkeyOptions",
       "passwordStrength",
       "reauthenticate",
@@ -229,11 +250,21 @@ describe("the schema", () => {
         if (!ruled.has(name)) unruled.push(`${target.name}.${name}`);
       }
     }
-    // A password that cannot be correct is a failed login, not bad input.
     expect(unruled.sort()).toEqual([
+      "AcceptInvitationArgs.password",
+      // A password that cannot be correct is a failed login, not bad input.
       "ChangePasswordArgs.currentPassword",
+      // The service checks a new password together with the rest of the input.
+      "ChangePasswordArgs.newPassword",
+      // A token that cannot be one is unknown.
+      "EmailedTokenArgs.token",
       "LoginArgs.password",
       "ReauthenticateArgs.password",
+      "RegisterInput.email",
+      "RegisterInput.fullName",
+      "RegisterInput.password",
+      "RegisterInput.username",
+      "ResetPasswordArgs.newPassword",
     ]);
   });
 });

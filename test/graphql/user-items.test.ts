@@ -4,7 +4,7 @@ import {
   MY_ITEMS_AS_USER,
   USERS_WITH_ITEMS,
 } from "../support/administration-operations.js";
-import { error } from "../support/answers.js";
+import { error, violationOf } from "../support/answers.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { DATABASES } from "../support/databases.js";
 import { CREATE_ITEM, MY_ITEMS } from "../support/operations.js";
@@ -59,6 +59,46 @@ describe.each(DATABASES)("User.items on %s", (database) => {
         { title: "item 1", owner: { username: "user3" } },
       ],
     });
+  });
+
+  test("are read page by page, those that begin at one item once, in one query", async () => {
+    const mine = (await app.send(MY_ITEMS, {}, users[3])).data!.myItems.map(({ id }) => id);
+    const [first, second] = mine as [string, string];
+    // The case of an id does not matter.
+    const query = `{ me {
+      start: items(first: 1) { id }
+      rest: items(after: "${first.toUpperCase()}") { id }
+      next: items(first: 1, after: "${first}") { id }
+      last: items(after: "${second}") { id }
+      all: items(after: null) { id }
+    } }`;
+    const statements = await statementsOf(async () => {
+      const { data } = await app.post({ query }, users[3]);
+      const pages = Object.entries((data as { me: Record<string, { id: string }[]> }).me);
+      expect(Object.fromEntries(pages.map(([name, items]) => [name, items.map(({ id }) => id)]))).toEqual({
+        start: mine.slice(0, 1),
+        rest: mine.slice(1),
+        next: mine.slice(1, 2),
+        last: mine.slice(2),
+        all: mine,
+      });
+    });
+    expect(statements.filter((sql) => sql.includes('"items"'))).toHaveLength(1);
+    // Three pages: from the start, and after each of two items.
+    expect(statements.at(-1)!.match(/from "items"/g)).toHaveLength(3);
+  });
+
+  test("of every user of a page begin after the same item", async () => {
+    const [oldest] = (await app.send(MY_ITEMS, {}, users[3])).data!.myItems;
+    const query = `{ users(first: 8) { nodes { username items(after: "${oldest!.id}") { title } } } }`;
+    const { data } = await app.post({ query }, admin);
+    const { nodes } = (data as { users: { nodes: { username: string; items: unknown[] }[] } }).users;
+    expect(nodes.map(({ items }) => items.length)).toEqual([0, 0, 0, 0, 2, 0, 1, 2]);
+  });
+
+  test("do not begin after something that is no id", async () => {
+    const answer = await app.post({ query: '{ me { items(after: "first") { id } } }' }, users[3]);
+    expect(violationOf(answer)).toEqual({ field: "after", rule: "isUuid", message: "after must be a UUID" });
   });
 
   test("are visible to their owner, as in myItems", async () => {

@@ -31,17 +31,19 @@ describe("CORS", () => {
     );
     const answer = await app.post({ query: "{ __typename }" }, { headers: { origin } });
     expect(answer.headers.get("access-control-allow-origin")).toBe(origin);
-    // A page can read when to try again, and never sends cookies.
+    // A page can read when to try again.
     expect(answer.headers.get("access-control-expose-headers")).toBe(
       "WWW-Authenticate, Retry-After, X-Request-Id",
     );
+    // Apollo Sandbox keeps no session in a cookie.
     for (const each of [headers, answer.headers])
-      expect(each.has("access-control-allow-credentials")).toBe(false);
+      expect(each.get("access-control-allow-credentials")).toBe(origin === APP_ORIGIN ? "true" : null);
   });
 
   test("allows no other origin", async () => {
     const { headers } = await app.request("/graphql", preflight("https://evil.example"));
     expect(headers.get("access-control-allow-origin")).toBeNull();
+    expect(headers.get("access-control-allow-credentials")).toBeNull();
   });
 
   test.each(["/token", "/revoke", "/.well-known/jwks.json", "/.well-known/oauth-authorization-server"])(
@@ -52,13 +54,18 @@ describe("CORS", () => {
     },
   );
 
-  test.each(["/introspect", "/forward-auth", "/healthz", "/readyz", "/metrics", "/emails"])(
-    "does not apply to %s, which machines and operators use",
-    async (path) => {
-      const asked = await app.request(path, preflight(APP_ORIGIN));
-      expect(asked.status).toBe(path === "/forward-auth" ? 401 : 405);
-      for (const { headers } of [asked, await app.request(path, { headers: { origin: APP_ORIGIN } })])
-        expect([...headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
-    },
-  );
+  test.each([
+    "/introspect",
+    "/forward-auth",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/emails",
+    "/schema.graphql",
+  ])("does not apply to %s, which machines and operators use", async (path) => {
+    const asked = await app.request(path, preflight(APP_ORIGIN));
+    expect(asked.status).toBe(path === "/forward-auth" ? 401 : 405);
+    for (const { headers } of [asked, await app.request(path, { headers: { origin: APP_ORIGIN } })])
+      expect([...headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
+  });
 });

@@ -21,6 +21,7 @@ const PATHS = [
   "/metrics",
   "/emails",
   "/explorer",
+  "/schema.graphql",
   "/forward-auth",
   "/nothing",
 ];

@@ -34,7 +34,7 @@ async function makePerson() {
   const { id, username, email, token } = await makeUser(app);
   const session = sidOf((await app.login(username)).accessToken);
   await app.latchkey.items.createFor(id, { title: "Mine", description: null });
-  const [item] = await app.latchkey.items.list(id, { first: 1, after: undefined, withDescription: false });
+  const [item] = await app.latchkey.items.list({ ownerId: id, first: 1 }, { withDescription: false });
   return { id, username, email, token, session, item: item!.id };
 }
 type Enrolled = Awaited<ReturnType<typeof enrollTotp>>;

@@ -26,7 +26,7 @@ export async function servePage(): Promise<string> {
 }
 
 /** Starts Chromium, which the npm package unpacks together with the libraries that it needs. */
-export async function startBrowser(): Promise<Browser> {
+export async function startBrowser(args: readonly string[] = []): Promise<Browser> {
   const environment = { ...process.env };
   // Read when the package is loaded: it unpacks the libraries only where it takes the system for one that lacks them.
   process.env["AWS_LAMBDA_JS_RUNTIME"] = "nodejs22.x";
@@ -35,7 +35,7 @@ export async function startBrowser(): Promise<Browser> {
   const browser = await launch({
     executablePath: await chromium.executablePath(),
     headless: "shell",
-    args: ["--no-sandbox", "--no-zygote", "--disable-gpu", "--disable-dev-shm-usage"],
+    args: ["--no-sandbox", "--no-zygote", "--disable-gpu", "--disable-dev-shm-usage", ...args],
   });
   // The path to the libraries is not meant for other programs that tests start.
   for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];

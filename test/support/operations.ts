@@ -13,6 +13,12 @@ export const LOGIN = graphql(`
   }
 `);
 
+export const SETTINGS = graphql(`
+  query Settings {
+    settings { registrationOpen passwordMinLength passwordMaxBytes mfaMethods mfaRequiredFor sendsEmail }
+  }
+`);
+
 export const ME = graphql(`
   query Me {
     me { id username email emailVerified fullName disabled roles createdAt }
@@ -46,7 +52,7 @@ export const DELETE_ITEM = graphql(`
 `);
 
 export const REFRESH = graphql(`
-  mutation Refresh($refreshToken: String!) {
+  mutation Refresh($refreshToken: String) {
     refreshToken(refreshToken: $refreshToken) {
       accessToken tokenType expiresIn expiresAt refreshToken user { id username }
     }
@@ -54,8 +60,8 @@ export const REFRESH = graphql(`
 `);
 
 export const LOGOUT = graphql(`
-  mutation Logout {
-    logout
+  mutation Logout($refreshToken: String) {
+    logout(refreshToken: $refreshToken)
   }
 `);
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
-import ipaddr from "ipaddr.js";
 import { escapeHtml } from "../../email/escape-html.js";
 import type { PrintedEmail, PrintedMailer } from "../../email/printed.js";
+import { isOwnHost } from "../own-host.js";
 
 // Frames inherit the policy, and emails carry their styles in attributes.
 const CONTENT_POLICY =
@@ -24,6 +24,7 @@ export async function addEmails(
   { mailer, publicUrl }: { mailer: PrintedMailer; publicUrl: string },
 ): Promise<void> {
   server.get("/emails", { config: { cors: false } }, async ({ headers }, reply) => {
+    // A foreign page could read this one by DNS rebinding.
     if (!isOwnHost(headers.host, publicUrl)) {
       return reply.code(421).send({ error: "Open this page at localhost, or at PUBLIC_URL." });
     }
@@ -32,17 +33,6 @@ export async function addEmails(
       .type("text/html; charset=utf-8")
       .send(page(mailer.emails));
   });
-}
-
-/** Any other host name could point here by DNS rebinding, and let a foreign page read this one. */
-function isOwnHost(host: string | undefined, publicUrl: string): boolean {
-  const hostname = URL.parse(`http://${host}`)?.hostname ?? "";
-  const address = hostname.replace(/^\[(.*)\]$/, "$1");
-  return (
-    hostname === "localhost" ||
-    hostname === new URL(publicUrl).hostname ||
-    (ipaddr.isValid(address) && ipaddr.process(address).range() === "loopback")
-  );
 }
 
 function page(emails: readonly PrintedEmail[]): string {

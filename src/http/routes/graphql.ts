@@ -29,6 +29,7 @@ import { landingPagePolicy, linkExplorer } from "../apollo/landing-page.js";
 import { insertPersistedDocument, type PersistedDocuments } from "../apollo/persisted-documents.js";
 import { callerOf } from "../caller.js";
 import { type Failure, isRefusal, refusal, refusalMessage } from "../failures.js";
+import type { RefreshCookies } from "../refresh-cookies.js";
 
 /** The most memory for parsed documents, in bytes: some hundreds of a usual size. */
 const DOCUMENT_STORE_BYTES = 16 * 1024 * 1024;
@@ -46,6 +47,7 @@ export interface GraphQLOptions {
   /** The only documents that are run; undefined: any document is run. */
   persistedDocuments: PersistedDocuments | undefined;
   maxAnswerBytes: number;
+  refreshCookies: RefreshCookies;
 }
 
 type FormatError = ReturnType<typeof createFormatError>;
@@ -112,12 +114,13 @@ function createApollo(
 
 function graphqlHandler(
   apollo: ApolloServer<DescribedContext>,
-  { sessions, items, explorer }: GraphQLOptions,
+  { sessions, items, refreshCookies, explorer }: GraphQLOptions,
 ) {
   return async function graphql(request: FastifyRequest, reply: FastifyReply) {
     // Not in Apollo's context function: whatever that throws is a 500.
     const viewer = await readViewer(sessions, request.headers.authorization);
     request.facts.viewer = viewer;
+    const refreshCookie = refreshCookies.of(request, reply);
     const {
       status = 200,
       headers,
@@ -127,6 +130,7 @@ function graphqlHandler(
       context: async () => ({
         viewer,
         caller: callerOf(request),
+        refreshCookie,
         loaders: createLoaders({ items }),
         facts: request.facts,
       }),

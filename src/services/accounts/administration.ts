@@ -73,6 +73,7 @@ export class Administration {
       );
     }
     const user = newUser(account, { ...this.deps, verified: false });
+    checkIdentity(user);
     await inTransaction(this.deps.db, async (transaction) => {
       await authorize(transaction, actor, { now: user.createdAt, role: "ADMIN", ...RECENTLY });
       if (await findUserByLogin(transaction, user.email)) throw nameTaken("email");

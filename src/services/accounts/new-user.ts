@@ -2,7 +2,7 @@ import type { Clock, NewId } from "../../clock.js";
 import { LatchkeyError } from "../../errors.js";
 import type { Database } from "../../storage/database.js";
 import { findUserByUsername, insertUser, ROLES, type Role, type User } from "../../storage/users.js";
-import { checkIdentity, normalizeLogin } from "../identifiers.js";
+import { normalizeLogin } from "../identifiers.js";
 
 export interface NewAccount {
   username: string;
@@ -13,16 +13,15 @@ export interface NewAccount {
 }
 
 /**
- * Makes a user, not yet stored.
+ * Makes a user, not yet stored and not checked: see `identityViolations`.
  * @param options.verified whether somebody vouches for the email address
- * @throws BAD_USER_INPUT
  */
 export function newUser(
   { username, email, fullName, roles = [] }: NewAccount,
   { clock, newId, verified }: { clock: Clock; newId: NewId; verified: boolean },
 ): User {
   const now = clock.now();
-  const user: User = {
+  return {
     id: newId(),
     username: normalizeLogin(username),
     email: normalizeLogin(email),
@@ -34,8 +33,6 @@ export function newUser(
     updatedAt: now,
     mfaMethods: [],
   };
-  checkIdentity(user);
-  return user;
 }
 
 /** Stores a new user. @throws CONFLICT for a taken username or verified email address */

@@ -1,5 +1,4 @@
 import type { Clock, NewId } from "../../clock.js";
-import type { Passwords } from "../../crypto/passwords.js";
 import { LatchkeyError } from "../../errors.js";
 import { lockAdministrators } from "../../storage/administrators.js";
 import { setPasswordHash } from "../../storage/credentials.js";
@@ -14,7 +13,7 @@ import {
 } from "../../storage/users.js";
 import type { Audit } from "../audit.js";
 import type { Outbox } from "../email/outbox.js";
-import { normalizeLogin } from "../identifiers.js";
+import { identityViolations, normalizeLogin } from "../identifiers.js";
 import type { Factors } from "../mfa/factors.js";
 import type { AccountAccess } from "../passwords/account-access.js";
 import type { PasswordPolicy } from "../passwords/policy.js";
@@ -26,7 +25,6 @@ export interface OperatorDeps {
   db: Database;
   clock: Clock;
   newId: NewId;
-  passwords: Passwords;
   policy: PasswordPolicy;
   audit: Audit;
   access: AccountAccess;
@@ -45,8 +43,8 @@ export class Operator {
    */
   async create(account: NewAccount, password: string): Promise<User> {
     const user = newUser(account, { ...this.deps, verified: true });
-    await this.deps.policy.check(password, user);
-    const hash = await this.deps.passwords.hash(password);
+    const others = identityViolations(user);
+    const hash = await this.deps.policy.hash(password, { owner: user, others });
     await inTransaction(this.deps.db, async (transaction) => {
       await addUser(transaction, user);
       await setPasswordHash(transaction, user.id, hash, user.createdAt);
@@ -126,8 +124,7 @@ export class Operator {
    */
   async setPassword(username: string, password: string): Promise<void> {
     const found = await this.get(username);
-    await this.deps.policy.check(password, found);
-    const hash = await this.deps.passwords.hash(password);
+    const hash = await this.deps.policy.hash(password, { owner: found });
     await inTransaction(this.deps.db, async (transaction) => {
       const user = (await lockUser(transaction, found.id)) ?? noSuchUser();
       await this.deps.access.replacePassword(transaction, user, hash, {});

@@ -1,6 +1,5 @@
 import type { Clock } from "../../clock.js";
-import type { Passwords } from "../../crypto/passwords.js";
-import { invalidInput, type LatchkeyError } from "../../errors.js";
+import { invalidInput, type Violation } from "../../errors.js";
 import { lockAdministrators } from "../../storage/administrators.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import { deleteUser } from "../../storage/user-deletion.js";
@@ -10,7 +9,6 @@ import type { EmailRequests } from "../email/email-requests.js";
 import { type OneTimeTokens, unlessTaken } from "../email/one-time-tokens.js";
 import type { Outbox } from "../email/outbox.js";
 import { checkIdentity, emailViolations, normalizeLogin } from "../identifiers.js";
-import type { PasswordQueue } from "../limits/password-queue.js";
 import type { RateLimits } from "../limits/rate-limits.js";
 import type { AccountAccess } from "../passwords/account-access.js";
 import type { PasswordPolicy } from "../passwords/policy.js";
@@ -20,13 +18,17 @@ import { type Actor, authorize, changedBy } from "../sessions/viewer.js";
 import type { PasswordCheck } from "../sign-in/check-password.js";
 import { keepAnAdministrator } from "./administrators.js";
 
+const SAME_PASSWORD: Violation = {
+  field: "newPassword",
+  rule: "different",
+  message: "the new password must differ from the current one",
+};
+
 export interface OwnAccountDeps {
   db: Database;
   clock: Clock;
   audit: Audit;
   rateLimits: RateLimits;
-  passwords: Passwords;
-  passwordQueue: PasswordQueue;
   policy: PasswordPolicy;
   passwordCheck: PasswordCheck;
   access: AccountAccess;
@@ -50,11 +52,17 @@ export class OwnAccount {
     actor: Actor,
     { currentPassword, newPassword }: { currentPassword: string; newPassword: string },
   ): Promise<IssuedToken> {
-    if (newPassword === currentPassword) throw samePassword();
     const { caller } = actor;
     const target = { user, name: user.username, rejection: "The current password is wrong." };
     const current = await this.deps.passwordCheck.check(target, currentPassword, caller);
-    const hash = await this.#hash(newPassword, user, caller).catch(current.attempt.fail);
+    const others = newPassword === currentPassword ? [SAME_PASSWORD] : [];
+    const hash = await this.deps.policy
+      .hashInTurn(
+        newPassword,
+        { owner: user, field: "newPassword", others },
+        { holder: { caller, account: user.id, known: true } },
+      )
+      .catch(current.attempt.fail);
     const started = await inTransaction(this.deps.db, async (transaction) => {
       const { user, session } = await authorize(transaction, actor, {
         now: this.deps.clock.now(),
@@ -109,7 +117,9 @@ export class OwnAccount {
 
   async #confirmEmailChange(token: string, caller: Caller): Promise<void> {
     await inTransaction(this.deps.db, async (transaction) => {
-      const { user, email } = await this.deps.tokens.consume(transaction, "EMAIL_CHANGE", token);
+      const consumed = await this.deps.tokens.consumeOrRepeat(transaction, "EMAIL_CHANGE", token);
+      if (consumed === undefined) return;
+      const { user, email } = consumed;
       const now = this.deps.clock.now();
       // Tokens sent to the old address must no longer give access.
       await this.deps.access.withdrawTokens(transaction, user);
@@ -139,14 +149,6 @@ export class OwnAccount {
     this.deps.outbox.wake();
   }
 
-  /** @throws BAD_USER_INPUT, OVERLOADED */
-  async #hash(newPassword: string, user: User, caller: Caller): Promise<string> {
-    return this.deps.passwordQueue.withSlot({ caller, account: user.id, known: true }, async () => {
-      await this.deps.policy.check(newPassword, user, "newPassword");
-      return this.deps.passwords.hash(newPassword);
-    });
-  }
-
   async #record(
     transaction: Database,
     type: "PASSWORD_CHANGED" | "PROFILE_UPDATED" | "EMAIL_CHANGE_REQUESTED" | "ACCOUNT_DELETED",
@@ -159,9 +161,4 @@ export class OwnAccount {
       details,
     });
   }
-}
-
-function samePassword(): LatchkeyError<"BAD_USER_INPUT"> {
-  const message = "the new password must differ from the current one";
-  return invalidInput([{ field: "newPassword", rule: "different", message }]);
 }

@@ -1,5 +1,4 @@
 import type { Clock, NewId } from "../../clock.js";
-import type { Passwords } from "../../crypto/passwords.js";
 import { LatchkeyError } from "../../errors.js";
 import { setPasswordHash } from "../../storage/credentials.js";
 import { type Database, inTransaction } from "../../storage/database.js";
@@ -7,7 +6,7 @@ import { type User, updateUser } from "../../storage/users.js";
 import type { Audit, Caller } from "../audit.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "../email/one-time-tokens.js";
 import type { Outbox } from "../email/outbox.js";
-import type { PasswordQueue } from "../limits/password-queue.js";
+import { identityViolations } from "../identifiers.js";
 import type { RateLimits } from "../limits/rate-limits.js";
 import type { AccountAccess } from "../passwords/account-access.js";
 import type { PasswordPolicy } from "../passwords/policy.js";
@@ -26,8 +25,6 @@ export interface RegistrationDeps {
   newId: NewId;
   audit: Audit;
   rateLimits: RateLimits;
-  passwords: Passwords;
-  passwordQueue: PasswordQueue;
   policy: PasswordPolicy;
   tokens: OneTimeTokens;
   access: AccountAccess;
@@ -47,12 +44,15 @@ export class Registration {
     if (!this.deps.open)
       throw new LatchkeyError("FORBIDDEN", "Registration is closed. Ask an administrator.");
     const user = newUser(input, { ...this.deps, verified: false });
-    const holder = { caller, account: "", known: false };
-    const hash = await this.deps.passwordQueue.withSlot(holder, async () => {
-      await this.deps.rateLimits.count("REGISTRATION", caller);
-      await this.deps.policy.check(input.password, user);
-      return this.deps.passwords.hash(input.password);
-    });
+    const others = identityViolations(user);
+    const hash = await this.deps.policy.hashInTurn(
+      input.password,
+      { owner: user, others },
+      {
+        holder: { caller, account: "", known: false },
+        count: () => this.deps.rateLimits.count("REGISTRATION", caller),
+      },
+    );
     await inTransaction(this.deps.db, async (transaction) => {
       await addUser(transaction, user);
       await setPasswordHash(transaction, user.id, hash, user.createdAt);
@@ -74,7 +74,9 @@ export class Registration {
 
   async #verifyEmail(token: string, caller: Caller): Promise<void> {
     await inTransaction(this.deps.db, async (transaction) => {
-      const { user, email } = await this.deps.tokens.consume(transaction, "EMAIL_VERIFICATION", token);
+      const consumed = await this.deps.tokens.consumeOrRepeat(transaction, "EMAIL_VERIFICATION", token);
+      if (consumed === undefined) return;
+      const { user, email } = consumed;
       if (user.email !== email) throw invalidOneTimeToken();
       // An earlier invitation would set a password on an account that is in use.
       await this.deps.access.withdrawTokens(transaction, user);

@@ -6,6 +6,7 @@ import { type Database, inTransaction } from "../../storage/database.js";
 import { deleteUser } from "../../storage/user-deletion.js";
 import { findUserByLogin, findUserByUsername, lockUser, type User, updateUser } from "../../storage/users.js";
 import type { Audit } from "../audit.js";
+import { checkIdentity } from "../identifiers.js";
 import type { AccountAccess } from "../passwords/account-access.js";
 import { addUser, nameTaken, newUser } from "./new-user.js";
 
@@ -159,6 +160,7 @@ export class UserImport {
       fullName: text(record, "full_name") || null,
     };
     const user = newUser(account, { ...this.deps, verified: true });
+    checkIdentity(user);
     return { user: flag(record, "disabled") ? { ...user, disabledAt: user.createdAt } : user, passwordHash };
   }
 }

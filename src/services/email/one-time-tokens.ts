@@ -1,10 +1,11 @@
 import { type Clock, DAY, MINUTE } from "../../clock.js";
 import { hashOpaqueToken, newOpaqueToken } from "../../crypto/opaque-tokens.js";
-import { LatchkeyError } from "../../errors.js";
+import { hasCode, LatchkeyError } from "../../errors.js";
 import { type Database, isUniqueViolation } from "../../storage/database.js";
 import {
   consumeOneTimeToken,
   findOneTimeToken,
+  findUsedOneTimeToken,
   hasOneTimeToken,
   replaceOneTimeToken,
   type TokenPurpose,
@@ -18,6 +19,12 @@ const LIFETIMES: Record<TokenPurpose, number> = {
   INVITATION: 7 * DAY,
   EMAIL_CHANGE: DAY,
 };
+
+/**
+ * How long a token that has verified an address may be sent again, in milliseconds. A page that sends it when it opens
+ * does so twice in React's StrictMode, or when it is reloaded, and shows the second answer.
+ */
+const REPEATABLE = MINUTE;
 
 export interface IssuedOneTimeToken {
   token: string;
@@ -81,6 +88,32 @@ export class OneTimeTokens {
     if (user?.disabledAt !== null || !(await consumeOneTimeToken(transaction, key)))
       throw invalidOneTimeToken();
     return { user, email: found!.email };
+  }
+
+  /**
+   * Consumes a token that verifies an address, as `consume` does.
+   * @returns undefined when that has just been done, and the user still has the address: there is nothing left to do
+   */
+  async consumeOrRepeat(
+    transaction: Database,
+    purpose: "EMAIL_VERIFICATION" | "EMAIL_CHANGE",
+    token: string,
+  ): Promise<{ user: User; email: string } | undefined> {
+    try {
+      return await this.consume(transaction, purpose, token);
+    } catch (error) {
+      if (!hasCode(error, "INVALID_TOKEN")) throw error;
+      const since = this.deps.clock.now() - REPEATABLE;
+      const used = await findUsedOneTimeToken(transaction, {
+        tokenHash: hashOpaqueToken(token),
+        purpose,
+        since,
+      });
+      const user = used && (await findUserById(transaction, used.userId));
+      const isVerified = user !== undefined && user.email === used?.email && user.emailVerifiedAt !== null;
+      if (!isVerified || user.disabledAt !== null) throw error;
+      return undefined;
+    }
   }
 
   /** Returns the owner of an unused token, without consuming it. @throws INVALID_TOKEN */

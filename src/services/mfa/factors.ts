@@ -3,7 +3,7 @@ import type { MfaChange } from "../../email/templates.js";
 import { deleteChallenges } from "../../storage/challenges.js";
 import type { Database } from "../../storage/database.js";
 import { updateMfaMethods } from "../../storage/mfa-methods.js";
-import { deleteOneTimeTokens } from "../../storage/one-time-tokens.js";
+import { withdrawOneTimeTokens } from "../../storage/one-time-tokens.js";
 import { deletePendingEmails } from "../../storage/outbox.js";
 import { deletePasskeys } from "../../storage/passkeys.js";
 import { replaceRecoveryCodes } from "../../storage/recovery-codes.js";
@@ -43,7 +43,7 @@ export class Factors {
     const codes = isFirst ? await this.#replaceCodes(transaction, user) : [];
     if (isFirst) {
       // What was requested with the password alone must not take effect later: a change of the email address.
-      await deleteOneTimeTokens(transaction, user.id);
+      await withdrawOneTimeTokens(transaction, user.id);
       await deletePendingEmails(transaction, user);
     }
     await this.#changed(transaction, user, change, by);

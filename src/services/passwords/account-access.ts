@@ -2,7 +2,7 @@ import type { Clock } from "../../clock.js";
 import { deleteChallenges } from "../../storage/challenges.js";
 import { setPasswordHash } from "../../storage/credentials.js";
 import type { Database } from "../../storage/database.js";
-import { deleteOneTimeTokens } from "../../storage/one-time-tokens.js";
+import { withdrawOneTimeTokens } from "../../storage/one-time-tokens.js";
 import { deletePendingEmails } from "../../storage/outbox.js";
 import type { User } from "../../storage/users.js";
 import type { Caller, ChangedBy } from "../audit.js";
@@ -28,7 +28,7 @@ export class AccountAccess {
 
   /** Withdraws the tokens that were emailed to the user, the pending emails that would contain one, and challenges. */
   async withdrawTokens(transaction: Database, user: Owner): Promise<void> {
-    await deleteOneTimeTokens(transaction, user.id);
+    await withdrawOneTimeTokens(transaction, user.id);
     // A challenge to prove a second factor was issued for the old password.
     await deleteChallenges(transaction, user.id);
     await deletePendingEmails(transaction, user);

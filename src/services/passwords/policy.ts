@@ -1,7 +1,7 @@
 import { MAX_PASSWORD_BYTES, type PasswordEstimate, type Passwords } from "../../crypto/passwords.js";
 import { invalidInput, type Violation } from "../../errors.js";
 import type { Caller } from "../audit.js";
-import type { PasswordQueue } from "../limits/password-queue.js";
+import type { PasswordQueue, SlotHolder } from "../limits/password-queue.js";
 import type { RateLimits } from "../limits/rate-limits.js";
 
 /** The zxcvbn score of a password that withstands rate-limited guessing. */
@@ -11,9 +11,18 @@ const MIN_OWN_LENGTH = 8;
 const SERVICE_NAME = "latchkey";
 
 /** The owner of a password, whose names a guesser would try first. */
-export interface PasswordOwner {
+interface PasswordOwner {
   username: string;
   email: string;
+}
+
+/** The input that a new password is part of. */
+export interface NewPassword {
+  owner: PasswordOwner;
+  /** The name of the password in the input: `password` by default. */
+  field?: string;
+  /** What else is wrong with the input: the error names it too. */
+  others?: readonly Violation[];
 }
 
 export interface PasswordPolicyDeps {
@@ -28,21 +37,36 @@ export interface PasswordPolicyDeps {
 export class PasswordPolicy {
   constructor(private readonly deps: PasswordPolicyDeps) {}
 
-  /**
-   * @param field the name of the password in the violations
-   * @throws BAD_USER_INPUT with what to do
-   */
-  async check(password: string, owner: PasswordOwner, field = "password"): Promise<void> {
-    const violations = this.#violations(password, field);
-    if (violations.length === 0) {
-      const { score } = await this.deps.passwords.estimate(password, contextOf(owner));
-      if (score < MIN_SCORE || isMadeOf(password, contextOf(owner))) {
-        const message =
-          "the password is too easy to guess; choose a few unrelated words, and none of your names";
-        violations.push({ field, rule: "guessable", message });
-      }
+  /** Hashes a new password. For a request, use `hashInTurn`. @throws BAD_USER_INPUT with all that is wrong */
+  async hash(password: string, input: NewPassword): Promise<string> {
+    this.#refuseUnusable(password, input);
+    const { owner, field = "password", others = [] } = input;
+    const violations = [...others];
+    const { score } = await this.deps.passwords.estimate(password, contextOf(owner));
+    if (score < MIN_SCORE || isMadeOf(password, contextOf(owner))) {
+      const message =
+        "the password is too easy to guess; choose a few unrelated words, and none of your names";
+      violations.push({ field, rule: "guessable", message });
     }
     if (violations.length > 0) throw invalidInput(violations);
+    return this.deps.passwords.hash(password);
+  }
+
+  /**
+   * Hashes a new password in a slot of the password queue.
+   * @param turn.count counts the request, before the work that it costs
+   * @throws BAD_USER_INPUT with all that is wrong; OVERLOADED; what `count` throws
+   */
+  async hashInTurn(
+    password: string,
+    input: NewPassword,
+    { holder, count }: { holder: SlotHolder; count?: () => Promise<void> },
+  ): Promise<string> {
+    this.#refuseUnusable(password, input);
+    return this.deps.passwordQueue.withSlot(holder, async () => {
+      await count?.();
+      return this.hash(password, input);
+    });
   }
 
   /** Estimates how hard a password is to guess, for a form that helps to choose one. @throws RATE_LIMITED, OVERLOADED */
@@ -53,7 +77,8 @@ export class PasswordPolicy {
     });
   }
 
-  #violations(password: string, field: string): Violation[] {
+  /** Checks the rules that take no work. @throws BAD_USER_INPUT */
+  #refuseUnusable(password: string, { field = "password", others = [] }: NewPassword): void {
     const violations: Violation[] = [];
     const add = (rule: string, message: string) => violations.push({ field, rule, message });
     if (!password.isWellFormed() || password.includes("\0")) {
@@ -68,7 +93,7 @@ export class PasswordPolicy {
     if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES) {
       add("maxBytes", `the password must be at most ${MAX_PASSWORD_BYTES} bytes of UTF-8`);
     }
-    return violations;
+    if (violations.length > 0) throw invalidInput([...others, ...violations]);
   }
 }
 

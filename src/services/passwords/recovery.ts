@@ -1,5 +1,4 @@
 import type { Clock } from "../../clock.js";
-import type { Passwords } from "../../crypto/passwords.js";
 import { findPasswordHash } from "../../storage/credentials.js";
 import { type Database, inTransaction } from "../../storage/database.js";
 import type { TokenPurpose } from "../../storage/one-time-tokens.js";
@@ -7,7 +6,6 @@ import { updateUser } from "../../storage/users.js";
 import type { Audit, Caller } from "../audit.js";
 import { invalidOneTimeToken, type OneTimeTokens, unlessTaken } from "../email/one-time-tokens.js";
 import type { Outbox } from "../email/outbox.js";
-import type { PasswordQueue } from "../limits/password-queue.js";
 import type { RateLimits } from "../limits/rate-limits.js";
 import type { AccountAccess } from "./account-access.js";
 import type { PasswordPolicy } from "./policy.js";
@@ -17,8 +15,6 @@ export interface PasswordRecoveryDeps {
   clock: Clock;
   audit: Audit;
   rateLimits: RateLimits;
-  passwords: Passwords;
-  passwordQueue: PasswordQueue;
   policy: PasswordPolicy;
   tokens: OneTimeTokens;
   access: AccountAccess;
@@ -54,10 +50,7 @@ export class PasswordRecovery {
     // The token is consumed last: a rejected password must not cost it.
     const owner = await this.deps.tokens.ownerOf(this.deps.db, purpose, token);
     const holder = { caller, account: owner.id, known: true };
-    const hash = await this.deps.passwordQueue.withSlot(holder, async () => {
-      await this.deps.policy.check(password, owner, field);
-      return this.deps.passwords.hash(password);
-    });
+    const hash = await this.deps.policy.hashInTurn(password, { owner, field }, { holder });
     await inTransaction(this.deps.db, async (transaction) => {
       const { user, email } = await this.deps.tokens.consume(transaction, purpose, token);
       if (user.email !== email || (purpose === "INVITATION" && (await hasPassword(transaction, user.id)))) {

@@ -49,10 +49,14 @@ export class Refresh {
       if (!found || found.user.disabledAt !== null || !isLive(found.session, now)) throw refused();
       const { session, user, tokens } = found;
       const isCurrent = tokens.currentHash === tokenHash;
+      const expiresAt = isCurrent
+        ? Math.min(now + this.deps.lifetime.idle, session.absoluteExpiresAt)
+        : session.expiresAt;
       const successor = isCurrent
-        ? await this.#rotate(refreshToken, { session, tokens, now })
+        ? await this.#rotate(refreshToken, { session, tokens, now, expiresAt })
         : this.#successorWithinGrace(refreshToken, tokens, now);
-      if (successor !== undefined) return this.deps.sessions.issueToken(session, user, successor);
+      if (successor !== undefined)
+        return this.deps.sessions.issueToken({ ...session, expiresAt }, user, successor);
       // Another request has consumed it meanwhile, or ended the session.
       if (isCurrent) continue;
       await inTransaction(this.deps.db, (transaction) =>
@@ -65,9 +69,14 @@ export class Refresh {
   /** Consumes the current token. @returns the next one; undefined when it is not the current one any more */
   async #rotate(
     refreshToken: string,
-    { session, tokens, now }: { session: Session; tokens: RefreshTokens; now: number },
+    {
+      session,
+      tokens,
+      now,
+      expiresAt,
+    }: { session: Session; tokens: RefreshTokens; now: number; expiresAt: number },
   ): Promise<string | undefined> {
-    const { grace, lifetime } = this.deps;
+    const { grace } = this.deps;
     const successor = newSuccessor(refreshToken);
     const { tokenHash: from } = hashRefreshToken(refreshToken);
     const { tokenHash: to } = hashRefreshToken(successor);
@@ -79,7 +88,7 @@ export class Refresh {
       to,
       consumed: consumed.slice(-MAX_LATE),
       now,
-      expiresAt: Math.min(now + lifetime.idle, session.absoluteExpiresAt),
+      expiresAt,
     });
     return rotated ? successor : undefined;
   }
@@ -100,6 +109,18 @@ export class Refresh {
       latest = successor.toString();
     }
     return hashRefreshToken(latest).tokenHash === currentHash ? latest : undefined;
+  }
+
+  /** Ends the session of a refresh token, consumed or not. An unknown token changes nothing. */
+  async end(refreshToken: string, caller: Caller): Promise<void> {
+    const session = await this.sessionOf(refreshToken);
+    if (session !== undefined) await this.deps.sessions.logout({ ...session, caller });
+  }
+
+  /** Ends the session of a refresh token that a client replaces, unless both are of one session (ASVS 7.2.4). */
+  async endReplaced(replaced: string, refreshToken: string, caller: Caller): Promise<void> {
+    if (hashRefreshToken(replaced).familyHash === hashRefreshToken(refreshToken).familyHash) return;
+    await this.end(replaced, caller);
   }
 
   /** The user and session of a refresh token, consumed or not. */

@@ -30,6 +30,7 @@ export interface IssuedToken {
   expiresIn: number;
   /** Null when the client keeps the one it has. */
   refreshToken: string | null;
+  session: Session;
   user: User;
 }
 
@@ -128,7 +129,7 @@ export class Sessions {
       amr: session.authenticationMethods,
     };
     const { token, ...expiry } = await this.deps.accessTokens.issue(claims, session.absoluteExpiresAt);
-    return { accessToken: token, ...expiry, refreshToken, user };
+    return { accessToken: token, ...expiry, refreshToken, session, user };
   }
 
   /**

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { dictionary } from "@zxcvbn-ts/language-common";
+import { hash } from "bcrypt";
 import { OneTimeTokens } from "../../../src/services/email/one-time-tokens.js";
+import { setPasswordHash } from "../../../src/storage/credentials.js";
+import { errorOf, INVALID_TOKEN } from "../../support/answers.js";
 import { type Answer, type App, makeApp, PASSWORD } from "../../support/app.js";
 import {
   ACCEPT_INVITATION,
@@ -88,22 +91,94 @@ describe("a password that is set", () => {
   test("is well-formed Unicode without NUL (row 5)", async () => {
     for (const wrong of ["\ud83e", "\udd88 ", "\0"]) {
       const password = `${PASSWORD}${wrong}`;
-      // GraphQL cannot transport such text, but an operator's input can contain it.
-      const answer = await register(password);
-      expect(violationsOf(answer)).toEqual([
-        {
-          field: "input.password",
-          rule: "text",
-          message: "password must be 0 to 1000 characters of well-formed text without NUL",
-        },
-      ]);
-      expect(answer.status).toBe(400);
       const message = "the password must be well-formed Unicode without NUL characters";
+      await expectRefused(password, "wellFormed", message);
       await expect(app.createUser("malformed", password)).rejects.toMatchObject({
         code: "BAD_USER_INPUT",
         details: { violations: [{ field: "password", rule: "wellFormed", message }] },
       });
     }
+  });
+
+  describe("is told together with everything else that is wrong", () => {
+    const SHORT = {
+      rule: "minLength",
+      message: "the password must be at least 15 characters; a few words are easiest",
+    };
+    const WEAK = [
+      ["short", SHORT],
+      ["passwordpassword", { rule: "guessable", message: GUESSABLE }],
+    ] as const;
+    const wrong = { username: "", email: "no address", fullName: "" };
+    const others = (prefix: string) => [
+      {
+        field: `${prefix}username`,
+        rule: "username",
+        message: "username must be 3 to 32 characters from a-z, 0-9, dot, underscore and hyphen",
+      },
+      { field: `${prefix}email`, rule: "email", message: "email must be an email address" },
+      {
+        field: `${prefix}fullName`,
+        rule: "fullName",
+        message: "fullName must be 1 to 200 printable characters",
+      },
+    ];
+
+    test.each(WEAK)("%s, in register and at the command line", async (password, violation) => {
+      expect(violationsOf(await register(password, { owner: wrong }))).toEqual([
+        ...others("input."),
+        { field: "input.password", ...violation },
+      ]);
+      const created = app.latchkey.operator.create(wrong, password);
+      await expect(created).rejects.toMatchObject({
+        details: { violations: [...others(""), { field: "password", ...violation }] },
+      });
+    });
+
+    test("the other fields of register, whatever their length", async () => {
+      expect(violationsOf(await register(PASSWORD, { owner: wrong }))).toEqual(others("input."));
+      const long = "x".repeat(10_000);
+      const owner = { username: long, email: `${long}@example.com`, fullName: `${long}\ud83e` };
+      expect(violationsOf(await register(long, { owner }))).toEqual([
+        ...others("input."),
+        {
+          field: "input.password",
+          rule: "maxBytes",
+          message: "the password must be at most 72 bytes of UTF-8",
+        },
+      ]);
+    });
+
+    test("several rules that it breaks itself", async () => {
+      expect(violationsOf(await register("🦈\0"))).toMatchObject([
+        { rule: "wellFormed" },
+        { rule: "minLength" },
+      ]);
+    });
+
+    // From before the policy, or imported.
+    test.each(WEAK)("%s, in changePassword when it is the current one", async (password, violation) => {
+      const { id, username } = await app.createUser(names().username);
+      await setPasswordHash(app.latchkey.db, id, await hash(password, 4), app.clock.now());
+      const { accessToken: token } = await app.login(username, password);
+      const passwords = { currentPassword: password, newPassword: password };
+      expect(violationsOf(await app.send(CHANGE_PASSWORD, passwords, { token }))).toEqual([
+        {
+          field: "newPassword",
+          rule: "different",
+          message: "the new password must differ from the current one",
+        },
+        { field: "newPassword", ...violation },
+      ]);
+    });
+
+    test("but not with a token that does not work: the link is useless anyway", async () => {
+      for (const token of ["", "unknown", "\0", "x".repeat(300)]) {
+        const reset = await app.send(RESET_PASSWORD, { token, newPassword: "short" });
+        const accepted = await app.send(ACCEPT_INVITATION, { token, password: "short" });
+        expect([errorOf(reset), errorOf(accepted)]).toEqual([INVALID_TOKEN, INVALID_TOKEN]);
+      }
+    });
   });
 
   test("has a score of 3 or more (row 6)", async () => {

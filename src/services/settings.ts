@@ -1,0 +1,27 @@
+import type { Config } from "../config.js";
+import { MAX_PASSWORD_BYTES } from "../crypto/passwords.js";
+import { MFA_METHODS, type MfaMethod } from "../storage/users.js";
+
+/** What anyone may know of the configuration: forms to sign in and up depend on it. */
+export interface Settings {
+  registrationOpen: boolean;
+  /** In Unicode code points. */
+  passwordMinLength: number;
+  /** In UTF-8. */
+  passwordMaxBytes: number;
+  mfaMethods: readonly MfaMethod[];
+  mfaRequiredFor: Config["requireMfa"];
+  /** Whether emails reach anyone: without a mail server, only in development. */
+  sendsEmail: boolean;
+}
+
+export function settingsOf(config: Config, { sendsEmail }: { sendsEmail: boolean }): Settings {
+  return {
+    registrationOpen: config.openRegistration,
+    passwordMinLength: config.passwordMinLength,
+    passwordMaxBytes: MAX_PASSWORD_BYTES,
+    mfaMethods: MFA_METHODS.filter((method) => method !== "PASSKEY" || config.relyingParty !== undefined),
+    mfaRequiredFor: config.requireMfa,
+    sendsEmail,
+  };
+}
