@@ -8,13 +8,12 @@ import { closeWithFile } from "./opened.ts";
 /** The functions of @simplewebauthn/browser, as the global `SimpleWebAuthnBrowser`. */
 const WEBAUTHN = new URL("../dist/bundle/index.umd.min.js", import.meta.resolve("@simplewebauthn/browser"));
 
-const PAGE = `<!doctype html><title>An app</title><script src="/webauthn.js"></script>`;
+const PAGE = `<!doctype html><title>An app</title><script src="/script.js"></script>`;
 
-/** Serves an app's page on http://localhost, on a port of its own. @returns its origin */
-export async function servePage(): Promise<string> {
-  const script = readFileSync(fileURLToPath(WEBAUTHN));
+/** Serves an app's page with a script on http://localhost, on a port of its own. @returns its origin */
+export async function servePage(script = readFileSync(fileURLToPath(WEBAUTHN), "utf8")): Promise<string> {
   const server = createServer((request, response) => {
-    if (request.url === "/webauthn.js") response.setHeader("content-type", "text/javascript").end(script);
+    if (request.url === "/script.js") response.setHeader("content-type", "text/javascript").end(script);
     else response.setHeader("content-type", "text/html").end(PAGE);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

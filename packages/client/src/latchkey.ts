@@ -106,8 +106,8 @@ export function createLatchkey(options: LatchkeyOptions): Latchkey {
     },
     async signOut() {
       const accessToken = session.current?.accessToken;
-      await session.end("SIGNED_OUT");
-      await send(LOGOUT, {}, { accessToken, cookie });
+      const refreshToken = await session.end("SIGNED_OUT");
+      if (cookie || refreshToken) await send(LOGOUT, { refreshToken }, { accessToken, cookie });
     },
     close: session.close,
   };

@@ -32,8 +32,8 @@ export interface PasskeyOptions {
 const TOKEN =
   "{ accessToken refreshToken expiresIn user { id username email emailVerified fullName roles mfaEnabled } }";
 
-export const REFRESH_TOKEN = `mutation RefreshToken($refreshToken: String!) { refreshToken(refreshToken: $refreshToken) ${TOKEN} }`;
-export const LOGOUT = "mutation Logout { logout }";
+export const REFRESH_TOKEN = `mutation RefreshToken($refreshToken: String) { refreshToken(refreshToken: $refreshToken) ${TOKEN} }`;
+export const LOGOUT = "mutation Logout($refreshToken: String) { logout(refreshToken: $refreshToken) }";
 export const SIGN_IN = `mutation SignIn($username: String!, $password: String!) {
   signIn(username: $username, password: $password) { __typename ... on Token ${TOKEN} ... on MfaChallenge { challenge methods expiresAt } }
 }`;

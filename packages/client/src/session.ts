@@ -76,13 +76,14 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
   }, TIMEOUT);
 
   const tabs = connectTabs(url, (message) => {
+    const user = current?.token.user.id;
     if ("signedOut" in message) {
-      if (message.signedOut === current?.token.user.id) forget(message.reason);
-      return;
+      if (message.signedOut === user) return forget(message.reason);
+      if (user) return;
     }
-    // The answer to a refresh must not replace the cookie of the new session.
+    // What is on its way may bring the earlier session back, and its cookie.
     cancel();
-    if (message.signedIn !== current?.token.user.id) become({ status: "loading" });
+    if ("signedIn" in message && message.signedIn !== user) become({ status: "loading" });
     readyInBackground();
   });
 
