@@ -17,7 +17,6 @@ const URL_OF_API = "/graphql";
 const dialogs = new SignInDialogs();
 const latchkey: Latchkey = createLatchkey({
   url: URL_OF_API,
-  storage: inMemory(),
   reauthenticate: (required) => dialogs.reauthenticate(latchkey, required),
 });
 const signIn = () => dialogs.signIn(latchkey);
@@ -32,7 +31,8 @@ const query = new URLSearchParams(location.search).get("query");
 // It may hold a token: not to be kept in the address bar and the history.
 if (query !== null) history.replaceState(null, "", location.pathname);
 
-graphiql = await GraphiQL.show(find("main"), {
+const main = find("main");
+graphiql = await GraphiQL.show(main, {
   fetcher: createFetcher(latchkey, { url: URL_OF_API, onAnswer: (answer) => showNotice(noticeFor(answer)) }),
   first: query === null ? { query: me.document, variables: me.variables } : { query, variables: "" },
   panel: {
@@ -41,6 +41,9 @@ graphiql = await GraphiQL.show(find("main"), {
       graphiql?.open({ query: document, variables }),
     ),
   },
+}).catch((error) => {
+  main.textContent = "GraphiQL could not be loaded. Load the page again.";
+  throw error;
 });
 
 async function signInAndRun(): Promise<void> {
@@ -77,17 +80,4 @@ function noticeOf(state: SessionState): Notice | undefined {
       ? "You are signed out: this account has been disabled."
       : "You are signed out: your session has ended.";
   return { text, action: { label: "Sign in", run: () => void signIn() } };
-}
-
-function inMemory() {
-  let token: string | null = null;
-  return {
-    get: () => token,
-    set: (value: string) => {
-      token = value;
-    },
-    clear: () => {
-      token = null;
-    },
-  };
 }

@@ -102,8 +102,11 @@ describe("the explorer in Chromium", () => {
     expect(typed).toBe("");
   });
 
-  test("an invalid document is answered as the server answers it", async () => {
+  test("an invalid document is marked, and answered as the server answers it", async () => {
     await explorer.write("operation.graphql", "{ me { user } }");
+    await explorer.page.waitForFunction(
+      `monaco.editor.getModelMarkers({}).some(({ message }) => message.startsWith('Cannot query field "user"'))`,
+    );
     expect(await explorer.run()).toEqual({
       errors: [
         expect.objectContaining({
@@ -256,6 +259,10 @@ describe("the explorer in Chromium", () => {
     await explorer.page.reload();
     await explorer.text(".graphiql-execute-button");
     expect(await explorer.read("operation.graphql")).toMatch(/^query Me/);
+    // The session is in a cookie.
+    expect(await explorer.text("#open-account")).toContain(user.username);
+    expect(await explorer.page.evaluate("document.cookie")).toBe("");
+    expect(await explorer.run()).toMatchObject(meOf(user));
   });
 });
 
