@@ -14,12 +14,12 @@ const ASSETS = `${OUT}/assets`;
 /** The compressed assets by file name. */
 const assets = new Map<string, Buffer>();
 
-/** @returns the path that the page loads it from */
+/** @returns the path that the page loads it from: relative, as a proxy may serve the API below a path */
 function addAsset(name: string, content: string): string {
   const hash = createHash("sha256").update(content).digest("hex").slice(0, 16);
   const file = name.replace(".", `-${hash}.`);
   assets.set(`${file}.gz`, gzipSync(content, { level: 9 }));
-  return `/explorer/assets/${file}`;
+  return `explorer/assets/${file}`;
 }
 
 /** @returns the bundle of a script or style sheet */
@@ -32,7 +32,6 @@ function bundle(entryPoint: string, define: Record<string, unknown> = {}): strin
     format: "esm",
     target: "es2022",
     define: Object.fromEntries(Object.entries(define).map(([name, value]) => [name, JSON.stringify(value)])),
-    external: ["/explorer/*"],
   });
   return outputFiles[0]!.text;
 }

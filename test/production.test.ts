@@ -98,8 +98,8 @@ describe("in production, without development packages", () => {
 
   test("the explorer is part of the build", async () => {
     const page = await (await fetch(`${address}/explorer`)).text();
-    const [path] = /\/explorer\/assets\/graphiql-\w+\.js/.exec(page)!;
-    const { status, headers } = await fetch(`${address}${path}`);
+    const [path] = /explorer\/assets\/graphiql-\w+\.js/.exec(page)!;
+    const { status, headers } = await fetch(`${address}/${path}`);
     expect([status, headers.get("content-type")]).toEqual([200, "text/javascript; charset=utf-8"]);
   });
 

@@ -11,6 +11,7 @@ export function showAccount(latchkey: Latchkey, { signIn }: { signIn: () => void
   });
   const copy = find("#copy-token");
   const label = copy.textContent;
+  copy.hidden = !isSecureContext;
   copy.addEventListener("click", async () => {
     await navigator.clipboard.writeText((await latchkey.accessToken()) ?? "");
     copy.textContent = "Copied";

@@ -14,8 +14,7 @@ export function createFetcher(
   latchkey: Latchkey,
   { url, onAnswer }: { url: string; onAnswer: (answer: Answer) => void },
 ): Fetcher {
-  async function send(body: string, headers: Record<string, string>): Promise<Answer> {
-    const own = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
+  async function send(body: string, headers: Record<string, string>, own: boolean): Promise<Answer> {
     const authorization = latchkey.authorize();
     for (;;) {
       const token = own ? undefined : await authorization.token();
@@ -35,14 +34,16 @@ export function createFetcher(
   }
 
   return async (operation, { headers = {} } = {}) => {
-    const answer = await send(JSON.stringify(operation), headers).catch(
+    const own = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
+    const answer = await send(JSON.stringify(operation), headers, own).catch(
       (error: unknown): Answer => ({
         errors: [
           { message: error instanceof LatchkeyError ? error.message : "The server cannot be reached." },
         ],
       }),
     );
-    onAnswer(answer);
+    // What is wrong with the user's own token is not for the session to mend.
+    onAnswer(own ? {} : answer);
     return answer;
   };
 }

@@ -1,6 +1,6 @@
 import { find } from "./dom.js";
 
-/** The URLs of the assets, which `build.ts` puts in their place. */
+/** The paths of the assets, which `build.ts` puts in their place. */
 declare const GRAPHIQL_JS: string;
 declare const EDITOR_WORKER: string;
 declare const GRAPHQL_WORKER: string;
@@ -68,9 +68,9 @@ export class GraphiQL {
     globalThis.MonacoEnvironment = {
       // Makes the editor's API available as `monaco`.
       globalAPI: true,
-      getWorkerUrl: (_module: string, label: string) => WORKERS[label] ?? EDITOR_WORKER,
+      getWorkerUrl: (_module: string, label: string) => urlOf(WORKERS[label] ?? EDITOR_WORKER),
     };
-    await import(GRAPHIQL_JS);
+    await import(urlOf(GRAPHIQL_JS));
     const { React, YogaGraphiQL, monaco } = globalThis;
     letTabMoveOn();
     const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -121,6 +121,10 @@ export class GraphiQL {
     const editor = globalThis.monaco.editor.getEditors().find((each) => each.getAction("graphql-run"));
     void editor?.getAction("graphql-run")?.run();
   }
+}
+
+function urlOf(path: string): string {
+  return new URL(path, document.baseURI).href;
 }
 
 /** Lets the Tab key move on, as everywhere else on the page. It is one setting for all editors. */

@@ -12,7 +12,7 @@ import { SignInDialogs } from "./sign-in.js";
 /** The prepared operations, which `build.ts` puts in their place. */
 declare const OPERATIONS: OperationGroup[];
 
-const URL_OF_API = "/graphql";
+const URL_OF_API = new URL("graphql", document.baseURI).href;
 
 const dialogs = new SignInDialogs();
 const latchkey: Latchkey = createLatchkey({

@@ -26,10 +26,17 @@ interface Question {
   verify(method: Method, value: string): Promise<unknown>;
 }
 
+/** Browsers have passkeys only on pages that came over https, or from localhost. */
+const HAS_PASSKEYS = "PublicKeyCredential" in globalThis;
+
 /** The dialogs in which a user proves who they are. */
 export class SignInDialogs {
   readonly #password = new FormDialog("#sign-in");
   readonly #proof = new FormDialog("#proof");
+
+  constructor() {
+    find("[data-method=PASSKEY]", this.#password.form).hidden = !HAS_PASSKEYS;
+  }
 
   /** Signs in with a password and a second factor if the account has one, or with a passkey. @returns whether they did */
   async signIn(latchkey: Latchkey): Promise<boolean> {
@@ -85,9 +92,8 @@ export class SignInDialogs {
         Object.assign(input, { type: "text", inputMode: "text", value: "" }, properties);
         input.focus();
       }
-      const others = [...typed, ...methods.filter((each) => each === "PASSKEY")].filter(
-        (each) => each !== method,
-      );
+      const offered = HAS_PASSKEYS && methods.includes("PASSKEY") ? [...typed, "PASSKEY" as const] : typed;
+      const others = offered.filter((each) => each !== method);
       find(".others", form).replaceChildren(...others.map(offer));
     };
 

@@ -213,6 +213,17 @@ describe("the explorer in Chromium", () => {
     expect(await explorer.page.$("#notice:not([hidden])")).toBeNull();
   });
 
+  test("an `authorization` header that the user types is sent instead of the session's", async () => {
+    await explorer.enterPassword(user.username);
+    await explorer.text("#open-account");
+    await explorer.press("Headers");
+    await explorer.write("request-headers.json", '{ "Authorization": "Bearer x" }');
+    expect((await explorer.run()).errors?.[0]?.extensions).toMatchObject({ reason: "INVALID_TOKEN" });
+    const other = await makeUser(app);
+    await explorer.write("request-headers.json", JSON.stringify({ Authorization: `Bearer ${other.token}` }));
+    expect(await explorer.run()).toMatchObject(meOf(other));
+  });
+
   test("a session that was ended elsewhere is said to be", async () => {
     await explorer.enterPassword(user.username);
     await explorer.text("#open-account");

@@ -44,7 +44,10 @@ export async function openExplorer(
     /** What an editor holds. */
     read: (file: "operation.graphql" | "variables.json" | "response.json") => readModel(page, file),
     /** Replaces what an editor holds, as typing does. */
-    async write(file: "operation.graphql" | "variables.json", text: string): Promise<void> {
+    async write(
+      file: "operation.graphql" | "variables.json" | "request-headers.json",
+      text: string,
+    ): Promise<void> {
       await page.evaluate(
         `monaco.editor.getModels().find(({ uri }) => uri.path.endsWith("${file}")).setValue(${JSON.stringify(text)})`,
       );

@@ -28,7 +28,7 @@ export function linkExplorer(html: string): string {
     html
       .replace(
         "it appears that you might be offline.</p>",
-        '$&\n  <p><a href="/explorer">Open Latchkey\'s explorer</a>, which works offline.</p>',
+        '$&\n  <p><a href="explorer">Open Latchkey\'s explorer</a>, which works offline.</p>',
       )
       // Otherwise the place of Apollo Sandbox lies over the link.
       .replace("#embeddableSandbox {", "#embeddableSandbox:empty { pointer-events: none; }\n  $&")

@@ -13,7 +13,9 @@ describe("GET /explorer", () => {
   beforeAll(async () => {
     app = await makeApp();
     page = await app.request("/explorer");
-    assets = [...page.text.matchAll(/(?:href|src)="(\/explorer\/assets\/[^"]+)"/g)].map(([, path]) => path!);
+    assets = [...page.text.matchAll(/(?:href|src)="(explorer\/assets\/[^"]+)"/g)].map(
+      ([, path]) => `/${path}`,
+    );
   });
   afterAll(() => app.close());
 
