@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, test } from "@jest/globals";
+import { buildSchema, isScalarType, isSpecifiedScalarType } from "graphql";
 import { ConfigError, loadConfig, variableNames } from "../src/config.js";
 import { ERROR_CODES, UNAUTHENTICATED_REASONS } from "../src/errors.js";
 import { httpHeadOf } from "../src/graphql/format-error.js";
@@ -205,6 +206,18 @@ describe("the table of variables", () => {
       );
       expect(accepted).toEqual([false, true, true, false, true]);
     },
+  );
+});
+
+test("docs/api.md has the types of all custom scalars, as codegen.ts has them", () => {
+  const scalarsOf = (file: string) => /\bscalars: \{([^}]*)\}/.exec(readFileSync(file, "utf8"))?.[1];
+  const documented = scalarsOf("docs/api.md")!;
+  expect(documented).toBe(scalarsOf("codegen.ts"));
+  const custom = Object.values(buildSchema(readFileSync("schema.graphql", "utf8")).getTypeMap()).filter(
+    (type) => isScalarType(type) && !isSpecifiedScalarType(type),
+  );
+  expect([...documented.matchAll(/(\w+):/g)].map(([, name]) => name).sort()).toEqual(
+    custom.map(({ name }) => name).sort(),
   );
 });
 

@@ -15,6 +15,7 @@ import { addExplorer } from "../http/routes/explorer.js";
 import { addForwardAuth } from "../http/routes/forward-auth.js";
 import { addGraphQL } from "../http/routes/graphql.js";
 import { addHealth } from "../http/routes/health.js";
+import { addHome } from "../http/routes/home.js";
 import { addMetrics } from "../http/routes/metrics.js";
 import { addOAuth } from "../http/routes/oauth/routes.js";
 import { addSchema } from "../http/routes/schema.js";
@@ -86,5 +87,6 @@ export async function composeServer(
   if (config.metricsToken !== undefined || !config.production)
     await addMetrics(server, { metrics, token: config.metricsToken });
   if (mailer instanceof PrintedMailer) await addEmails(server, { mailer, publicUrl: config.publicUrl });
+  if (!config.production) await addHome(server, { apolloSandbox: config.apolloSandbox });
   return server;
 }

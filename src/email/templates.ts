@@ -16,6 +16,9 @@ export interface TokenEmailFacts extends EmailFacts {
   token: string;
 }
 
+/** The pages of the app that links with a token lead to. */
+export type TokenPath = "/verify-email" | "/reset-password" | "/accept-invitation" | "/confirm-email-change";
+
 /** A link that forms a paragraph of its own. */
 interface Link {
   label: string;
@@ -210,7 +213,7 @@ function unlinked(name: string): string {
   return name.replace(/(?<=\P{L})(?=.)|(?<=.)(?=\P{L})/gu, BREAK);
 }
 
-function link(appUrl: string, path: string, token: string): string {
+function link(appUrl: string, path: TokenPath, token: string): string {
   return `${appUrl}${path}?token=${encodeURIComponent(token)}`;
 }
 

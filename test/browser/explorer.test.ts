@@ -5,7 +5,7 @@ import { WRONG } from "../support/attempts.js";
 import { registrationOptions } from "../support/authenticator.js";
 import { startBrowser } from "../support/browser.js";
 import { type Explorer, makeExplorerApp, openExplorer } from "../support/explorer.js";
-import { LOGIN, REGISTER_PASSKEY, REVOKE_OTHER_SESSIONS } from "../support/operations.js";
+import { LOGIN, REGISTER, REGISTER_PASSKEY, REVOKE_OTHER_SESSIONS } from "../support/operations.js";
 import { makeMfaUser } from "../support/totp.js";
 import { makeUser, type SignedIn } from "../support/users.js";
 
@@ -287,6 +287,19 @@ test("a document in the address is opened, not run, and not kept in the address"
   expect(explorer.page.url()).toBe(`${origin}/explorer`);
   expect(answers).toEqual([]);
   expect((await explorer.run()).errors?.[0]?.extensions).toEqual({ code: "INVALID_TOKEN" });
+  expect(explorer.complaints).toEqual([]);
+});
+
+test("the page of emails leads to the operation that takes the token", async () => {
+  const [browser, { app, origin }] = await Promise.all([startBrowser(), makeExplorerApp()]);
+  const input = { username: "newcomer", email: "newcomer@example.com", password: PASSWORD };
+  expect((await app.send(REGISTER, { input })).errors).toBeUndefined();
+  await app.latchkey.outbox.deliverDue();
+  const explorer = await openExplorer(browser, origin);
+  await explorer.page.goto(`${origin}/emails`);
+  await explorer.page.locator("::-p-text(Open it in the explorer)").click();
+  await explorer.text(".graphiql-execute-button");
+  expect(await explorer.run()).toEqual({ data: { verifyEmail: true } });
   expect(explorer.complaints).toEqual([]);
 });
 

@@ -61,7 +61,9 @@ describe("CORS", () => {
     "/readyz",
     "/metrics",
     "/emails",
+    "/explorer",
     "/schema.graphql",
+    "/",
   ])("does not apply to %s, which machines and operators use", async (path) => {
     const asked = await app.request(path, preflight(APP_ORIGIN));
     expect(asked.status).toBe(path === "/forward-auth" ? 401 : 405);

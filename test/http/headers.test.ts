@@ -10,6 +10,7 @@ const ENV = {
   CORS_ORIGINS: "https://app.example.com",
 };
 const PATHS = [
+  "/",
   "/graphql",
   "/token",
   "/revoke",

@@ -1,6 +1,7 @@
 import { MAX_PASSWORD_BYTES, type PasswordEstimate, type Passwords } from "../../crypto/passwords.js";
 import { invalidInput, type Violation } from "../../errors.js";
 import type { Caller } from "../audit.js";
+import { MAX_LOGIN_LENGTH } from "../identifiers.js";
 import type { PasswordQueue, SlotHolder } from "../limits/password-queue.js";
 import type { RateLimits } from "../limits/rate-limits.js";
 
@@ -98,7 +99,8 @@ export class PasswordPolicy {
 }
 
 function contextOf(owner: PasswordOwner | undefined): string[] {
-  const names = owner ? [owner.username, owner.email] : [];
+  // A longer name is refused itself, and would cost time.
+  const names = owner ? [owner.username, owner.email].map((name) => name.slice(0, MAX_LOGIN_LENGTH)) : [];
   const words = names.flatMap((name) => [name, ...name.split(/[^a-z0-9]+/)]);
   return [SERVICE_NAME, ...words.filter((word) => word.length >= 3)];
 }

@@ -1,9 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import fastify from "fastify";
 import { PrintedMailer } from "../../../src/email/printed.js";
 import { resetPassword } from "../../../src/email/templates.js";
-import { type App, makeApp } from "../../support/app.js";
+import { addEmails } from "../../../src/http/routes/emails.js";
+import { CREATE_USER } from "../../support/administration-operations.js";
+import { violationOf } from "../../support/answers.js";
+import { type App, makeApp, NEW_PASSWORD, PASSWORD } from "../../support/app.js";
 import { closingAfterEach } from "../../support/closing.js";
+import { REGISTER, REQUEST_EMAIL_CHANGE, REQUEST_PASSWORD_RESET } from "../../support/operations.js";
 import { raw } from "../../support/raw.js";
+import { makeUser } from "../../support/users.js";
 
 const start = closingAfterEach();
 const message = (subject: string) => ({
@@ -73,6 +79,95 @@ describe("emails in development", () => {
     expect(headers["content-security-policy"]).toBe(
       "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     );
+  });
+
+  describe("say which mutation takes the token of a link", () => {
+    /** The mutations on the page, as a developer would copy them. */
+    async function mutations() {
+      await app.latchkey.outbox.deliverDue();
+      const { body } = await load();
+      return [...body.matchAll(/<pre><code>(.*?)<\/code><\/pre>/gs)].map(([, code]) =>
+        code!.replaceAll("&quot;", '"'),
+      );
+    }
+
+    test("which runs as it is", async () => {
+      const { user, accessToken: token } = await makeUser(app);
+      const input = { username: "newcomer", email: "newcomer@example.com", password: PASSWORD };
+      await app.send(REGISTER, { input });
+      const [verification] = await mutations();
+      await app.send(REQUEST_EMAIL_CHANGE, { newEmail: "moved@example.com" }, { token });
+      const [change] = await mutations();
+      expect((await app.post({ query: verification })).data).toEqual({ verifyEmail: true });
+      expect((await app.post({ query: change })).data).toEqual({ confirmEmailChange: true });
+      expect((await app.login("newcomer")).user.emailVerified).toBe(true);
+      expect((await app.login("moved@example.com")).user.id).toBe(user.id);
+      // The notice that followed has no token.
+      expect(await mutations()).toHaveLength(2);
+    });
+
+    test("or once the password is filled in", async () => {
+      const { email } = await makeUser(app);
+      const { token } = await makeUser(app, undefined, ["ADMIN"]);
+      await app.send(REQUEST_PASSWORD_RESET, { email });
+      const [reset] = await mutations();
+      await app.send(CREATE_USER, { input: { username: "invited", email: "i@example.com" } }, { token });
+      const [invitation] = await mutations();
+      expect(violationOf(await app.post({ query: reset }))).toMatchObject({
+        field: "newPassword",
+        rule: "minLength",
+      });
+      const filledIn = (query: string) => ({ query: query.replace('""', JSON.stringify(NEW_PASSWORD)) });
+      expect((await app.post(filledIn(reset!))).data).toEqual({ resetPassword: true });
+      expect((await app.post(filledIn(invitation!))).data).toEqual({ acceptInvitation: true });
+      expect((await load()).body.match(/<p>Fill in the password\.<\/p>/g)).toHaveLength(2);
+    });
+
+    test("for every account that an email has a link for", async () => {
+      for (const username of ["first", "second"])
+        await app.send(REGISTER, { input: { username, email: "shared@example.com", password: PASSWORD } });
+      await mutations();
+      const { text } = mailer.emails[0]!;
+      const tokens = [...text.matchAll(/token=([\w-]{43})/g)].map(([, token]) => token!);
+      expect(tokens).toHaveLength(2);
+      expect((await mutations()).slice(0, 2)).toEqual(
+        tokens.map((token) => `mutation {\n  verifyEmail(token: "${token}")\n}`),
+      );
+    });
+
+    test.each([
+      "https://app.example.com/verify-email",
+      "https://app.example.com/verify-email?token=",
+      "https://app.example.com/elsewhere?token=abc",
+      "https://",
+    ])("but not for %s", async (url) => {
+      await mailer.send({ ...message("Link"), text: `${url}\n` });
+      expect(await mutations()).toEqual([]);
+    });
+
+    test("in a form that no token can break out of", async () => {
+      const token = encodeURIComponent('") { x } } </code><script>alert(1)</script>');
+      await mailer.send({
+        ...message("Link"),
+        text: `https://app.example.com/verify-email?token=${token}\n`,
+      });
+      expect((await load()).body).toContain(
+        "<code>mutation {\n  verifyEmail(token: &quot;\\&quot;) { x } } &lt;/code&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot;)\n}</code>",
+      );
+    });
+
+    test("with a link that opens it in the explorer, where there is one", async () => {
+      await mailer.send({ ...message("Link"), text: "https://app.example.com/a/verify-email?token=abc\n" });
+      const operation = 'mutation {\n  verifyEmail(token: "abc")\n}';
+      const link = `<a href="/explorer?query=${encodeURIComponent(operation)}">Open it in the explorer</a>`;
+      for (const hasExplorer of [true, false]) {
+        const server = fastify();
+        if (hasExplorer) server.get("/explorer", async () => "");
+        await addEmails(server, { mailer, publicUrl: "http://localhost:4000" });
+        const { body } = await server.inject({ url: "/emails", headers: { host: "localhost" } });
+        expect([body.includes(link), body.includes("/explorer")]).toEqual([hasExplorer, hasExplorer]);
+      }
+    });
   });
 
   test.each([
