@@ -15,9 +15,6 @@ import type { RateLimits } from "../limits/rate-limits.js";
 import type { IssuedToken, SessionLifetime, Sessions } from "./sessions.js";
 import { isLive } from "./viewer.js";
 
-/** How many refreshes late a token may be within the grace period. */
-const MAX_LATE = 10;
-
 export interface RefreshDeps {
   db: Database;
   sessions: Sessions;
@@ -49,16 +46,17 @@ export class Refresh {
       if (!found || found.user.disabledAt !== null || !isLive(found.session, now)) throw refused();
       const { session, user, tokens } = found;
       const isCurrent = tokens.currentHash === tokenHash;
-      const expiresAt = isCurrent
+      const rotates = isCurrent && !this.#hasJustRotated(tokens, now);
+      const expiresAt = rotates
         ? Math.min(now + this.deps.lifetime.idle, session.absoluteExpiresAt)
         : session.expiresAt;
-      const successor = isCurrent
+      const successor = rotates
         ? await this.#rotate(refreshToken, { session, tokens, now, expiresAt })
-        : this.#successorWithinGrace(refreshToken, tokens, now);
+        : this.#latestWithinGrace(refreshToken, tokens, now);
       if (successor !== undefined)
         return this.deps.sessions.issueToken({ ...session, expiresAt }, user, successor);
       // Another request has consumed it meanwhile, or ended the session.
-      if (isCurrent) continue;
+      if (rotates) continue;
       await inTransaction(this.deps.db, (transaction) =>
         this.deps.sessions.endReused(transaction, session, caller),
       );
@@ -86,15 +84,28 @@ export class Refresh {
       sessionId: session.id,
       from,
       to,
-      consumed: consumed.slice(-MAX_LATE),
+      consumed,
       now,
       expiresAt,
     });
     return rotated ? successor : undefined;
   }
 
-  /** Follows consumed tokens to the current one: a third tab may be two refreshes late. */
-  #successorWithinGrace(
+  /**
+   * Whether the current token was issued a moment ago. It is then returned again: of two answers to a browser the later
+   * one sets the cookie, which may bring the earlier token.
+   */
+  #hasJustRotated({ consumed }: RefreshTokens, now: number): boolean {
+    return consumed.some(({ usedAt }) => this.#isWithinGrace(usedAt, now));
+  }
+
+  /** In both directions: another process's clock may be ahead, and setting one back must not extend the grace period. */
+  #isWithinGrace(usedAt: number, now: number): boolean {
+    return Math.abs(now - usedAt) <= this.deps.grace;
+  }
+
+  /** Follows consumed tokens to the current one; by the clocks of several processes there may be more than one. */
+  #latestWithinGrace(
     refreshToken: string,
     { currentHash, consumed }: RefreshTokens,
     now: number,
@@ -102,8 +113,7 @@ export class Refresh {
     let latest = refreshToken;
     for (const { tokenHash, usedAt, encryptedSuccessor } of consumed) {
       if (tokenHash !== hashRefreshToken(latest).tokenHash) continue;
-      // In both directions: another process's clock may be ahead, and setting one back must not extend the grace period.
-      if (Math.abs(now - usedAt) > this.deps.grace) return undefined;
+      if (!this.#isWithinGrace(usedAt, now)) return undefined;
       const successor = successorEncryption(latest).decrypt(encryptedSuccessor, tokenHash);
       if (successor === undefined) return undefined;
       latest = successor.toString();
