@@ -12,7 +12,7 @@ import {
   Resolver,
   registerEnumType,
 } from "type-graphql";
-import { invalidInput, LatchkeyError } from "../errors.js";
+import { hasCode, invalidInput, LatchkeyError } from "../errors.js";
 import type { Refresh } from "../services/sessions/refresh.js";
 import type { Sessions } from "../services/sessions/sessions.js";
 import { requireRole } from "../services/sessions/viewer.js";
@@ -29,7 +29,7 @@ import { IsId, IsText } from "./validation.js";
 class RefreshTokenArgs {
   @Field(() => String, {
     nullable: true,
-    description: "The newest refresh token of the session. Leave it out when it is kept in a cookie.",
+    description: "A refresh token of the session. Leave it out when it is kept in a cookie.",
   })
   @IsOptional()
   @IsText(...REFRESH_TOKEN)
@@ -138,20 +138,24 @@ export class SessionResolver {
   ) {
     const token = refreshToken ?? refreshCookie?.value;
     if (token === undefined) throw noRefreshToken(refreshCookie);
-    return toTokenType(await this.deps.refresh.refresh(token, caller), refreshCookie);
+    const issued = await this.deps.refresh.refresh(token, caller).catch((error: unknown) => {
+      if (token === refreshCookie?.value && hasCode(error, "INVALID_TOKEN")) refreshCookie.clear();
+      throw error;
+    });
+    return toTokenType(issued, refreshCookie);
   }
 
   @OncePerRequest()
   @Mutation(() => Boolean, {
     description:
-      "Ends the session this request belongs to, and the one of the refresh token, whether or not the access token has expired. Clears the cookie. Always returns true. Errors: `UNAUTHENTICATED` (no valid access token and no refresh token), `BAD_USER_INPUT`.",
+      "Ends the session of the access token, and those of the refresh tokens in the argument and the cookie; the access token may have expired. Clears the cookie. Always returns true. Errors: `UNAUTHENTICATED` (no valid access token, no refresh token, and no `Latchkey-Session: cookie`), `BAD_USER_INPUT`.",
   })
   async logout(@Ctx() context: Context, @Args(() => RefreshTokenArgs) { refreshToken }: RefreshTokenArgs) {
     const { viewer, caller, refreshCookie } = context;
-    const token = refreshToken ?? refreshCookie?.value;
-    if (token === undefined && refreshCookie === undefined) requireRole(viewer, "USER");
+    if (refreshToken == null && refreshCookie === undefined) requireRole(viewer, "USER");
     if (viewer.kind === "user") await this.deps.sessions.logout(actorOf(context));
-    if (token !== undefined) await this.deps.refresh.end(token, caller);
+    for (const token of [refreshToken, refreshCookie?.value])
+      if (token != null) await this.deps.refresh.end(token, caller);
     refreshCookie?.clear();
     return true;
   }

@@ -53,22 +53,16 @@ export class RefreshCookies {
     const { clock, refresh } = this.#options;
     const attributes = this.#attributes;
     // An empty cookie is one that a client cleared by hand.
-    let current = parseCookie(request.headers.cookie ?? "")[attributes.name] || undefined;
-    const write = (value: string, maxAge: number) =>
-      reply.header("set-cookie", stringifySetCookie({ ...attributes, value, maxAge }));
+    const value = parseCookie(request.headers.cookie ?? "")[attributes.name] || undefined;
+    const write = (token: string, maxAge: number) =>
+      reply.header("set-cookie", stringifySetCookie({ ...attributes, value: token, maxAge }));
     return {
-      get value() {
-        return current;
-      },
+      value,
       async keep(refreshToken, expiresAt) {
-        if (current !== undefined) await refresh.endReplaced(current, refreshToken, callerOf(request));
-        current = refreshToken;
+        if (value !== undefined) await refresh.endReplaced(value, refreshToken, callerOf(request));
         write(refreshToken, Math.ceil((expiresAt - clock.now()) / SECOND));
       },
-      clear() {
-        current = undefined;
-        write("", 0);
-      },
+      clear: () => write("", 0),
     };
   }
 

@@ -108,7 +108,7 @@ describe.each(DATABASES)("a session in a cookie, on %s", (database) => {
     const stolen = await app.send(REFRESH, {}, withCookie(cookie));
     expect([stolen.errors?.[0]?.extensions?.["code"], stolen.headers.get("set-cookie")]).toEqual([
       "INVALID_TOKEN",
-      null,
+      CLEARED,
     ]);
     await expectRefused(latest);
     expect(await reasonFor(accessToken)).toBe("TOKEN_EXPIRED");
@@ -140,6 +140,20 @@ describe.each(DATABASES)("a session in a cookie, on %s", (database) => {
     const answer = await app.send(REFRESH, { refreshToken }, withCookie());
     expect(answer.data?.refreshToken.refreshToken).toBeNull();
     expect((await app.send(REFRESH, {}, withCookie(cookieOf(answer)))).errors).toBeUndefined();
+  });
+
+  test("only a refused cookie is cleared, not the one beside a refused argument", async () => {
+    const { cookie } = await signIn();
+    const argument = await app.send(REFRESH, { refreshToken: "x" }, withCookie(cookie));
+    expect([argument.errors?.[0]?.extensions, argument.headers.get("set-cookie")]).toEqual([
+      { code: "INVALID_TOKEN" },
+      null,
+    ]);
+    const dead = await app.send(REFRESH, {}, withCookie("x"));
+    expect([dead.errors?.[0]?.extensions, dead.headers.get("set-cookie")]).toEqual([
+      { code: "INVALID_TOKEN" },
+      CLEARED,
+    ]);
   });
 
   test("signing in ends the session that the cookie had (row 35)", async () => {
@@ -175,6 +189,15 @@ describe.each(DATABASES)("a session in a cookie, on %s", (database) => {
     expect((await app.send(LOGOUT, {}, withCookie(cookie))).data).toEqual({ logout: true });
     await expectRefused(cookie);
     expect((await app.send(LOGOUT, {}, withCookie())).headers.get("set-cookie")).toBe(CLEARED);
+  });
+
+  test("logout ends the sessions of the access token, the argument and the cookie", async () => {
+    const [one, other] = [await makeUser(app), await makeUser(app)];
+    const { cookie, accessToken } = await signIn();
+    const options = { ...withCookie(cookie), token: one.accessToken };
+    await app.send(LOGOUT, { refreshToken: other.refreshToken }, options);
+    for (const token of [one.accessToken, other.accessToken, accessToken])
+      expect(await reasonFor(token)).toBe("SESSION_REVOKED");
   });
 
   test("logout takes a refresh token when the access token has expired, and answers the same for an unknown one", async () => {
