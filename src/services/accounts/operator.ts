@@ -43,8 +43,8 @@ export class Operator {
    */
   async create(account: NewAccount, password: string): Promise<User> {
     const user = newUser(account, { ...this.deps, verified: true });
-    const others = identityViolations(user);
-    const hash = await this.deps.policy.hash(password, { owner: user, others });
+    const otherViolations = identityViolations(user);
+    const hash = await this.deps.policy.hash(password, { owner: user, otherViolations });
     await inTransaction(this.deps.db, async (transaction) => {
       await addUser(transaction, user);
       await setPasswordHash(transaction, user.id, hash, user.createdAt);

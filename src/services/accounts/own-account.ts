@@ -55,11 +55,11 @@ export class OwnAccount {
     const { caller } = actor;
     const target = { user, name: user.username, rejection: "The current password is wrong." };
     const current = await this.deps.passwordCheck.check(target, currentPassword, caller);
-    const others = newPassword === currentPassword ? [SAME_PASSWORD] : [];
+    const otherViolations = newPassword === currentPassword ? [SAME_PASSWORD] : [];
     const hash = await this.deps.policy
-      .hashInTurn(
+      .hashInQueue(
         newPassword,
-        { owner: user, field: "newPassword", others },
+        { owner: user, field: "newPassword", otherViolations },
         { holder: { caller, account: user.id, known: true } },
       )
       .catch(current.attempt.fail);

@@ -44,10 +44,10 @@ export class Registration {
     if (!this.deps.open)
       throw new LatchkeyError("FORBIDDEN", "Registration is closed. Ask an administrator.");
     const user = newUser(input, { ...this.deps, verified: false });
-    const others = identityViolations(user);
-    const hash = await this.deps.policy.hashInTurn(
+    const otherViolations = identityViolations(user);
+    const hash = await this.deps.policy.hashInQueue(
       input.password,
-      { owner: user, others },
+      { owner: user, otherViolations },
       {
         holder: { caller, account: "", known: false },
         count: () => this.deps.rateLimits.count("REGISTRATION", caller),

@@ -24,7 +24,7 @@ const LIFETIMES: Record<TokenPurpose, number> = {
  * How long a token that has verified an address may be sent again, in milliseconds. A page that sends it when it opens
  * does so twice in React's StrictMode, or when it is reloaded, and shows the second answer.
  */
-const REPEATABLE = MINUTE;
+const REPEAT_WINDOW = MINUTE;
 
 export interface IssuedOneTimeToken {
   token: string;
@@ -103,7 +103,7 @@ export class OneTimeTokens {
       return await this.consume(transaction, purpose, token);
     } catch (error) {
       if (!hasCode(error, "INVALID_TOKEN")) throw error;
-      const since = this.deps.clock.now() - REPEATABLE;
+      const since = this.deps.clock.now() - REPEAT_WINDOW;
       const used = await findUsedOneTimeToken(transaction, {
         tokenHash: hashOpaqueToken(token),
         purpose,

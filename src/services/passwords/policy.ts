@@ -23,7 +23,7 @@ export interface NewPassword {
   /** The name of the password in the input: `password` by default. */
   field?: string;
   /** What else is wrong with the input: the error names it too. */
-  others?: readonly Violation[];
+  otherViolations?: readonly Violation[];
 }
 
 export interface PasswordPolicyDeps {
@@ -38,11 +38,16 @@ export interface PasswordPolicyDeps {
 export class PasswordPolicy {
   constructor(private readonly deps: PasswordPolicyDeps) {}
 
-  /** Hashes a new password. For a request, use `hashInTurn`. @throws BAD_USER_INPUT with all that is wrong */
+  /** Hashes a new password. For a request, use `hashInQueue`. @throws BAD_USER_INPUT with all that is wrong */
   async hash(password: string, input: NewPassword): Promise<string> {
     this.#refuseUnusable(password, input);
-    const { owner, field = "password", others = [] } = input;
-    const violations = [...others];
+    return this.#rateAndHash(password, input);
+  }
+
+  /** @throws BAD_USER_INPUT */
+  async #rateAndHash(password: string, input: NewPassword): Promise<string> {
+    const { owner, field = "password", otherViolations = [] } = input;
+    const violations = [...otherViolations];
     const { score } = await this.deps.passwords.estimate(password, contextOf(owner));
     if (score < MIN_SCORE || isMadeOf(password, contextOf(owner))) {
       const message =
@@ -58,7 +63,7 @@ export class PasswordPolicy {
    * @param turn.count counts the request, before the work that it costs
    * @throws BAD_USER_INPUT with all that is wrong; OVERLOADED; what `count` throws
    */
-  async hashInTurn(
+  async hashInQueue(
     password: string,
     input: NewPassword,
     { holder, count }: { holder: SlotHolder; count?: () => Promise<void> },
@@ -66,7 +71,7 @@ export class PasswordPolicy {
     this.#refuseUnusable(password, input);
     return this.deps.passwordQueue.withSlot(holder, async () => {
       await count?.();
-      return this.hash(password, input);
+      return this.#rateAndHash(password, input);
     });
   }
 
@@ -79,7 +84,7 @@ export class PasswordPolicy {
   }
 
   /** Checks the rules that take no work. @throws BAD_USER_INPUT */
-  #refuseUnusable(password: string, { field = "password", others = [] }: NewPassword): void {
+  #refuseUnusable(password: string, { field = "password", otherViolations = [] }: NewPassword): void {
     const violations: Violation[] = [];
     const add = (rule: string, message: string) => violations.push({ field, rule, message });
     if (!password.isWellFormed() || password.includes("\0")) {
@@ -94,7 +99,7 @@ export class PasswordPolicy {
     if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES) {
       add("maxBytes", `the password must be at most ${MAX_PASSWORD_BYTES} bytes of UTF-8`);
     }
-    if (violations.length > 0) throw invalidInput([...others, ...violations]);
+    if (violations.length > 0) throw invalidInput([...otherViolations, ...violations]);
   }
 }
 

@@ -50,7 +50,7 @@ export class PasswordRecovery {
     // The token is consumed last: a rejected password must not cost it.
     const owner = await this.deps.tokens.ownerOf(this.deps.db, purpose, token);
     const holder = { caller, account: owner.id, known: true };
-    const hash = await this.deps.policy.hashInTurn(password, { owner, field }, { holder });
+    const hash = await this.deps.policy.hashInQueue(password, { owner, field }, { holder });
     await inTransaction(this.deps.db, async (transaction) => {
       const { user, email } = await this.deps.tokens.consume(transaction, purpose, token);
       if (user.email !== email || (purpose === "INVITATION" && (await hasPassword(transaction, user.id)))) {
