@@ -6,6 +6,7 @@ import type { Latchkey } from "./compose.js";
 import { doubtfulVariables } from "./config/misspelled-variables.js";
 import { type Config, loadConfig, readEnvironment } from "./config.js";
 import { blame, exitOnUnforeseenError, exitWithMessage, stopOnSignal } from "./exit.js";
+import { isLoopbackHost } from "./http/own-host.js";
 import { createLogger } from "./logger.js";
 import { createDemoAccount } from "./services/accounts/demo-account.js";
 import { isFirst, leaveWorkers, shareMetrics, Workers } from "./workers.js";
@@ -34,9 +35,7 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   }
   // A wrong SECRET_KEY fails here rather than at the first login.
   await latchkey.keys.signingKey();
-  if (isFirst && config.production && config.smtpUrl === undefined) {
-    logger.warn("SMTP_URL is not set: no email is sent, so nobody can be invited or reset a password");
-  }
+  if (isFirst && config.production) for (const lack of lacksOf(config)) logger.warn(lack);
   if (cluster.isWorker) shareMetrics(latchkey.metrics);
   const stopJobs = latchkey.jobs.start(JOB_PERIOD, latchkey.logFailure("a job failed"));
   // Sends the emails that the previous process left.
@@ -65,6 +64,19 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
     welcomed = welcome(url, config, latchkey);
   }
   await welcomed;
+}
+
+/** What production lacks with this configuration, though it runs. */
+function lacksOf({ smtpUrl, publicUrl }: Config): string[] {
+  const { protocol, host } = new URL(publicUrl);
+  return [
+    ...(smtpUrl === undefined
+      ? ["SMTP_URL is not set: no email is sent, so nobody can be invited or reset a password"]
+      : []),
+    ...(protocol === "http:" && !isLoopbackHost(host)
+      ? ["PUBLIC_URL is not https: browsers drop the cookies that sessions are kept in"]
+      : []),
+  ];
 }
 
 /** Listens on one address: for a second one of localhost, Fastify starts a server without limits that is not drained. */

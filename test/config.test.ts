@@ -220,6 +220,11 @@ describe("the configuration", () => {
       "https://a.example/",
       "CORS_ORIGINS must be origins such as https://app.example.com, separated by commas",
     ],
+    [
+      "CORS_ORIGINS",
+      "https://*.example.com",
+      "CORS_ORIGINS must be origins such as https://app.example.com, separated by commas",
+    ],
     ["REGISTRATION", "yes", "REGISTRATION must be one of open, closed"],
     ["APP_URL", "app.example.com", "APP_URL must be an http(s) URL without query or fragment"],
     ["SMTP_URL", "smtp.example.com", "SMTP_URL must be smtp://USER:PASSWORD@HOST:PORT or smtps://…"],

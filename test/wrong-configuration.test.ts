@@ -8,6 +8,7 @@ import { newSqliteFile } from "./support/databases.js";
 import { LISTENING, runCli, startBuilt, startMain, stop, UNCONFIGURED } from "./support/program.js";
 
 const NO_SMTP = "SMTP_URL is not set: no email is sent, so nobody can be invited or reset a password";
+const HTTP = "PUBLIC_URL is not https: browsers drop the cookies that sessions are kept in";
 
 test("the server and a command warn about a misspelled variable, without its value", async () => {
   const cwd = mkdtempSync(join(tmpdir(), "latchkey-"));
@@ -31,6 +32,18 @@ test("the server and a command warn about a misspelled variable, without its val
     code: 0,
     stderr: warnings.map((warning) => `latchkey: ${warning}\n`).join(""),
   });
+});
+
+test.each([
+  ["http://auth.example.com", [HTTP]],
+  ["http://localhost:4000", []],
+])("production at %s says what it lacks", async (url, warnings) => {
+  const server = startMain({ PUBLIC_URL: url, DATABASE_URL: newSqliteFile().databaseUrl, PORT: "0" });
+  await server.printed(LISTENING);
+  expect(await stop(server)).toBe(0);
+  const lines = server.stdout().trimEnd().split("\n");
+  const warned = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === 40);
+  expect(warned.map(({ msg }) => msg)).toEqual([NO_SMTP, ...warnings]);
 });
 
 const TRUNCATED =

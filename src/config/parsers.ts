@@ -46,7 +46,7 @@ export function parseProxies(value: string): readonly string[] | undefined {
 /** Origins exactly as a browser sends them in `Origin`, separated by commas. */
 export function parseOrigins(value: string): readonly string[] | undefined {
   const origins = parseList(value);
-  const exact = (origin: string) => /^https?:\/\//.test(origin) && URL.parse(origin)?.origin === origin;
+  const exact = (origin: string) => /^https?:\/\/[^*]+$/.test(origin) && URL.parse(origin)?.origin === origin;
   return origins.every(exact) ? Object.freeze(origins) : undefined;
 }
 

@@ -14,6 +14,8 @@ export function isOwnHost(host: string | undefined, publicUrl: string): boolean 
   return isLoopbackHost(host) || hostnameOf(host) === new URL(publicUrl).hostname;
 }
 
-function hostnameOf(host: string | undefined): string {
+function hostnameOf(host = ""): string {
+  // A URL may have more than a host there: a user before an `@`.
+  if (/[@\\]/.test(host)) return "";
   return URL.parse(`http://${host}`)?.hostname ?? "";
 }

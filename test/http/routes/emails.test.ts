@@ -203,6 +203,8 @@ describe("who may read the page of emails", () => {
     ["[::ffff:127.0.0.1]", 200],
     ["latchkey.dev.example", 200],
     ["evil.example", 421],
+    ["a@localhost", 421],
+    ["localhost\\@evil.example", 421],
     ["localhost.evil.example", 421],
     ["127.0.0.1.evil.example", 421],
     ["latchkey.dev.example.evil.example", 421],
