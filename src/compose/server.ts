@@ -69,7 +69,7 @@ export async function composeServer(
       origins: config.corsOrigins,
     }),
   });
-  // As introspection: a persisted document cannot be one.
+  // As with introspection, which no persisted document is.
   if (config.introspection && persistedDocuments === undefined)
     await addSchema(server, { printSdl: () => printSdl(schema) });
   await addOAuth(server, {

@@ -26,8 +26,8 @@ export function Auth(
 }
 
 /** Who may use a field with `@auth`, as a sentence. */
-export function inWords({ role, maxAgeSeconds }: Requirement): string {
-  const who = { USER: "a signed-in user", ADMIN: "an administrator" }[role];
+export function describeRequirement({ role, maxAgeSeconds }: Requirement): string {
+  const who = { USER: "a signed-in user", ADMIN: "a user with the role `ADMIN`" }[role];
   const when = maxAgeSeconds && ` who authenticated within the last ${maxAgeSeconds / 60} minutes`;
   return `Requires ${who}${when ?? ""}.`;
 }

@@ -12,7 +12,7 @@ import { GraphQLDateTime } from "graphql-scalars";
 import { buildSchemaSync, type ClassType, type NonEmptyArray } from "type-graphql";
 import { ERROR_CODES, UNAUTHENTICATED_REASONS } from "../errors.js";
 import type { Access, Requirement } from "../services/sessions/access.js";
-import { authCheckerOf, inWords } from "./auth-checker.js";
+import { authCheckerOf, describeRequirement } from "./auth-checker.js";
 import { oncePerRequestDirective } from "./once-per-request.js";
 import { validateArguments } from "./validation.js";
 
@@ -39,7 +39,7 @@ export function createSchema(resolvers: object[], access: Access): GraphQLSchema
   });
   describeRequirements(schema);
   const config = schema.toConfig();
-  const publicFields = "Anyone can use those that do not say what they require.";
+  const publicFields = "A field is public unless its description says what it requires.";
   if (config.query) config.query.description = `Query fields. ${publicFields}`;
   if (config.mutation) config.mutation.description = `Mutations. ${publicFields}`;
   return new GraphQLSchema({
@@ -70,7 +70,7 @@ function describeRequirements(schema: GraphQLSchema): void {
       const { auth } = (field.extensions["directives"] ?? {}) as { auth?: Requirement };
       if (auth === undefined) continue;
       const [about, errors = ""] = field.description!.split(/(?= Errors: )/);
-      field.description = `${about} ${inWords(auth)}${errors}`;
+      field.description = `${about} ${describeRequirement(auth)}${errors}`;
     }
   }
 }
@@ -89,7 +89,7 @@ function authDirective(schema: GraphQLSchema): GraphQLDirective {
   return new GraphQLDirective({
     name: "auth",
     description:
-      "Only a signed-in user with this role can use the field. A field without this directive is public. A user who must have a second factor (`REQUIRE_MFA`) gets `MFA_ENROLLMENT_REQUIRED` without one, and `REAUTHENTICATION_REQUIRED` in a session that has not used it, except from `me`, `myMfa`, `logout` and the fields to add or use one.",
+      "Only a signed-in user with this role can use the field. A field without this directive is public. A user who must have a second factor (`REQUIRE_MFA`) gets `MFA_ENROLLMENT_REQUIRED` without one, and `REAUTHENTICATION_REQUIRED` in a session that has not used it, except from `me`, `myMfa` and the fields to add or use one.",
     locations: [DirectiveLocation.FIELD_DEFINITION],
     args: {
       role: { type: new GraphQLNonNull(role), description: "The required role." },

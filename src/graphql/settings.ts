@@ -52,7 +52,7 @@ export class SettingsResolver {
   constructor(private readonly value: Settings) {}
 
   @Query(() => SettingsType, {
-    description: "What forms to sign in and up need to know about this server. It cannot fail.",
+    description: "What forms to sign in and up need to know about this server. It has no errors of its own.",
   })
   settings(): Settings {
     return this.value;

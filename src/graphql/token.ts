@@ -41,7 +41,7 @@ export class TokenType {
   @Field(() => String, {
     nullable: true,
     description:
-      "The token to exchange for the next tokens, once, with `refreshToken`. Keep it out of reach of other sites' scripts. Null from `reauthenticate`, which keeps the one you have, and when it is kept in a cookie (`Latchkey-Session: cookie`).",
+      "A token that works once: `refreshToken` exchanges it for new ones. Keep it where scripts cannot read it. Null when it is kept in a cookie (`Latchkey-Session: cookie`), and from `reauthenticate`, which leaves the one you have.",
   })
   @MaxText(REFRESH_TOKEN)
   refreshToken!: string | null;

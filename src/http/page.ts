@@ -27,7 +27,7 @@ iframe { width: 100%; height: 30rem; margin-top: .75rem; border: 0; border-radiu
 const OWN_STYLE = `'sha256-${createHash("sha256").update(STYLE).digest("base64")}'`;
 
 /**
- * Sends a page for the browser of a developer. It runs no script and loads nothing.
+ * Sends a page for developers. It runs no script and loads nothing.
  * @param page.body HTML
  * @param page.styles what the content security policy allows as styles
  */

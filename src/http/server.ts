@@ -139,18 +139,15 @@ async function addCors(
   { corsOrigins, credentialedOrigins }: Pick<ServerOptions, "corsOrigins" | "credentialedOrigins">,
 ): Promise<void> {
   if (corsOrigins.length === 0) return;
-  const plain = {
+  const options = {
     origin: [...corsOrigins],
     methods: ["GET", "POST"],
     exposedHeaders: ["WWW-Authenticate", "Retry-After", "X-Request-Id"],
     maxAge: 600,
   };
-  const credentialed = { ...plain, credentials: true };
-  const isCredentialed = (origin: string | undefined) =>
-    origin !== undefined && credentialedOrigins.includes(origin);
   await server.register(cors, {
     delegator: ({ headers }: FastifyRequest, callback: (error: null, options: FastifyCorsOptions) => void) =>
-      callback(null, isCredentialed(headers.origin) ? credentialed : plain),
+      callback(null, { ...options, credentials: credentialedOrigins.includes(headers.origin ?? "") }),
   });
 }
 

@@ -90,7 +90,7 @@ describe("the schema", () => {
   });
 
   test("the description of a field with @auth, and of no other, says in words who may use it", () => {
-    const who: Record<string, string> = { USER: "a signed-in user", ADMIN: "an administrator" };
+    const who: Record<string, string> = { USER: "a signed-in user", ADMIN: "a user with the role `ADMIN`" };
     for (const type of ownTypes().filter(isObjectType)) {
       for (const field of Object.values(type.getFields())) {
         const auth = authOf(field);

@@ -33,7 +33,8 @@ function bodyOf(emails: readonly PrintedEmail[], options: { hasExplorer: boolean
   const none = "<p>No emails yet. Register or request a password reset, then reload this page.</p>";
   return `<p class="muted"><a href="/">Latchkey</a></p>
 <h1>Emails</h1>
-<p>SMTP_URL is not set, so emails are printed instead of sent. The latest 50 are kept until the server stops.</p>
+<p>SMTP_URL is not set, so emails are printed instead of sent. The latest 50 are kept until the
+server stops, by each worker of its own.</p>
 ${emails.length === 0 ? none : emails.map((email) => article(email, options)).join("\n")}`;
 }
 

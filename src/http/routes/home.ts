@@ -11,7 +11,7 @@ const LINKS = [
   {
     path: "/graphql",
     title: "Apollo Sandbox",
-    about: "Apollo's explorer, for those who know it. Needs the internet.",
+    about: "Apollo's explorer. Needs the internet.",
   },
   {
     path: "/emails",
@@ -43,7 +43,7 @@ function body(links: typeof LINKS): string {
   );
   return `<h1>Latchkey</h1>
 <p>A GraphQL API for authentication, running for development. Clients send operations to <code>/graphql</code> with
-<code>POST</code>. If the database was empty, the terminal shows an account to sign in with.</p>
+<code>POST</code>. On an empty database, the terminal shows an account to sign in with.</p>
 <nav>
 ${cards.join("\n")}
 </nav>`;
