@@ -149,7 +149,7 @@ describe("a server that is away", () => {
     const request = latchkey.request(ME_QUERY);
     const refused = expect(request).rejects.toMatchObject({
       code: "NETWORK_ERROR",
-      message: "The server does not answer.",
+      message: "The server cannot be reached.",
     });
     while (!fields().includes("refreshToken")) await settled();
     jest.advanceTimersByTime(10_000);

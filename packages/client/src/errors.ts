@@ -1,3 +1,5 @@
+import type { MfaMethod } from "./operations.js";
+
 /** The error codes of the API: `ErrorCode` in its schema. */
 export const ERROR_CODES = [
   "UNAUTHENTICATED",
@@ -39,9 +41,6 @@ export const UNAUTHENTICATED_REASONS = [
 
 export type UnauthenticatedReason = (typeof UNAUTHENTICATED_REASONS)[number];
 
-/** How a user can prove a second factor. */
-export type MfaMethod = "TOTP" | "PASSKEY" | "RECOVERY_CODE";
-
 /** How a user can prove again who they are. */
 export type ReauthenticationMethod = "PASSWORD" | "TOTP" | "PASSKEY";
 
@@ -67,7 +66,7 @@ interface Details {
   SERVICE_UNAVAILABLE: { retryAfter: number };
   INTERNAL_SERVER_ERROR: { errorId: string };
   /** The HTTP status, if there was an answer at all, and its `Retry-After` in seconds. */
-  NETWORK_ERROR: { status?: number; retryAfter?: number };
+  NETWORK_ERROR: { status?: number | undefined; retryAfter?: number | undefined };
 }
 
 /** What an operation asks for that needs a recent authentication. */
@@ -98,8 +97,8 @@ export const LatchkeyError: new (
   options?: ErrorOptions,
 ) => LatchkeyError = class extends Error {
   override readonly name = "LatchkeyError";
-  readonly code: ErrorCode;
-  readonly extensions: LatchkeyError["extensions"];
+  declare readonly code: ErrorCode;
+  declare readonly extensions: LatchkeyError["extensions"];
 
   constructor(message: string, extensions: LatchkeyError["extensions"], options?: ErrorOptions) {
     super(message, options);

@@ -1,9 +1,9 @@
 import { createBackOff } from "./back-off.js";
 import type { UnauthenticatedReason } from "./errors.js";
-import type { SessionUser, Token } from "./operations.js";
 import { type Issued, type RefreshTokenStorage, refresh, store } from "./refresh.js";
 import { createSingleFlight } from "./single-flight.js";
 import { connectTabs } from "./tabs.js";
+import type { SessionUser, Token } from "./token.js";
 import type { Send } from "./transport.js";
 
 /**
@@ -114,7 +114,7 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
   async function end(reason: SignedOutReason | undefined): Promise<string | null | undefined> {
     const user = current?.token.user.id;
     forget(reason);
-    if (user && reason) tabs.tell({ signedOut: user, reason });
+    if (user && reason) tabs?.tell({ signedOut: user, reason });
     const refreshToken = await storage?.get();
     await storage?.clear();
     return refreshToken;
@@ -168,7 +168,7 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
       cancel();
       await store(storage, issued.token);
       adopt(issued);
-      tabs.tell({ signedIn: issued.token.user.id });
+      tabs?.tell({ signedIn: issued.token.user.id });
     },
     renew(issued) {
       if (current?.token.user.id === issued.token.user.id) adopt(issued);
@@ -176,7 +176,7 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
     end,
     close() {
       cancel();
-      tabs.close();
+      tabs?.close();
       listeners.clear();
     },
   };

@@ -1,4 +1,5 @@
 import { LatchkeyError } from "./errors.js";
+import type { TypedText } from "./typed-document.js";
 
 export interface SendOptions {
   accessToken?: string | undefined;
@@ -7,7 +8,11 @@ export interface SendOptions {
   signal?: AbortSignal | undefined;
 }
 
-export type Send = <Data>(document: string, variables?: unknown, options?: SendOptions) => Promise<Data>;
+export type Send = <Data, Variables>(
+  document: TypedText<Data, Variables>,
+  variables: Variables,
+  options?: SendOptions,
+) => Promise<Data>;
 
 /** Sends operations to a GraphQL endpoint. They throw the first error of an answer as a LatchkeyError. */
 export function createSend(url: string, customFetch: typeof fetch | undefined): Send {
@@ -24,12 +29,11 @@ export function createSend(url: string, customFetch: typeof fetch | undefined): 
           ...(cookie && { "latchkey-session": "cookie" }),
         },
         body: JSON.stringify({ query: document, variables }),
-        ...(cookie && { credentials: "include" }),
-        ...(signal && { signal }),
+        credentials: cookie ? "include" : "same-origin",
+        signal: signal ?? null,
       });
       answer = await response.json();
     } catch (cause) {
-      if (signal?.aborted) throw cause;
       throw noAnswer(response, cause);
     }
     const [error] = answer.errors ?? [];
@@ -44,14 +48,7 @@ function noAnswer(response: Response | undefined, cause?: unknown): LatchkeyErro
   const message = response
     ? `The server answered ${response.status} and not in GraphQL.`
     : "The server cannot be reached.";
-  const retryAfter = Number(response?.headers.get("retry-after"));
-  return new LatchkeyError(
-    message,
-    {
-      code: "NETWORK_ERROR",
-      ...(response && { status: response.status }),
-      ...(retryAfter > 0 && { retryAfter }),
-    },
-    { cause },
-  );
+  const retryAfter = Number(response?.headers.get("retry-after")) || undefined;
+  const status = response?.status;
+  return new LatchkeyError(message, { code: "NETWORK_ERROR", status, retryAfter }, { cause });
 }
