@@ -11,7 +11,9 @@ const FILES = [
   "CHANGELOG.md",
   "CONTRIBUTING.md",
   "SECURITY.md",
-  ...readdirSync("docs").map((name) => `docs/${name}`),
+  ...readdirSync("docs")
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
 ];
 
 /** The lines of a Markdown file, without its blocks of code. */
