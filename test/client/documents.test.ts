@@ -31,7 +31,10 @@ beforeAll(async () => {
 describe("the documents of the client", () => {
   test("are those that the schema and packages/client/documents generate: npm run documents", async () => {
     const cwd = resolve("packages/client");
-    const files = await generate({ ...config, cwd, silent: true }, false);
+    const files: { filename: string; content: string }[] = await generate(
+      { ...config, cwd, silent: true },
+      false,
+    );
     expect(files.map(({ filename }) => basename(filename)).sort()).toEqual(["documents.ts", "operations.ts"]);
     for (const { filename, content } of files)
       expect(content).toBe(readFileSync(join(cwd, "src", basename(filename)), "utf8"));

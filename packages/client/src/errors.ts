@@ -66,7 +66,7 @@ interface Details {
   SERVICE_UNAVAILABLE: { retryAfter: number };
   INTERNAL_SERVER_ERROR: { errorId: string };
   /** The HTTP status, if there was an answer at all, and its `Retry-After` in seconds. */
-  NETWORK_ERROR: { status?: number | undefined; retryAfter?: number | undefined };
+  NETWORK_ERROR: { status?: number; retryAfter?: number };
 }
 
 /** What an operation asks for that needs a recent authentication. */

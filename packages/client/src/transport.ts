@@ -48,7 +48,7 @@ function noAnswer(response: Response | undefined, cause?: unknown): LatchkeyErro
   const message = response
     ? `The server answered ${response.status} and not in GraphQL.`
     : "The server cannot be reached.";
-  const retryAfter = Number(response?.headers.get("retry-after")) || undefined;
-  const status = response?.status;
-  return new LatchkeyError(message, { code: "NETWORK_ERROR", status, retryAfter }, { cause });
+  const retryAfter = Number(response?.headers.get("retry-after"));
+  const details = { ...(response && { status: response.status }), ...(retryAfter && { retryAfter }) };
+  return new LatchkeyError(message, { code: "NETWORK_ERROR", ...details }, { cause });
 }
