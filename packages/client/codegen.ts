@@ -22,6 +22,11 @@ const config: CodegenConfig = {
   generates: {
     "src/operations.ts": { ...text, documents: "operations/*.graphql" },
     "src/documents.ts": { ...text, documents: "documents/*.graphql" },
+    "persisted-documents.json": {
+      plugins: ["./string-documents.ts"],
+      config: { manifest: true },
+      documents: ["operations/*.graphql", "documents/*.graphql"],
+    },
   },
 };
 

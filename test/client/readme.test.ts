@@ -29,6 +29,8 @@ test("the snippets in the client's README compile in strict mode", () => {
     noEmit: true,
   };
   writeFileSync(join(directory, "tsconfig.json"), JSON.stringify({ compilerOptions: options }));
-  const { stdout, status } = spawnSync(resolve("node_modules/.bin/tsc"), ["-p", directory], { encoding: "utf8" });
+  const { stdout, status } = spawnSync(resolve("node_modules/.bin/tsc"), ["-p", directory], {
+    encoding: "utf8",
+  });
   expect([stdout, status]).toEqual(["", 0]);
 });

@@ -88,7 +88,7 @@ describe("a server that is away", () => {
     // Pauses of 1, 2, 4, 8, 16, 30, 30 … seconds, or down to half of them.
     expect(asked.length).toBeGreaterThanOrEqual(8);
     expect(asked.length).toBeLessThanOrEqual(14);
-    expect(client.latchkey.state).toEqual({ status: "loading" });
+    expect(client.latchkey.state).toMatchObject({ status: "loading", error: { code: "NETWORK_ERROR" } });
     client.setNetwork(({ pass }) => pass());
     for (let second = 0; second < 30 && client.fields().length === 0; second++) {
       jest.advanceTimersByTime(1000);

@@ -1,4 +1,5 @@
 export type { Authorization, OperationError, Reauthenticate } from "./authorization.js";
+export { sha256DocumentId } from "./document-id.js";
 export {
   ERROR_CODES,
   type ErrorCode,

@@ -11,17 +11,14 @@ import { getPasskey } from "./passkeys.js";
 import { type RefreshTokenStorage, timed } from "./refresh.js";
 import { createSession, type SessionState } from "./session.js";
 import { createSignIn, type SignIn } from "./sign-in.js";
-import { createSend, type SendOptions } from "./transport.js";
+import { createSend, type SendOptions, type TransportOptions } from "./transport.js";
 import type { TypedDocument, TypedText } from "./typed-document.js";
 
-export interface LatchkeyOptions {
-  /** The URL of the GraphQL endpoint. */
-  url: string;
+export interface LatchkeyOptions extends TransportOptions {
   /** Where the refresh token is kept: in a cookie that scripts cannot read, or in a storage of the app's. */
   storage?: "cookie" | RefreshTokenStorage;
   /** Called when an operation needs a recent authentication. When it returns true, the operation is sent again. */
   reauthenticate?: Reauthenticate;
-  fetch?: typeof fetch;
 }
 
 /** How a user proves again who they are. The password only for an account without a second factor. */
@@ -75,7 +72,7 @@ export interface Latchkey extends SignIn {
 export function createLatchkey(options: LatchkeyOptions): Latchkey {
   const { url, storage = "cookie" } = options;
   const cookie = storage === "cookie";
-  const send = createSend(url, options.fetch);
+  const send = createSend(options);
   const session = createSession({ url, send, storage: storage === "cookie" ? undefined : storage });
   const authorize = createAuthorize(session, options.reauthenticate);
 
@@ -109,7 +106,7 @@ export function createLatchkey(options: LatchkeyOptions): Latchkey {
     subscribe: session.subscribe,
     accessToken: () => authorize().token(),
     authorize,
-    request: (document, ...[variables, options]) => request(`${document}` as never, variables, options),
+    request: (document, ...[variables, options]) => request(document as never, variables, options),
     refresh: () => session.ready(true),
     ...createSignIn(session, send, cookie),
     async reauthenticate(proof) {

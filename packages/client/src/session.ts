@@ -13,8 +13,11 @@ import type { Send } from "./transport.js";
 export type SignedOutReason = "SIGNED_OUT" | "ACCOUNT_DISABLED" | "SESSION_REVOKED" | "SESSION_ENDED";
 
 export type SessionState =
-  /** Before the first refresh has been answered, and when another user has signed in in another tab. */
-  | { status: "loading" }
+  /**
+   * Before the first refresh has been answered, and when another user has signed in in another tab. With the error when
+   * the server is away: it is asked again.
+   */
+  | { status: "loading"; error?: unknown }
   /** Without a reason when nobody was signed in before. */
   | { status: "signed-out"; reason?: SignedOutReason }
   /** `expiresAt` is when the access token expires, in milliseconds since 1970 by the local clock. */
@@ -74,6 +77,7 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
     } catch (error) {
       if (flight.cancelled) return;
       backOff.wait(error);
+      if (state.status === "loading") become({ status: "loading", error });
       throw error;
     }
   }, TIMEOUT);

@@ -14,10 +14,19 @@ export type Send = <Data, Variables>(
   options?: SendOptions,
 ) => Promise<Data>;
 
+export interface TransportOptions {
+  /** The URL of the GraphQL endpoint. */
+  url: string;
+  /** Sends the id of a document instead of its text, for a server that runs persisted documents only. */
+  documentId?: (document: { toString(): string }) => string | Promise<string>;
+  fetch?: typeof fetch;
+}
+
 /** Sends operations to a GraphQL endpoint. They throw the first error of an answer as a LatchkeyError. */
-export function createSend(url: string, customFetch: typeof fetch | undefined): Send {
+export function createSend({ url, documentId, fetch: customFetch }: TransportOptions): Send {
   return async (document, variables, { accessToken, cookie, signal } = {}) => {
     const send = customFetch ?? fetch;
+    const query = documentId ? { documentId: await documentId(document) } : { query: `${document}` };
     let response: Response | undefined;
     let answer: { data?: never; errors?: { message: string; extensions?: object }[] };
     try {
@@ -28,7 +37,7 @@ export function createSend(url: string, customFetch: typeof fetch | undefined): 
           ...(accessToken && { authorization: `Bearer ${accessToken}` }),
           ...(cookie && { "latchkey-session": "cookie" }),
         },
-        body: JSON.stringify({ query: document, variables }),
+        body: JSON.stringify({ ...query, variables }),
         credentials: cookie ? "include" : "same-origin",
         signal: signal ?? null,
       });
