@@ -55,6 +55,7 @@ describe("a server that is away", () => {
       answers(200, "<h1>Sign in to the Wi-Fi</h1>"),
       { code: "NETWORK_ERROR", extensions: { status: 200 } },
     ],
+    ["answers nothing", answers(200, "null"), { code: "NETWORK_ERROR", extensions: { status: 200 } }],
     ["answers something else", answers(200, "{}"), { code: "NETWORK_ERROR", extensions: { status: 200 } }],
     ["fails", error("INTERNAL_SERVER_ERROR", { errorId: "1" }, 500), { code: "INTERNAL_SERVER_ERROR" }],
     [

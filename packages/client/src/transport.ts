@@ -28,7 +28,7 @@ export function createSend({ url, documentId, fetch: customFetch }: TransportOpt
     const send = customFetch ?? fetch;
     const query = documentId ? { documentId: await documentId(document) } : { query: `${document}` };
     let response: Response | undefined;
-    let answer: { data?: never; errors?: { message: string; extensions?: object }[] };
+    let answer: { data?: never; errors?: { message: string; extensions?: object }[] } | null;
     try {
       response = await send(url, {
         method: "POST",
@@ -45,10 +45,10 @@ export function createSend({ url, documentId, fetch: customFetch }: TransportOpt
     } catch (cause) {
       throw noAnswer(response, cause);
     }
-    const [error] = answer.errors ?? [];
+    const [error] = answer?.errors ?? [];
     if (error)
       throw new LatchkeyError(error.message, { code: "INTERNAL_SERVER_ERROR", ...error.extensions } as never);
-    if (!answer.data) throw noAnswer(response);
+    if (!answer?.data) throw noAnswer(response);
     return answer.data;
   };
 }
