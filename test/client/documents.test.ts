@@ -1,13 +1,16 @@
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { generate } from "@graphql-codegen/cli";
 import { beforeAll, describe, expect, test } from "@jest/globals";
+import { sha256DocumentId } from "@latchkey/client";
 import { documentNode } from "@latchkey/client/apollo";
 import * as documents from "@latchkey/client/documents";
 import { parse } from "graphql";
 import config from "../../packages/client/codegen.js";
-import { type App, makeApp } from "../support/app.js";
+import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { makeClient, signedInClient } from "../support/client.js";
+import { makeUser } from "../support/users.js";
 
 /** Fields that the client uses itself, and those for which it uses another one. */
 const IN_THE_CLIENT = [
@@ -31,9 +34,17 @@ beforeAll(async () => {
 describe("the documents of the client", () => {
   test("are those that the schema and packages/client/documents generate: npm run documents", async () => {
     const cwd = resolve("packages/client");
-    const files = await generate({ ...config, cwd, silent: true }, false);
-    const content = readFileSync("packages/client/src/documents.ts", "utf8");
-    expect(files).toEqual([{ filename: expect.stringContaining("documents.ts"), content, hooks: {} }]);
+    const files: { filename: string; content: string }[] = await generate(
+      { ...config, cwd, silent: true },
+      false,
+    );
+    expect(files.map(({ filename }) => basename(filename)).sort()).toEqual([
+      "documents.ts",
+      "operations.ts",
+      "persisted-documents.json",
+    ]);
+    for (const { filename, content } of files)
+      expect(content).toBe(readFileSync(join(cwd, filename), "utf8"));
   });
 
   test("use every field of the schema, except those that the client uses itself", () => {
@@ -70,6 +81,22 @@ describe("the documents of the client", () => {
     });
     const { settings } = await makeClient(app).latchkey.request(documents.SettingsDocument);
     expect(settings.mfaRequiredFor).toBe("NONE");
+  });
+
+  test("run on a server that runs persisted documents only", async () => {
+    const { username } = await makeUser(app);
+    const manifest = fileURLToPath(import.meta.resolve("@latchkey/client/persisted-documents.json"));
+    const strict = await makeApp({
+      databaseUrl: app.databaseUrl,
+      config: { persistedDocuments: manifest },
+    });
+    const { latchkey } = makeClient(strict, { documentId: sha256DocumentId });
+    await latchkey.signIn(username, PASSWORD);
+    expect((await latchkey.request(documents.MeDocument)).me.username).toBe(username);
+    await latchkey.signOut();
+    const own = Object.assign(new String("{ me { id } }"), { __meta__: { hash: "an-id" } });
+    await expect(latchkey.request(own)).rejects.toMatchObject({ code: "PERSISTED_DOCUMENT_NOT_FOUND" });
+    expect(await sha256DocumentId(own)).toBe("an-id");
   });
 
   test("are one node each for Apollo Client", () => {

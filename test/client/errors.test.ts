@@ -1,8 +1,9 @@
+import { inspect } from "node:util";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { ERROR_CODES, LatchkeyError, UNAUTHENTICATED_REASONS } from "@latchkey/client";
 import { GraphQLEnumType } from "graphql";
 import * as server from "../../src/errors.js";
-import { type App, makeApp } from "../support/app.js";
+import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { makeClient } from "../support/client.js";
 
 let app: App;
@@ -29,6 +30,24 @@ describe("the client's errors", () => {
     if (!(error instanceof LatchkeyError)) throw error;
     expect(describeError(error)).toEqual(["email must be an email address"]);
     expect([error.name, error instanceof Error]).toEqual(["LatchkeyError", true]);
+  });
+
+  test("contain neither passwords nor tokens", async () => {
+    for (const network of [
+      () => Promise.reject(new TypeError("fetch failed")),
+      async () => new Response("<h1>Bad gateway</h1>", { status: 502 }),
+    ]) {
+      const { latchkey, storage, setNetwork } = makeClient(app);
+      storage.token = "a-refresh-token";
+      setNetwork(network);
+      const errors: unknown[] = [];
+      const keep = (error: unknown) => errors.push(error);
+      await latchkey.signIn("alice", PASSWORD).catch(keep);
+      await latchkey.accessToken().catch(keep);
+      await latchkey.signOut().catch(keep);
+      expect(errors).toHaveLength(3);
+      expect(inspect(errors, { depth: 10, showHidden: true })).not.toMatch(/CANARY|a-refresh-token/);
+    }
   });
 
   test("of a gateway in between keep their message", async () => {

@@ -55,6 +55,7 @@ describe("a server that is away", () => {
       answers(200, "<h1>Sign in to the Wi-Fi</h1>"),
       { code: "NETWORK_ERROR", extensions: { status: 200 } },
     ],
+    ["answers nothing", answers(200, "null"), { code: "NETWORK_ERROR", extensions: { status: 200 } }],
     ["answers something else", answers(200, "{}"), { code: "NETWORK_ERROR", extensions: { status: 200 } }],
     ["fails", error("INTERNAL_SERVER_ERROR", { errorId: "1" }, 500), { code: "INTERNAL_SERVER_ERROR" }],
     [
@@ -88,7 +89,7 @@ describe("a server that is away", () => {
     // Pauses of 1, 2, 4, 8, 16, 30, 30 … seconds, or down to half of them.
     expect(asked.length).toBeGreaterThanOrEqual(8);
     expect(asked.length).toBeLessThanOrEqual(14);
-    expect(client.latchkey.state).toEqual({ status: "loading" });
+    expect(client.latchkey.state).toMatchObject({ status: "loading", error: { code: "NETWORK_ERROR" } });
     client.setNetwork(({ pass }) => pass());
     for (let second = 0; second < 30 && client.fields().length === 0; second++) {
       jest.advanceTimersByTime(1000);
@@ -149,7 +150,7 @@ describe("a server that is away", () => {
     const request = latchkey.request(ME_QUERY);
     const refused = expect(request).rejects.toMatchObject({
       code: "NETWORK_ERROR",
-      message: "The server does not answer.",
+      message: "The server cannot be reached.",
     });
     while (!fields().includes("refreshToken")) await settled();
     jest.advanceTimersByTime(10_000);

@@ -40,11 +40,10 @@ function advance(milliseconds: number): void {
 /** The key set of an app at another address, where it can be away. Counts how often it is fetched. */
 async function serveKeys(of: App) {
   const state = { fetched: 0, away: false };
-  const server = createServer(async (request, response) => {
+  const server = createServer(async (_request, response) => {
     state.fetched++;
-    const answer = state.away ? undefined : await fetch(`${of.address}/.well-known/jwks.json`);
-    response.writeHead(answer?.status ?? 503).end(await answer?.text());
-    request.resume();
+    const { statusCode, body } = await of.server.inject({ url: "/.well-known/jwks.json" });
+    response.writeHead(state.away ? 503 : statusCode, { connection: "close" }).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   closeWithFile(() => {

@@ -45,8 +45,8 @@ export function makeClient(app: { address: string }, options: Partial<LatchkeyOp
     url: `${app.address}/graphql`,
     storage,
     fetch: (input, init) => {
-      const { query } = JSON.parse(String(init?.body)) as { query: string };
-      const field = /{\s*(\w+)/.exec(query)![1]!;
+      const { query = "" } = JSON.parse(String(init?.body)) as { query?: string };
+      const field = /{\s*(\w+)/.exec(query)?.[1] ?? "";
       sent.push({ field, authorization: new Headers(init?.headers).get("authorization") });
       const pass = (to = app) => fetch(String(input).replace(app.address, to.address), init);
       return network({ field, signal: init?.signal ?? undefined, pass });

@@ -1,5 +1,3 @@
-import { LatchkeyError } from "./errors.js";
-
 /** The longest delay of `setTimeout`, which fires at once beyond it. */
 const MAX_DELAY = 2 ** 31 - 1;
 
@@ -21,8 +19,7 @@ export function createBackOff(retry: () => void): BackOff {
       return current;
     },
     wait(error) {
-      const retryAfter =
-        error instanceof LatchkeyError && "retryAfter" in error.extensions && error.extensions.retryAfter;
+      const { retryAfter } = (error as { extensions?: { retryAfter?: number } }).extensions ?? {};
       const seconds = Math.min(2 ** failures++, 30) * (1 - Math.random() / 2);
       clearTimeout(timer);
       current = error;

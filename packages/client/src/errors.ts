@@ -1,3 +1,5 @@
+import type { MfaMethod } from "./operations.js";
+
 /** The error codes of the API: `ErrorCode` in its schema. */
 export const ERROR_CODES = [
   "UNAUTHENTICATED",
@@ -38,9 +40,6 @@ export const UNAUTHENTICATED_REASONS = [
 ] as const;
 
 export type UnauthenticatedReason = (typeof UNAUTHENTICATED_REASONS)[number];
-
-/** How a user can prove a second factor. */
-export type MfaMethod = "TOTP" | "PASSKEY" | "RECOVERY_CODE";
 
 /** How a user can prove again who they are. */
 export type ReauthenticationMethod = "PASSWORD" | "TOTP" | "PASSKEY";
@@ -98,8 +97,8 @@ export const LatchkeyError: new (
   options?: ErrorOptions,
 ) => LatchkeyError = class extends Error {
   override readonly name = "LatchkeyError";
-  readonly code: ErrorCode;
-  readonly extensions: LatchkeyError["extensions"];
+  declare readonly code: ErrorCode;
+  declare readonly extensions: LatchkeyError["extensions"];
 
   constructor(message: string, extensions: LatchkeyError["extensions"], options?: ErrorOptions) {
     super(message, options);

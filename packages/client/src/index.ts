@@ -1,10 +1,10 @@
 export type { Authorization, OperationError, Reauthenticate } from "./authorization.js";
+export { sha256DocumentId } from "./document-id.js";
 export {
   ERROR_CODES,
   type ErrorCode,
   type ErrorExtensions,
   LatchkeyError,
-  type MfaMethod,
   type ReauthenticationMethod,
   type ReauthenticationRequired,
   UNAUTHENTICATED_REASONS,
@@ -18,9 +18,10 @@ export {
   type Proof,
   type RequestOptions,
 } from "./latchkey.js";
-export type { SessionUser } from "./operations.js";
+export type { MfaMethod } from "./operations.js";
 export { createPasskey, getPasskey, type PasskeyPrompt } from "./passkeys.js";
 export type { RefreshTokenStorage } from "./refresh.js";
 export type { SessionState, SignedOutReason } from "./session.js";
 export type { SecondFactorRequired, SignedIn, SignIn, SignInStep } from "./sign-in.js";
+export type { SessionUser } from "./token.js";
 export type { TypedDocument, TypedText } from "./typed-document.js";

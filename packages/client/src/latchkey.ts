@@ -1,27 +1,24 @@
 import { type Authorization, createAuthorize, type Reauthenticate } from "./authorization.js";
 import { LatchkeyError } from "./errors.js";
 import {
-  CHANGE_PASSWORD,
-  LOGOUT,
-  type PasskeyOptions,
-  REAUTHENTICATE,
-  START_PASSKEY_REAUTHENTICATION,
+  ChangePasswordDocument,
+  LogoutDocument,
+  ReauthenticateDocument,
+  type ReauthenticateMutationVariables,
+  StartPasskeyReauthenticationDocument,
 } from "./operations.js";
 import { getPasskey } from "./passkeys.js";
 import { type RefreshTokenStorage, timed } from "./refresh.js";
 import { createSession, type SessionState } from "./session.js";
 import { createSignIn, type SignIn } from "./sign-in.js";
-import { createSend, type SendOptions } from "./transport.js";
-import type { TypedDocument } from "./typed-document.js";
+import { createSend, type SendOptions, type TransportOptions } from "./transport.js";
+import type { TypedDocument, TypedText } from "./typed-document.js";
 
-export interface LatchkeyOptions {
-  /** The URL of the GraphQL endpoint. */
-  url: string;
+export interface LatchkeyOptions extends TransportOptions {
   /** Where the refresh token is kept: in a cookie that scripts cannot read, or in a storage of the app's. */
   storage?: "cookie" | RefreshTokenStorage;
   /** Called when an operation needs a recent authentication. When it returns true, the operation is sent again. */
   reauthenticate?: Reauthenticate;
-  fetch?: typeof fetch;
 }
 
 /** How a user proves again who they are. The password only for an account without a second factor. */
@@ -75,13 +72,13 @@ export interface Latchkey extends SignIn {
 export function createLatchkey(options: LatchkeyOptions): Latchkey {
   const { url, storage = "cookie" } = options;
   const cookie = storage === "cookie";
-  const send = createSend(url, options.fetch);
+  const send = createSend(options);
   const session = createSession({ url, send, storage: storage === "cookie" ? undefined : storage });
   const authorize = createAuthorize(session, options.reauthenticate);
 
-  async function request<Data>(
-    document: string,
-    variables?: unknown,
+  async function request<Data, Variables>(
+    document: TypedText<Data, Variables>,
+    variables: Variables,
     sendOptions?: SendOptions,
   ): Promise<Data> {
     const authorization = authorize();
@@ -90,9 +87,16 @@ export function createLatchkey(options: LatchkeyOptions): Latchkey {
       try {
         return await send(document, variables, { ...sendOptions, accessToken });
       } catch (error) {
+        if (sendOptions?.signal?.aborted) throw (error as Error).cause;
         if (!(error instanceof LatchkeyError) || !(await authorization.recover(error))) throw error;
       }
     }
+  }
+
+  async function variablesOf(proof: Proof): Promise<ReauthenticateMutationVariables> {
+    if (proof !== "passkey") return proof;
+    const data = await request(StartPasskeyReauthenticationDocument, {});
+    return { passkey: await getPasskey(data.startPasskeyReauthentication.publicKey) };
   }
 
   return {
@@ -102,29 +106,21 @@ export function createLatchkey(options: LatchkeyOptions): Latchkey {
     subscribe: session.subscribe,
     accessToken: () => authorize().token(),
     authorize,
-    request: (document, ...[variables, options]) => request(`${document}`, variables, options),
+    request: (document, ...[variables, options]) => request(document as never, variables, options),
     refresh: () => session.ready(true),
     ...createSignIn(session, send, cookie),
     async reauthenticate(proof) {
-      session.renew(await timed(async () => request(REAUTHENTICATE, await variablesOf(proof))));
+      session.renew(await timed(async () => request(ReauthenticateDocument, await variablesOf(proof))));
     },
     async changePassword(currentPassword, newPassword) {
       const variables = { currentPassword, newPassword };
-      await session.start(await timed(() => request(CHANGE_PASSWORD, variables, { cookie })));
+      await session.start(await timed(() => request(ChangePasswordDocument, variables, { cookie })));
     },
     async signOut() {
       const accessToken = session.current?.accessToken;
       const refreshToken = await session.end("SIGNED_OUT");
-      if (cookie || refreshToken) await send(LOGOUT, { refreshToken }, { accessToken, cookie });
+      if (cookie || refreshToken) await send(LogoutDocument, { refreshToken }, { accessToken, cookie });
     },
     close: session.close,
   };
-
-  async function variablesOf(proof: Proof): Promise<object> {
-    if (proof !== "passkey") return proof;
-    const data = await request<{ startPasskeyReauthentication: PasskeyOptions }>(
-      START_PASSKEY_REAUTHENTICATION,
-    );
-    return { passkey: await getPasskey(data.startPasskeyReauthentication.publicKey) };
-  }
 }

@@ -9,8 +9,8 @@ import {
 import type { Reauthenticate } from "./authorization.js";
 import type { ReauthenticationRequired } from "./errors.js";
 import type { Latchkey } from "./latchkey.js";
-import type { SessionUser } from "./operations.js";
 import type { SessionState } from "./session.js";
+import type { SessionUser } from "./token.js";
 
 const LatchkeyContext: Context<Latchkey | undefined> = /* @__PURE__ */ createContext<Latchkey | undefined>(
   undefined,

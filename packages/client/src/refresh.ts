@@ -1,7 +1,8 @@
-import { LatchkeyError } from "./errors.js";
-import { REFRESH_TOKEN, type Token } from "./operations.js";
+import type { LatchkeyError } from "./errors.js";
+import { RefreshTokenDocument } from "./operations.js";
 import type { Flight } from "./single-flight.js";
 import { stopwatch } from "./stopwatch.js";
+import type { Token } from "./token.js";
 import type { Send } from "./transport.js";
 
 /** Where an app keeps the refresh token that is not in a cookie: a keychain, a file. Its tabs must share it. */
@@ -33,11 +34,7 @@ export async function refresh(
     let issued: Issued | undefined;
     try {
       issued = await timed(() =>
-        send<Record<string, Token>>(
-          REFRESH_TOKEN,
-          { refreshToken: sent },
-          { cookie: !storage, signal: flight.signal },
-        ),
+        send(RefreshTokenDocument, { refreshToken: sent }, { cookie: !storage, signal: flight.signal }),
       );
     } catch (error) {
       if (!isRefusal(error)) throw error;
@@ -64,5 +61,6 @@ export async function store(storage: RefreshTokenStorage | undefined, token: Tok
 
 /** Whether the server has refused the refresh token, rather than failed. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof LatchkeyError && ["INVALID_TOKEN", "BAD_USER_INPUT"].includes(error.code);
+  const { code } = error as Partial<LatchkeyError>;
+  return code === "INVALID_TOKEN" || code === "BAD_USER_INPUT";
 }

@@ -1,9 +1,9 @@
 import { createBackOff } from "./back-off.js";
 import type { UnauthenticatedReason } from "./errors.js";
-import type { SessionUser, Token } from "./operations.js";
 import { type Issued, type RefreshTokenStorage, refresh, store } from "./refresh.js";
 import { createSingleFlight } from "./single-flight.js";
 import { connectTabs } from "./tabs.js";
+import type { SessionUser, Token } from "./token.js";
 import type { Send } from "./transport.js";
 
 /**
@@ -13,8 +13,11 @@ import type { Send } from "./transport.js";
 export type SignedOutReason = "SIGNED_OUT" | "ACCOUNT_DISABLED" | "SESSION_REVOKED" | "SESSION_ENDED";
 
 export type SessionState =
-  /** Before the first refresh has been answered, and when another user has signed in in another tab. */
-  | { status: "loading" }
+  /**
+   * Before the first refresh has been answered, and when another user has signed in in another tab. With the error when
+   * the server is away: it is asked again.
+   */
+  | { status: "loading"; error?: unknown }
   /** Without a reason when nobody was signed in before. */
   | { status: "signed-out"; reason?: SignedOutReason }
   /** `expiresAt` is when the access token expires, in milliseconds since 1970 by the local clock. */
@@ -74,6 +77,7 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
     } catch (error) {
       if (flight.cancelled) return;
       backOff.wait(error);
+      if (state.status === "loading") become({ status: "loading", error });
       throw error;
     }
   }, TIMEOUT);
@@ -114,7 +118,7 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
   async function end(reason: SignedOutReason | undefined): Promise<string | null | undefined> {
     const user = current?.token.user.id;
     forget(reason);
-    if (user && reason) tabs.tell({ signedOut: user, reason });
+    if (user && reason) tabs?.tell({ signedOut: user, reason });
     const refreshToken = await storage?.get();
     await storage?.clear();
     return refreshToken;
@@ -168,7 +172,7 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
       cancel();
       await store(storage, issued.token);
       adopt(issued);
-      tabs.tell({ signedIn: issued.token.user.id });
+      tabs?.tell({ signedIn: issued.token.user.id });
     },
     renew(issued) {
       if (current?.token.user.id === issued.token.user.id) adopt(issued);
@@ -176,7 +180,7 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
     end,
     close() {
       cancel();
-      tabs.close();
+      tabs?.close();
       listeners.clear();
     },
   };

@@ -1,18 +1,17 @@
-import type { MfaMethod } from "./errors.js";
 import {
-  PASSKEY_OPTIONS,
-  type PasskeyOptions,
-  type SessionUser,
-  SIGN_IN,
-  type SignInResult,
-  VERIFY_PASSKEY,
-  VERIFY_RECOVERY_CODE,
-  VERIFY_TOTP,
+  type MfaMethod,
+  PasskeyOptionsDocument,
+  SignInDocument,
+  VerifyPasskeyDocument,
+  VerifyRecoveryCodeDocument,
+  VerifyTotpDocument,
 } from "./operations.js";
 import { getPasskey, type PasskeyPrompt } from "./passkeys.js";
 import { type Issued, timed } from "./refresh.js";
 import type { Session } from "./session.js";
+import type { SessionUser, Token } from "./token.js";
 import type { Send } from "./transport.js";
+import type { TypedText } from "./typed-document.js";
 
 /** The user is signed in. */
 export interface SignedIn {
@@ -48,31 +47,32 @@ export function createSignIn(session: Session, send: Send, cookie: boolean): Sig
     return { step: "done", user: issued.token.user };
   }
 
-  async function verify(document: string, variables: object): Promise<SignedIn> {
+  async function verify<Variables>(
+    document: TypedText<Record<string, Token>, Variables>,
+    variables: Variables,
+  ): Promise<SignedIn> {
     await session.idle();
     return start(await timed(() => send(document, variables, { cookie })));
   }
 
   async function verifyPasskey(challenge?: string, prompt?: PasskeyPrompt): Promise<SignedIn> {
-    const { passkeyOptions } = await send<{ passkeyOptions: PasskeyOptions }>(PASSKEY_OPTIONS, { challenge });
+    const { passkeyOptions } = await send(PasskeyOptionsDocument, { challenge });
     const credential = await getPasskey(passkeyOptions.publicKey, prompt);
-    return verify(VERIFY_PASSKEY, { challenge, credential });
+    return verify(VerifyPasskeyDocument, { challenge, credential });
   }
 
   return {
     async signIn(username, password) {
       // The answer to a refresh must not come last: it would bring the earlier session back.
       await session.idle();
-      const { token, age } = await timed(() =>
-        send<{ signIn: SignInResult }>(SIGN_IN, { username, password }, { cookie }),
-      );
+      const { token, age } = await timed(() => send(SignInDocument, { username, password }, { cookie }));
       if (token.__typename === "Token") return start({ token, age });
       const { challenge, methods } = token;
       return {
         step: "second-factor",
         methods,
-        verifyTotp: (code) => verify(VERIFY_TOTP, { challenge, code }),
-        verifyRecoveryCode: (code) => verify(VERIFY_RECOVERY_CODE, { challenge, code }),
+        verifyTotp: (code) => verify(VerifyTotpDocument, { challenge, code }),
+        verifyRecoveryCode: (code) => verify(VerifyRecoveryCodeDocument, { challenge, code }),
         verifyPasskey: () => verifyPasskey(challenge),
       };
     },

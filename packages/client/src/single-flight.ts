@@ -1,5 +1,3 @@
-import { LatchkeyError } from "./errors.js";
-
 /** A task on its way. */
 export interface Flight {
   signal: AbortSignal;
@@ -21,8 +19,7 @@ export function createSingleFlight(task: (flight: Flight) => Promise<void>, time
 
   function start(): { done: Promise<void>; cancel(): void } {
     const controller = new AbortController();
-    const late = new LatchkeyError("The server does not answer.", { code: "NETWORK_ERROR" });
-    const timer = setTimeout(() => controller.abort(late), timeout);
+    const timer = setTimeout(() => controller.abort(), timeout);
     const flight = { signal: controller.signal, cancelled: false };
     const started = {
       done: task(flight).finally(() => {

@@ -12,9 +12,8 @@ export interface Tabs {
 }
 
 /** Connects the tabs of an app. Outside a browser's windows there are none: a server has a client for each user. */
-export function connectTabs(url: string, listen: (message: TabMessage) => void): Tabs {
-  if (typeof document === "undefined" || typeof BroadcastChannel === "undefined")
-    return { tell() {}, close() {} };
+export function connectTabs(url: string, listen: (message: TabMessage) => void): Tabs | undefined {
+  if (typeof document === "undefined" || typeof BroadcastChannel === "undefined") return undefined;
   const channel = new BroadcastChannel(`latchkey ${url}`);
   channel.onmessage = ({ data }) => listen(data);
   return { tell: (message) => channel.postMessage(message), close: () => channel.close() };

@@ -1,4 +1,5 @@
 import { LatchkeyError } from "./errors.js";
+import type { TypedText } from "./typed-document.js";
 
 export interface SendOptions {
   accessToken?: string | undefined;
@@ -7,14 +8,27 @@ export interface SendOptions {
   signal?: AbortSignal | undefined;
 }
 
-export type Send = <Data>(document: string, variables?: unknown, options?: SendOptions) => Promise<Data>;
+export type Send = <Data, Variables>(
+  document: TypedText<Data, Variables>,
+  variables: Variables,
+  options?: SendOptions,
+) => Promise<Data>;
+
+export interface TransportOptions {
+  /** The URL of the GraphQL endpoint. */
+  url: string;
+  /** Sends the id of a document instead of its text, for a server that runs persisted documents only. */
+  documentId?: (document: { toString(): string }) => string | Promise<string>;
+  fetch?: typeof fetch;
+}
 
 /** Sends operations to a GraphQL endpoint. They throw the first error of an answer as a LatchkeyError. */
-export function createSend(url: string, customFetch: typeof fetch | undefined): Send {
+export function createSend({ url, documentId, fetch: customFetch }: TransportOptions): Send {
   return async (document, variables, { accessToken, cookie, signal } = {}) => {
     const send = customFetch ?? fetch;
+    const query = documentId ? { documentId: await documentId(document) } : { query: `${document}` };
     let response: Response | undefined;
-    let answer: { data?: never; errors?: { message: string; extensions?: object }[] };
+    let answer: { data?: never; errors?: { message: string; extensions?: object }[] } | null;
     try {
       response = await send(url, {
         method: "POST",
@@ -23,19 +37,18 @@ export function createSend(url: string, customFetch: typeof fetch | undefined): 
           ...(accessToken && { authorization: `Bearer ${accessToken}` }),
           ...(cookie && { "latchkey-session": "cookie" }),
         },
-        body: JSON.stringify({ query: document, variables }),
-        ...(cookie && { credentials: "include" }),
-        ...(signal && { signal }),
+        body: JSON.stringify({ ...query, variables }),
+        credentials: cookie ? "include" : "same-origin",
+        signal: signal ?? null,
       });
       answer = await response.json();
     } catch (cause) {
-      if (signal?.aborted) throw cause;
       throw noAnswer(response, cause);
     }
-    const [error] = answer.errors ?? [];
+    const [error] = answer?.errors ?? [];
     if (error)
       throw new LatchkeyError(error.message, { code: "INTERNAL_SERVER_ERROR", ...error.extensions } as never);
-    if (!answer.data) throw noAnswer(response);
+    if (!answer?.data) throw noAnswer(response);
     return answer.data;
   };
 }
@@ -45,13 +58,6 @@ function noAnswer(response: Response | undefined, cause?: unknown): LatchkeyErro
     ? `The server answered ${response.status} and not in GraphQL.`
     : "The server cannot be reached.";
   const retryAfter = Number(response?.headers.get("retry-after"));
-  return new LatchkeyError(
-    message,
-    {
-      code: "NETWORK_ERROR",
-      ...(response && { status: response.status }),
-      ...(retryAfter > 0 && { retryAfter }),
-    },
-    { cause },
-  );
+  const details = { ...(response && { status: response.status }), ...(retryAfter && { retryAfter }) };
+  return new LatchkeyError(message, { code: "NETWORK_ERROR", ...details }, { cause });
 }
