@@ -11,6 +11,7 @@ const FILES = [
   "CHANGELOG.md",
   "CONTRIBUTING.md",
   "SECURITY.md",
+  "examples/notes/README.md",
   ...readdirSync("docs").map((name) => `docs/${name}`),
 ];
 
