@@ -65,6 +65,10 @@ export interface Config {
   /** How long connections are accepted after SIGTERM, in seconds. */
   readonly shutdownDelaySeconds: number;
   readonly apolloSandbox: boolean;
+  /** Whether `/explorer` is served. */
+  readonly explorer: boolean;
+  /** Whether clients can read the schema, which the explorer and Apollo Sandbox need. */
+  readonly introspection: boolean;
   /** The manifest of the only documents that are executed. Undefined: every document is. */
   readonly persistedDocuments: string | undefined;
   /** The largest GraphQL response, in bytes. */
@@ -129,7 +133,15 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const { read, oneOf, integer, secret } = reader;
   const production = oneOf("NODE_ENV", "development", ENVIRONMENTS) === "production";
   const port = integer("PORT", 4000, 0, 65_535);
+  const publicUrl = read("PUBLIC_URL", `http://localhost:${port}`, PLAIN_URL, parsePlainUrl);
   const appUrl = read("APP_URL", "http://localhost:3000", PLAIN_URL, parsePlainUrl);
+  const persistedDocuments = read<string | undefined>("PERSISTED_DOCUMENTS", undefined, "a file", (value) =>
+    resolve(value),
+  );
+  const apolloSandbox = oneOf("APOLLO_SANDBOX", production ? "false" : "true", ["true", "false"]) === "true";
+  // The explorer's documents are not persisted.
+  const explorerDefault = production || persistedDocuments !== undefined ? "off" : "on";
+  const explorer = oneOf("EXPLORER", explorerDefault, ["on", "off"]) === "on";
   const config: Config = {
     production,
     database: read<DatabaseConfig>(
@@ -144,7 +156,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     ),
     port,
     workers: read("WORKERS", 1, `auto, or a number from 1 to ${MAX_WORKERS}`, parseWorkers),
-    publicUrl: read("PUBLIC_URL", `http://localhost:${port}`, PLAIN_URL, parsePlainUrl),
+    publicUrl,
     tokenAudience: read("TOKEN_AUDIENCE", "latchkey", "one word without spaces", (value) =>
       /^\S+$/.test(value) ? value : undefined,
     ),
@@ -183,10 +195,10 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     hstsMaxAge: integer("HSTS_MAX_AGE", 31_536_000, 0, 63_072_000),
     hstsIncludeSubdomains: oneOf("HSTS_INCLUDE_SUBDOMAINS", "false", ["true", "false"]) === "true",
     shutdownDelaySeconds: integer("SHUTDOWN_DELAY_SECONDS", production ? 5 : 0, 0, 60),
-    apolloSandbox: oneOf("APOLLO_SANDBOX", production ? "false" : "true", ["true", "false"]) === "true",
-    persistedDocuments: read<string | undefined>("PERSISTED_DOCUMENTS", undefined, "a file", (value) =>
-      resolve(value),
-    ),
+    persistedDocuments,
+    apolloSandbox,
+    explorer,
+    introspection: explorer || apolloSandbox,
     maxAnswerBytes: integer("MAX_ANSWER_BYTES", 2 * 1024 * 1024, 64 * 1024, 64 * 1024 * 1024),
     maxSessionsPerUser: integer("MAX_SESSIONS_PER_USER", 100, 1, 1000),
     maxItemsPerUser: integer("MAX_ITEMS_PER_USER", 10_000, 1, 100_000),
@@ -197,7 +209,11 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       "1 to 64 bytes of printable text",
       parseServiceName,
     ),
-    relyingParty: readRelyingParty(reader, env, { appUrl, problems }),
+    relyingParty: readRelyingParty(reader, env, {
+      appUrl,
+      explorerUrl: explorer ? publicUrl : undefined,
+      problems,
+    }),
     openRegistration: oneOf("REGISTRATION", production ? "closed" : "open", ["open", "closed"]) === "open",
     appUrl,
     smtpUrl: read<string | undefined>(
@@ -219,6 +235,11 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   };
   required("SECRET_KEY", "32 bytes or more, for example from `openssl rand -hex 32`");
   required("PUBLIC_URL", "the URL that clients reach Latchkey at, such as https://auth.example.com");
+  if (explorer && persistedDocuments !== undefined) {
+    problems.push(
+      "EXPLORER must be off with PERSISTED_DOCUMENTS: the documents that the explorer sends are not persisted",
+    );
+  }
   if (config.openRegistration) {
     required("SMTP_URL", "open registration sends emails. Set it, or REGISTRATION=closed");
   }

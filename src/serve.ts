@@ -62,7 +62,7 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   if (isFirst && !config.production) {
     const { port } = new URL(address);
     const url = config.host === "localhost" ? `http://localhost:${port}` : address;
-    welcomed = welcome(`${url}/graphql`, latchkey);
+    welcomed = welcome(url, config, latchkey);
   }
   await welcomed;
 }
@@ -73,18 +73,17 @@ async function listen(server: FastifyInstance, { host, port }: Config): Promise<
   return server.listen({ host: address, port });
 }
 
-async function welcome(url: string, { operator, items }: Latchkey): Promise<void> {
+async function welcome(url: string, { explorer }: Config, { operator, items }: Latchkey): Promise<void> {
   const demo = await createDemoAccount(operator, items);
-  const lines = ["", `Latchkey is ready at ${url}`, ""];
+  const lines = ["", "Latchkey is ready.", ""];
+  if (explorer) lines.push(`  Explorer:  ${url}/explorer`);
+  lines.push(`  API:       ${url}/graphql`, "");
   if (demo !== undefined) {
     const { username, password } = demo;
     lines.push(
       "An account to try it with (the password is shown only once):",
       `  username: ${username}`,
       `  password: ${password}`,
-      "",
-      "Open the address in a browser, or send it this:",
-      `  mutation { login(username: "${username}", password: "${password}") { accessToken } }`,
       "",
     );
   }

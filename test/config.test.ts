@@ -71,13 +71,15 @@ describe("the configuration", () => {
       hstsIncludeSubdomains: false,
       shutdownDelaySeconds: 0,
       apolloSandbox: true,
+      explorer: true,
+      introspection: true,
       persistedDocuments: undefined,
       maxAnswerBytes: 2_097_152,
       maxSessionsPerUser: 100,
       maxItemsPerUser: 10_000,
       requireMfa: "none",
       serviceName: "localhost",
-      relyingParty: { id: "localhost", origins: ["http://localhost:3000"] },
+      relyingParty: { id: "localhost", origins: ["http://localhost:3000", "http://localhost:4000"] },
       logLevel: "info",
     });
     expect(Object.isFrozen(config)).toBe(true);
@@ -155,6 +157,8 @@ describe("the configuration", () => {
       hstsIncludeSubdomains: true,
       shutdownDelaySeconds: 60,
       apolloSandbox: false,
+      explorer: false,
+      introspection: false,
       persistedDocuments: "/etc/latchkey/persisted-documents.json",
       maxAnswerBytes: 1_000_000,
       maxSessionsPerUser: 5,
@@ -242,6 +246,7 @@ describe("the configuration", () => {
       value,
       "WEBAUTHN_ORIGINS must be https origins such as https://app.example.com, or http://localhost:3000, separated by commas",
     ]),
+    ["EXPLORER", "true", "EXPLORER must be one of on, off"],
     ["APOLLO_SANDBOX", "yes", "APOLLO_SANDBOX must be one of true, false"],
     ["LOG_LEVEL", "loud", "LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent"],
   ] as [string, string, string][])("refuses %s=%s in one line without the value", (name, value, message) => {
@@ -315,7 +320,50 @@ describe("the configuration", () => {
     ["https://app.example.com/welcome", "app.example.com", "https://app.example.com"],
     ["http://app.localhost:3000", "app.localhost", "http://app.localhost:3000"],
   ])("takes the relying party of passkeys from APP_URL=%s", (appUrl, id, origin) => {
-    expect(loadConfig({ APP_URL: appUrl }).relyingParty).toEqual({ id, origins: [origin] });
+    expect(loadConfig({ APP_URL: appUrl, EXPLORER: "off" }).relyingParty).toEqual({ id, origins: [origin] });
+  });
+
+  test.each([
+    ["https://auth.example.com/path", ["https://app.example.com", "https://auth.example.com"]],
+    ["https://app.example.com", ["https://app.example.com"]],
+    ["https://auth.example.org", ["https://app.example.com"]],
+    ["http://auth.example.com", ["https://app.example.com"]],
+  ])("accepts passkeys in the explorer at %s, if the relying party covers it", (publicUrl, origins) => {
+    const env = { APP_URL: "https://app.example.com", WEBAUTHN_RP_ID: "example.com", PUBLIC_URL: publicUrl };
+    expect(loadConfig({ ...env, EXPLORER: "on" }).relyingParty?.origins).toEqual(origins);
+    expect(loadConfig({ ...env, EXPLORER: "off" }).relyingParty?.origins).toEqual([
+      "https://app.example.com",
+    ]);
+    const configured = { ...env, EXPLORER: "on", WEBAUTHN_ORIGINS: "https://www.example.com" };
+    expect(loadConfig(configured).relyingParty?.origins).toEqual(["https://www.example.com"]);
+  });
+
+  test.each([
+    [{}, { explorer: true, apolloSandbox: true, introspection: true }],
+    [{ EXPLORER: "off" }, { explorer: false, apolloSandbox: true, introspection: true }],
+    [{ APOLLO_SANDBOX: "false" }, { explorer: true, apolloSandbox: false, introspection: true }],
+    [
+      { EXPLORER: "off", APOLLO_SANDBOX: "false" },
+      { explorer: false, apolloSandbox: false, introspection: false },
+    ],
+    [PRODUCTION, { explorer: false, apolloSandbox: false, introspection: false }],
+    [
+      { ...PRODUCTION, EXPLORER: "on" },
+      { explorer: true, apolloSandbox: false, introspection: true },
+    ],
+    [
+      { ...PRODUCTION, APOLLO_SANDBOX: "true" },
+      { explorer: false, apolloSandbox: true, introspection: true },
+    ],
+    [{ PERSISTED_DOCUMENTS: "a.json" }, { explorer: false, apolloSandbox: true, introspection: true }],
+  ])("lets clients read the schema where a page needs it: %j", (env, pages) => {
+    expect(loadConfig(env)).toMatchObject(pages);
+  });
+
+  test("refuses the explorer where only persisted documents are run", () => {
+    expect(problemsOf({ EXPLORER: "on", PERSISTED_DOCUMENTS: "a.json" })).toEqual([
+      "EXPLORER must be off with PERSISTED_DOCUMENTS: the documents that the explorer sends are not persisted",
+    ]);
   });
 
   test.each(["https://192.0.2.1", "https://[::1]", "http://127.0.0.1:3000", "http://app.example.com"])(

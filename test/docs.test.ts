@@ -12,7 +12,9 @@ const FILES = [
   "CONTRIBUTING.md",
   "SECURITY.md",
   "examples/notes/README.md",
-  ...readdirSync("docs").map((name) => `docs/${name}`),
+  ...readdirSync("docs")
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
 ];
 
 /** The lines of a Markdown file, without its blocks of code. */

@@ -22,7 +22,7 @@ import {
   UNCONFIGURED,
 } from "./support/program.js";
 
-const READY = /^Latchkey is ready at (http:\/\/\S+)\/graphql$/m;
+const READY = /^Latchkey is ready\.\n\n {2}Explorer: {2}(http:\/\/\S+)\/explorer\n {2}API: {7}\1\/graphql$/m;
 const CREDENTIALS = /^ {2}username: (\S+)\n {2}password: (\S+)$/m;
 
 interface Credentials {

@@ -57,6 +57,7 @@ describe("in production, without development packages", () => {
       DATABASE_URL: `sqlite:${join(cwd, "data", "latchkey.db")}`,
       PUBLIC_URL: "https://auth.example.com",
       PORT: "0",
+      EXPLORER: "on",
     },
   };
   /** The first two have their own tests. */
@@ -93,6 +94,13 @@ describe("in production, without development packages", () => {
 
   test("there are no development packages", () => {
     expect(existsSync(join(cwd, "node_modules", "typescript"))).toBe(false);
+  });
+
+  test("the explorer is part of the build", async () => {
+    const page = await (await fetch(`${address}/explorer`)).text();
+    const [path] = /explorer\/assets\/graphiql-\w+\.js/.exec(page)!;
+    const { status, headers } = await fetch(`${address}/${path}`);
+    expect([status, headers.get("content-type")]).toEqual([200, "text/javascript; charset=utf-8"]);
   });
 
   test("`npm run cli` creates the first administrator beside the running server, who then logs in", async () => {

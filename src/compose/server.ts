@@ -11,6 +11,7 @@ import { printSdl } from "../graphql/schema.js";
 import { readPersistedDocuments } from "../http/apollo/persisted-documents.js";
 import { RefreshCookies } from "../http/refresh-cookies.js";
 import { addEmails } from "../http/routes/emails.js";
+import { addExplorer } from "../http/routes/explorer.js";
 import { addForwardAuth } from "../http/routes/forward-auth.js";
 import { addGraphQL } from "../http/routes/graphql.js";
 import { addHealth } from "../http/routes/health.js";
@@ -56,6 +57,8 @@ export async function composeServer(
     health,
     metrics,
     apolloSandbox: config.apolloSandbox,
+    explorer: config.explorer,
+    introspection: config.introspection,
     persistedDocuments,
     maxAnswerBytes: config.maxAnswerBytes,
     refreshCookies: new RefreshCookies({
@@ -67,7 +70,7 @@ export async function composeServer(
     }),
   });
   // As introspection: a persisted document cannot be one.
-  if (config.apolloSandbox && persistedDocuments === undefined)
+  if (config.introspection && persistedDocuments === undefined)
     await addSchema(server, { printSdl: () => printSdl(schema) });
   await addOAuth(server, {
     keys,
@@ -79,6 +82,7 @@ export async function composeServer(
     introspectionSecret: config.introspectionSecret,
   });
   await addForwardAuth(server, { sessions, access });
+  if (config.explorer) await blame("EXPLORER", addExplorer(server));
   await addHealth(server, { health });
   if (config.metricsToken !== undefined || !config.production)
     await addMetrics(server, { metrics, token: config.metricsToken });

@@ -10,19 +10,21 @@ export interface RelyingPartyConfig {
 }
 
 /**
- * Reads WEBAUTHN_RP_ID and WEBAUTHN_ORIGINS, which default to APP_URL's host name and origin.
+ * Reads WEBAUTHN_RP_ID and WEBAUTHN_ORIGINS, which default to APP_URL's host name and origin. The explorer's origin is a
+ * default too, if it is on that host.
  * @returns undefined when neither is set, and APP_URL has no host name or is not secure
  */
 export function readRelyingParty(
   { read }: Reader,
   env: NodeJS.ProcessEnv,
-  { appUrl, problems }: { appUrl: string; problems: string[] },
+  { appUrl, explorerUrl, problems }: { appUrl: string; explorerUrl: string | undefined; problems: string[] },
 ): RelyingPartyConfig | undefined {
   const { hostname, origin } = new URL(appUrl);
   const id = read("WEBAUTHN_RP_ID", hostname, "a host name such as example.com", parseHostName);
+  const explorerOrigin = explorerUrl === undefined ? origin : new URL(explorerUrl).origin;
   const origins = read<readonly string[]>(
     "WEBAUTHN_ORIGINS",
-    [origin],
+    servesOrigin(id, explorerOrigin) ? [...new Set([origin, explorerOrigin])] : [origin],
     "https origins such as https://app.example.com, or http://localhost:3000, separated by commas",
     parseSecureOrigins,
   );

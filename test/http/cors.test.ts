@@ -61,6 +61,7 @@ describe("CORS", () => {
     "/readyz",
     "/metrics",
     "/emails",
+    "/explorer",
     "/schema.graphql",
     "/",
   ])("does not apply to %s, which machines and operators use", async (path) => {

@@ -21,6 +21,7 @@ const PATHS = [
   "/readyz",
   "/metrics",
   "/emails",
+  "/explorer",
   "/schema.graphql",
   "/forward-auth",
   "/nothing",

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { type App, makeApp } from "../support/app.js";
+import { freePort } from "../support/free-port.js";
 
 /** Where a proxy is installed, if it is: the tests of Latchkey do not require one. */
 function isInstalled(program: string): boolean {
@@ -170,11 +171,3 @@ describe.each(Object.entries(PROXIES))("the recipe for %s", (name, argumentsFor)
     expect((await ask({ headers })).status).toBe(401);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}

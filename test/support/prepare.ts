@@ -9,7 +9,8 @@ const DOCUMENTS_HASH = "test/gql/.documents-hash";
 const sources = globSync("src/**/*.ts");
 if (
   isOutdated("dist/.tsbuildinfo", sources) ||
-  isOutdated("packages/client/dist/.tsbuildinfo", globSync("packages/client/src/**/*.ts"))
+  isOutdated("packages/client/dist/.tsbuildinfo", globSync("packages/client/src/**/*.ts")) ||
+  isOutdated("dist/explorer/index.html", globSync(["explorer/**/*.*", "packages/client/src/**/*.ts"]))
 )
   run("build");
 
@@ -19,8 +20,8 @@ if (hash !== storedHash()) {
   writeFileSync(DOCUMENTS_HASH, hash);
 }
 
-function isOutdated(buildInfo: string, files: string[]): boolean {
-  const builtAt = statSync(buildInfo, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+function isOutdated(output: string, files: string[]): boolean {
+  const builtAt = statSync(output, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   return files.some((file) => statSync(file).mtimeMs > builtAt);
 }
 

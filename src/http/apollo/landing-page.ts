@@ -21,3 +21,16 @@ export function landingPagePolicy(html: string): string {
     "frame-ancestors 'none'",
   ].join(";");
 }
+
+/** Adds a link to the explorer, for when Apollo Sandbox cannot be loaded. */
+export function linkExplorer(html: string): string {
+  return (
+    html
+      .replace(
+        "it appears that you might be offline.</p>",
+        '$&\n  <p><a href="explorer">Open Latchkey\'s explorer</a>, which works offline.</p>',
+      )
+      // Otherwise the place of Apollo Sandbox lies over the link.
+      .replace("#embeddableSandbox {", "#embeddableSandbox:empty { pointer-events: none; }\n  $&")
+  );
+}

@@ -25,7 +25,7 @@ import type { Items } from "../../services/items.js";
 import type { Sessions } from "../../services/sessions/sessions.js";
 import { type DescribedContext, describeOperations } from "../apollo/describe-operations.js";
 import { DocumentStore } from "../apollo/document-store.js";
-import { landingPagePolicy } from "../apollo/landing-page.js";
+import { landingPagePolicy, linkExplorer } from "../apollo/landing-page.js";
 import { insertPersistedDocument, type PersistedDocuments } from "../apollo/persisted-documents.js";
 import { callerOf } from "../caller.js";
 import { type Failure, isRefusal, refusal, refusalMessage } from "../failures.js";
@@ -41,6 +41,9 @@ export interface GraphQLOptions {
   health: DatabaseHealth;
   metrics: Metrics;
   apolloSandbox: boolean;
+  explorer: boolean;
+  /** Whether clients can read the schema, and errors quote its names. */
+  introspection: boolean;
   /** The only documents that are run; undefined: any document is run. */
   persistedDocuments: PersistedDocuments | undefined;
   maxAnswerBytes: number;
@@ -52,7 +55,7 @@ type FormatError = ReturnType<typeof createFormatError>;
 /** Serves the schema at `/graphql`, as GraphQL over HTTP specifies. */
 export async function addGraphQL(server: FastifyInstance, options: GraphQLOptions): Promise<void> {
   const formatError = createFormatError({
-    showNames: options.apolloSandbox,
+    showNames: options.introspection,
     translate: (error) => options.health.translate(error),
     logInternalError: (err, errorId) => server.log.error({ err, errorId }, "operation failed"),
   });
@@ -81,13 +84,13 @@ export async function addGraphQL(server: FastifyInstance, options: GraphQLOption
 }
 
 function createApollo(
-  { schema, metrics, apolloSandbox, maxAnswerBytes }: GraphQLOptions,
+  { schema, metrics, apolloSandbox, introspection, maxAnswerBytes }: GraphQLOptions,
   { formatError, logger }: { formatError: FormatError; logger: FastifyBaseLogger },
 ): ApolloServer<DescribedContext> {
   return new ApolloServer<DescribedContext>({
     schema,
-    introspection: apolloSandbox,
-    hideSchemaDetailsFromClientErrors: !apolloSandbox,
+    introspection,
+    hideSchemaDetailsFromClientErrors: !introspection,
     includeStacktraceInErrorResponses: false,
     persistedQueries: false,
     documentStore: new DocumentStore(DOCUMENT_STORE_BYTES),
@@ -111,7 +114,7 @@ function createApollo(
 
 function graphqlHandler(
   apollo: ApolloServer<DescribedContext>,
-  { sessions, items, refreshCookies }: GraphQLOptions,
+  { sessions, items, refreshCookies, explorer }: GraphQLOptions,
 ) {
   return async function graphql(request: FastifyRequest, reply: FastifyReply) {
     // Not in Apollo's context function: whatever that throws is a 500.
@@ -136,9 +139,9 @@ function graphqlHandler(
     for (const [name, value] of headers) reply.header(name, value);
     if (status >= 400) request.facts.code ??= "BAD_REQUEST";
     if (body.kind === "chunked") return reply.send(Readable.from(body.asyncIterator));
-    if (headers.get("content-type")?.startsWith("text/html"))
-      reply.header("content-security-policy", landingPagePolicy(body.string));
-    return body.string;
+    if (!headers.get("content-type")?.startsWith("text/html")) return body.string;
+    reply.header("content-security-policy", landingPagePolicy(body.string));
+    return explorer ? linkExplorer(body.string) : body.string;
   };
 }
 

@@ -19,9 +19,11 @@ describe("GET /schema.graphql", () => {
   const manifest = join(mkdtempSync(join(tmpdir(), "latchkey-schema-")), "documents.json");
   test.each<[string, NodeJS.ProcessEnv, boolean]>([
     ["in development", {}, true],
-    ["with APOLLO_SANDBOX=false", { APOLLO_SANDBOX: "false" }, false],
+    ["with APOLLO_SANDBOX=false", { APOLLO_SANDBOX: "false" }, true],
+    ["with APOLLO_SANDBOX=false and EXPLORER=off", { APOLLO_SANDBOX: "false", EXPLORER: "off" }, false],
     ["in production", { NODE_ENV: "production" }, false],
     ["in production with APOLLO_SANDBOX=true", { NODE_ENV: "production", APOLLO_SANDBOX: "true" }, true],
+    ["in production with EXPLORER=on", { NODE_ENV: "production", EXPLORER: "on" }, true],
     ["with PERSISTED_DOCUMENTS", { PERSISTED_DOCUMENTS: manifest }, false],
   ])("%s it is there if introspection is (row 62)", async (_name, env, isThere) => {
     writeFileSync(manifest, '{ "id": "{ me { id } }" }');
