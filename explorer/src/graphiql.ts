@@ -82,7 +82,6 @@ export class GraphiQL {
       fetcher,
       query: first.query,
       variables: first.variables,
-      initialVariables: first.variables,
       plugins: [
         {
           title: panel.title,

@@ -125,7 +125,7 @@ describe("where the explorer is", () => {
     ["production", PRODUCTION, 404],
     ["production with Apollo Sandbox", { ...PRODUCTION, APOLLO_SANDBOX: "true" }, 404],
     ["production with EXPLORER=on", { ...PRODUCTION, EXPLORER: "on" }, 200],
-  ])("%s: %j", async (_where, env, status) => {
+  ])("%s: %j (row 62)", async (_where, env, status) => {
     const app = await start({ env });
     expect((await app.request("/explorer")).status).toBe(status);
     if (status === 404) expect((await app.request("/explorer/assets/x")).status).toBe(404);
