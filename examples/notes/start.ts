@@ -43,7 +43,8 @@ function start(name: string, args: string[], env: NodeJS.ProcessEnv): void {
   children.set(name, child);
   child.once("exit", () => {
     children.delete(name);
-    if (!stopping) fail(`${name} has ended:\n\n${readFileSync(log, "utf8")}`);
+    if (!stopping)
+      fail(`${name} has ended:\n\n${readFileSync(log, "utf8").split("\n").slice(-20).join("\n")}`);
   });
 }
 
@@ -122,12 +123,11 @@ async function run(): Promise<void> {
   console.log(`
 The example is ready.
 
-  The app              ${app}
-  Its emails           ${latchkey}/emails
-  Latchkey's GraphQL   ${latchkey}/graphql
-  The notes' GraphQL   ${notes}/graphql
+  The app             ${app}
+  Its emails          ${latchkey}/emails
+  Latchkey's API      ${latchkey}/explorer
 
-  An administrator     username alice, password ${password}
+  An administrator    username alice, password ${password}
 
 What it writes is in ${DATA}: delete it to begin anew. Ctrl-C stops all of it.`);
 }

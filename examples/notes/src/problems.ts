@@ -3,7 +3,7 @@ import { type ErrorCode, LatchkeyError, type Violation } from "@latchkey/client"
 
 /** What a user reads. */
 export interface Problem {
-  code: ErrorCode | "PASSKEY_NOT_USED";
+  code: ErrorCode | "DECLINED";
   sentence: string;
   /** What is wrong with which field of a form, without a full stop. */
   violations: Pick<Violation, "field" | "message">[];
@@ -39,7 +39,7 @@ const SENTENCES: Record<Problem["code"], string> = {
   BAD_REQUEST: OUR_MISTAKE,
   INTERNAL_SERVER_ERROR: "Something went wrong on our side. Try again later.",
   NETWORK_ERROR: "We cannot be reached. Check your connection and try again.",
-  PASSKEY_NOT_USED: "The passkey was not used. Try again, or choose another way.",
+  DECLINED: "The passkey was not used. Try again, or choose another way.",
 };
 
 /** What is known of an error: of `@latchkey/client`, of Apollo Client, or of the browser. */
@@ -63,8 +63,8 @@ export function problemOf(error: unknown, sentences: Sentences = {}): Problem {
 function knownOf(error: unknown): Known {
   if (CombinedGraphQLErrors.is(error)) return error.errors[0].extensions as unknown as Known;
   if (error instanceof LatchkeyError) return error.extensions;
-  // How WebAuthn says that the user declined, or has no passkey here.
-  if (error instanceof DOMException) return { code: "PASSKEY_NOT_USED" };
+  // The user or the browser declined; WebAuthn says no more, also when there is no passkey.
+  if (error instanceof DOMException) return { code: "DECLINED" };
   // No answer, or one that is not GraphQL.
   return { code: "NETWORK_ERROR" };
 }
