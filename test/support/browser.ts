@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Browser, Page } from "puppeteer-core";
+import type { Browser, BrowserContext, Page } from "puppeteer-core";
 import { closeWithFile } from "./opened.ts";
 
 /** The functions of @simplewebauthn/browser, as the global `SimpleWebAuthnBrowser`. */
@@ -69,7 +69,7 @@ export interface AuthenticatorOptions {
 }
 
 /** A page with virtual authenticators (Web Authentication, 11). */
-export async function openPage(browser: Browser, origin: string) {
+export async function openPage(browser: Browser | BrowserContext, origin: string) {
   const page = await browser.newPage();
   await page.goto(origin);
   const devtools = await page.createCDPSession();

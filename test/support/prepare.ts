@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { globSync, readFileSync, statSync, writeFileSync } from "node:fs";
 
 // Builds what a single test file needs, if it is missing or out of date: dist/ for tests that start the program, the
-// packages, and the typed documents in test/gql/, which the compiler needs too.
+// packages, and the typed documents of the tests and the examples, which the compiler needs too.
 const DOCUMENTS_HASH = "test/gql/.documents-hash";
 
 const sources = globSync("src/**/*.ts");
@@ -33,13 +33,14 @@ function run(script: string): void {
 
 /** A hash that changes with the documents of the tests and with every file that the schema is built from. */
 function hashOfDocuments(): string {
-  const documents = globSync(["test/**/*.ts", "bench/**/*.ts"], {
-    exclude: ["test/gql/**", "bench/node_modules/**"],
+  const documents = globSync(["test/**/*.ts", "bench/**/*.ts", "examples/**/*.{ts,tsx}"], {
+    exclude: ["test/gql/**", "**/node_modules/**", "examples/*/src/gql/**"],
   })
     .flatMap((file) => readFileSync(file, "utf8").match(/graphql\(\s*`[^`]*`/g) ?? [])
     .sort();
   const schema = sources
     .filter((file) => file.startsWith("src/graphql/"))
+    .concat("schema.graphql", globSync("examples/*/service/schema.graphql"))
     .map((file) => readFileSync(file, "utf8"));
   return createHash("sha256")
     .update(JSON.stringify([documents, schema]))
