@@ -181,7 +181,7 @@ describe.each(DATABASES)("passkeys on %s", (database) => {
 
     test.each<[string, Behaviour]>([
       ["of another origin", { origin: "https://evil.example" }],
-      ["of another port", { origin: "http://localhost:4000" }],
+      ["of another port", { origin: "http://localhost:4001" }],
       ["for another relying party", { rpId: "evil.example" }],
       ["without user verification", { uv: false }],
       ["without user presence", { up: false }],
