@@ -4,13 +4,14 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, test } from "@jest/globals";
 
-const README = readFileSync("packages/client/README.md", "utf8");
+const PACKAGE = readFileSync("packages/client/README.md", "utf8");
+const PROJECT = readFileSync("README.md", "utf8");
 
-test("the snippets in the client's README compile in strict mode", () => {
+test("the snippets of both READMEs compile in strict mode", () => {
   const directory = mkdtempSync(join(tmpdir(), "snippets-"));
   symlinkSync(resolve("node_modules"), join(directory, "node_modules"));
   writeFileSync(join(directory, "package.json"), `{ "type": "module" }`);
-  const snippets = [...README.matchAll(/```(tsx?)\n(?:\/\/ ([\w.-]+)\n)?([\s\S]*?)```/g)];
+  const snippets = [...`${PACKAGE}${PROJECT}`.matchAll(/```(tsx?)\n(?:\/\/ ([\w.-]+)\n)?([\s\S]*?)```/g)];
   expect(snippets.length).toBeGreaterThan(10);
   for (const [index, [, extension, name, code]] of snippets.entries())
     writeFileSync(join(directory, name ?? `snippet-${index}.${extension}`), code!);
