@@ -39,8 +39,6 @@ export function createSend({ url, documentId, fetch: customFetch }: TransportOpt
         },
         body: JSON.stringify({ ...query, variables }),
         credentials: cookie ? "include" : "same-origin",
-        // The browser stores the new cookie even if the page is closed before the answer arrives.
-        keepalive: !!cookie,
         signal: signal ?? null,
       });
       answer = await response.json();
