@@ -313,7 +313,7 @@ describe("the human-readable lines in development", () => {
       LOG_LEVEL: "trace",
     };
     program = startBuilt("main", [], { env });
-    [, address = ""] = await program.printed(/ready at (http:.*)\/graphql/);
+    [, address = ""] = await program.printed(/API: +(http:.*)\/graphql/);
   });
   afterAll(async () => {
     program.child.kill("SIGTERM");

@@ -46,11 +46,11 @@ describe("GET /schema.graphql", () => {
       "The signed-in user. Requires a signed-in user. Errors: `UNAUTHENTICATED`.",
     );
     expect(descriptionOf("Mutation", "deleteUser")).toContain(
-      "Returns true. Requires an administrator who authenticated within the last 10 minutes. Errors:",
+      "Returns true. Requires a user with the role `ADMIN` who authenticated within the last 10 minutes. Errors:",
     );
     expect(descriptionOf("Mutation", "login")).not.toContain("Requires");
     expect(schema.getMutationType()?.description).toBe(
-      "Mutations. Anyone can use those that do not say what they require.",
+      "Mutations. A field is public unless its description says what it requires.",
     );
   });
 });
