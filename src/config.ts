@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadEnvFile } from "node:process";
 import { CLOCK_TOLERANCE, SECOND } from "./clock.js";
+import { type Pages, readPages } from "./config/pages.js";
 import {
   MAX_WORKERS,
   parseDatabaseUrl,
@@ -27,7 +28,7 @@ export type Algorithm = (typeof ALGORITHMS)[number];
 export type DatabaseConfig = { kind: "sqlite"; file: string } | { kind: "postgres"; url: string };
 
 /** The settings, read once at the start and frozen. docs/configuration.md describes each variable. */
-export interface Config {
+export interface Config extends Pages {
   readonly production: boolean;
   readonly database: DatabaseConfig;
   /** Whether PostgreSQL connections keep prepared statements. */
@@ -64,15 +65,10 @@ export interface Config {
   readonly hstsIncludeSubdomains: boolean;
   /** How long connections are accepted after SIGTERM, in seconds. */
   readonly shutdownDelaySeconds: number;
-  readonly apolloSandbox: boolean;
-  /** Whether `/explorer` is served. */
-  readonly explorer: boolean;
-  /** Whether clients can read the schema, which the explorer and Apollo Sandbox need. */
-  readonly introspection: boolean;
   /** The manifest of the only documents that are executed. Undefined: every document is. */
   readonly persistedDocuments: string | undefined;
   /** The largest GraphQL response, in bytes. */
-  readonly maxAnswerBytes: number;
+  readonly maxResponseBytes: number;
   /** Starting one session more ends the one that was used least recently. */
   readonly maxSessionsPerUser: number;
   readonly maxItemsPerUser: number;
@@ -138,10 +134,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const persistedDocuments = read<string | undefined>("PERSISTED_DOCUMENTS", undefined, "a file", (value) =>
     resolve(value),
   );
-  const apolloSandbox = oneOf("APOLLO_SANDBOX", production ? "false" : "true", ["true", "false"]) === "true";
-  // The explorer's documents are not persisted.
-  const explorerDefault = production || persistedDocuments !== undefined ? "off" : "on";
-  const explorer = oneOf("EXPLORER", explorerDefault, ["on", "off"]) === "on";
+  const pages = readPages(reader, { production, persistedDocuments, problems });
   const config: Config = {
     production,
     database: read<DatabaseConfig>(
@@ -196,10 +189,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     hstsIncludeSubdomains: oneOf("HSTS_INCLUDE_SUBDOMAINS", "false", ["true", "false"]) === "true",
     shutdownDelaySeconds: integer("SHUTDOWN_DELAY_SECONDS", production ? 5 : 0, 0, 60),
     persistedDocuments,
-    apolloSandbox,
-    explorer,
-    introspection: explorer || apolloSandbox,
-    maxAnswerBytes: integer("MAX_ANSWER_BYTES", 2 * 1024 * 1024, 64 * 1024, 64 * 1024 * 1024),
+    ...pages,
+    maxResponseBytes: integer("MAX_RESPONSE_BYTES", 2 * 1024 * 1024, 64 * 1024, 64 * 1024 * 1024),
     maxSessionsPerUser: integer("MAX_SESSIONS_PER_USER", 100, 1, 1000),
     maxItemsPerUser: integer("MAX_ITEMS_PER_USER", 10_000, 1, 100_000),
     requireMfa: oneOf("REQUIRE_MFA", "none", REQUIRE_MFA),
@@ -211,7 +202,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     ),
     relyingParty: readRelyingParty(reader, env, {
       appUrl,
-      explorerUrl: explorer ? publicUrl : undefined,
+      explorerUrl: pages.explorer ? publicUrl : undefined,
       problems,
     }),
     openRegistration: oneOf("REGISTRATION", production ? "closed" : "open", ["open", "closed"]) === "open",
@@ -235,11 +226,6 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   };
   required("SECRET_KEY", "32 bytes or more, for example from `openssl rand -hex 32`");
   required("PUBLIC_URL", "the URL that clients reach Latchkey at, such as https://auth.example.com");
-  if (explorer && persistedDocuments !== undefined) {
-    problems.push(
-      "EXPLORER must be off with PERSISTED_DOCUMENTS: the documents that the explorer sends are not persisted",
-    );
-  }
   if (config.openRegistration) {
     required("SMTP_URL", "open registration sends emails. Set it, or REGISTRATION=closed");
   }

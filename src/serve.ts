@@ -35,7 +35,7 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   }
   // A wrong SECRET_KEY fails here rather than at the first login.
   await latchkey.keys.signingKey();
-  if (isFirst && config.production) for (const lack of lacksOf(config)) logger.warn(lack);
+  if (isFirst && config.production) for (const warning of productionWarnings(config)) logger.warn(warning);
   if (cluster.isWorker) shareMetrics(latchkey.metrics);
   const stopJobs = latchkey.jobs.start(JOB_PERIOD, latchkey.logFailure("a job failed"));
   // Sends the emails that the previous process left.
@@ -66,8 +66,8 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   await welcomed;
 }
 
-/** What production lacks with this configuration, though it runs. */
-function lacksOf({ smtpUrl, publicUrl }: Config): string[] {
+/** Warnings about a production configuration that starts but is incomplete. */
+function productionWarnings({ smtpUrl, publicUrl }: Config): string[] {
   const { protocol, host } = new URL(publicUrl);
   return [
     ...(smtpUrl === undefined

@@ -17,6 +17,7 @@ const FLOORS: Record<string, string[]> = {
 const SHARED = [
   "errors.ts",
   "config.ts",
+  "config/pages.ts",
   "config/parsers.ts",
   "config/reader.ts",
   "config/relying-party.ts",

@@ -60,7 +60,7 @@ export async function composeServer(
     explorer: config.explorer,
     introspection: config.introspection,
     persistedDocuments,
-    maxAnswerBytes: config.maxAnswerBytes,
+    maxResponseBytes: config.maxResponseBytes,
     refreshCookies: new RefreshCookies({
       refresh,
       clock,

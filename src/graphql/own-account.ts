@@ -6,7 +6,7 @@ import { Auth } from "./auth-checker.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { EmailedTokenArgs } from "./email-arguments.js";
 import { OncePerRequest } from "./once-per-request.js";
-import { TokenType, toTokenType } from "./token.js";
+import { deliverToken, TokenType } from "./token.js";
 import { FULL_NAME, LOGIN, toUserType, UserType } from "./user.js";
 import { IsText, ofInput } from "./validation.js";
 
@@ -75,7 +75,7 @@ export class OwnAccountResolver {
     const { user } = signedIn(context);
     const passwords = { currentPassword, newPassword };
     const issued = await this.ownAccount.changePassword(user, actorOf(context), passwords);
-    return toTokenType(issued, context.refreshCookie);
+    return deliverToken(issued, context.refreshCookie);
   }
 
   @Auth("USER", RECENTLY)

@@ -14,7 +14,7 @@ import { MaxBytes, MaxItems, MaxText } from "./limits/max-size.js";
 import { RECOVERY_CODE_BYTES } from "./mfa.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { CHALLENGE, IsAssertion, IsAttestation } from "./passkey-arguments.js";
-import { TokenType, toTokenType } from "./token.js";
+import { deliverToken, TokenType } from "./token.js";
 import { IsId, IsText } from "./validation.js";
 
 const NAME = [1, 64] as const;
@@ -153,7 +153,7 @@ export class PasskeyResolver {
   ) {
     const assertion = readAssertion(credential)!;
     const issued = await this.deps.passkeySignIn.verify(challenge ?? undefined, assertion, caller);
-    return toTokenType(issued, refreshCookie);
+    return deliverToken(issued, refreshCookie);
   }
 
   @Auth()

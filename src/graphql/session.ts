@@ -22,7 +22,7 @@ import { MAX_PAGE } from "./connection.js";
 import { actorOf, type Context, signedIn } from "./context.js";
 import { IP_ADDRESS, MaxItems, MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
-import { REFRESH_TOKEN, type RefreshCookie, TokenType, toTokenType } from "./token.js";
+import { deliverToken, REFRESH_TOKEN, type RefreshCookie, TokenType } from "./token.js";
 import { IsId, IsText } from "./validation.js";
 
 @ArgsType()
@@ -130,7 +130,7 @@ export class SessionResolver {
   @OncePerRequest()
   @Mutation(() => TokenType, {
     description:
-      "Returns new access and refresh tokens for a session. A refresh token works once; using it again later ends the session. Errors: `INVALID_TOKEN` (also without a cookie, for a request that asks for one), `BAD_USER_INPUT`, `RATE_LIMITED`.",
+      "Returns new access and refresh tokens for a session. A refresh token works once; using it again later ends the session. Errors: `INVALID_TOKEN` (also when the request uses `Latchkey-Session: cookie` and has no cookie), `BAD_USER_INPUT`, `RATE_LIMITED`.",
   })
   async refreshToken(
     @Ctx() { caller, refreshCookie }: Context,
@@ -138,11 +138,12 @@ export class SessionResolver {
   ) {
     const token = refreshToken ?? refreshCookie?.value;
     if (token === undefined) throw noRefreshToken(refreshCookie);
-    const issued = await this.deps.refresh.refresh(token, caller).catch((error: unknown) => {
-      if (token === refreshCookie?.value && hasCode(error, "INVALID_TOKEN")) refreshCookie.clear();
+    const issued = await this.deps.refresh.refresh(token, caller).catch(async (error: unknown) => {
+      const isRefused = token === refreshCookie?.value && hasCode(error, "INVALID_TOKEN");
+      if (isRefused && !(await this.deps.refresh.hasJustEnded(token))) refreshCookie.clear();
       throw error;
     });
-    return toTokenType(issued, refreshCookie);
+    return deliverToken(issued, refreshCookie);
   }
 
   @OncePerRequest()

@@ -19,15 +19,17 @@ registerEnumType(MfaRequirementEnum, {
   },
 });
 
-@ObjectType("Settings", { description: "What forms to sign in and up need to know about this server." })
+@ObjectType("Settings", { description: "What sign-in and sign-up forms need to know about this server." })
 class SettingsType implements Settings {
   @Field(() => Boolean, { description: "Whether anyone can use `register`." })
   registrationOpen!: boolean;
 
-  @Field(() => Int, { description: "The fewest characters (Unicode code points) of a new password." })
+  @Field(() => Int, {
+    description: "The minimum length of a new password, in characters (Unicode code points).",
+  })
   passwordMinLength!: number;
 
-  @Field(() => Int, { description: "The most bytes of a new password in UTF-8." })
+  @Field(() => Int, { description: "The maximum length of a new password, in bytes of UTF-8." })
   passwordMaxBytes!: number;
 
   @Field(() => [MfaMethodEnum], {
@@ -52,7 +54,8 @@ export class SettingsResolver {
   constructor(private readonly value: Settings) {}
 
   @Query(() => SettingsType, {
-    description: "What forms to sign in and up need to know about this server. It has no errors of its own.",
+    description:
+      "What sign-in and sign-up forms need to know about this server. It has no errors of its own.",
   })
   settings(): Settings {
     return this.value;

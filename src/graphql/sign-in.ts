@@ -26,7 +26,7 @@ import { actorOf, type Context, signedIn } from "./context.js";
 import { MaxItems, MaxText } from "./limits/max-size.js";
 import { OncePerRequest } from "./once-per-request.js";
 import { CHALLENGE, IsAssertion } from "./passkey-arguments.js";
-import { TokenType, toTokenType } from "./token.js";
+import { deliverToken, TokenType } from "./token.js";
 import { LOGIN } from "./user.js";
 import { IsText } from "./validation.js";
 
@@ -158,7 +158,7 @@ export class SignInResolver {
     @Ctx() { caller, refreshCookie }: Context,
     @Args(() => LoginArgs) { username, password }: LoginArgs,
   ) {
-    return toTokenType(await this.deps.login.login(username, password, caller), refreshCookie);
+    return deliverToken(await this.deps.login.login(username, password, caller), refreshCookie);
   }
 
   @OncePerRequest()
@@ -171,7 +171,7 @@ export class SignInResolver {
     @Args(() => LoginArgs) { username, password }: LoginArgs,
   ): Promise<TokenType | MfaChallengeType> {
     const result = await this.deps.login.signIn(username, password, caller);
-    if (result.kind === "token") return toTokenType(result.token, refreshCookie);
+    if (result.kind === "token") return deliverToken(result.token, refreshCookie);
     const { challenge, methods, expiresAt } = result.challenge;
     return { challenge, methods, expiresAt: new Date(expiresAt) };
   }
@@ -185,7 +185,7 @@ export class SignInResolver {
     @Ctx() { caller, refreshCookie }: Context,
     @Args(() => VerifyTotpArgs) { challenge, code }: VerifyTotpArgs,
   ) {
-    return toTokenType(await this.deps.secondFactor.verifyTotp(challenge, code, caller), refreshCookie);
+    return deliverToken(await this.deps.secondFactor.verifyTotp(challenge, code, caller), refreshCookie);
   }
 
   @OncePerRequest()
@@ -197,7 +197,7 @@ export class SignInResolver {
     @Ctx() { caller, refreshCookie }: Context,
     @Args(() => VerifyRecoveryCodeArgs) { challenge, code }: VerifyRecoveryCodeArgs,
   ) {
-    return toTokenType(
+    return deliverToken(
       await this.deps.secondFactor.verifyRecoveryCode(challenge, code, caller),
       refreshCookie,
     );
@@ -227,6 +227,6 @@ export class SignInResolver {
         : code != null
           ? await reauthentication.withCode(user, actor, code)
           : await reauthentication.withPasskey(actor, readAssertion(passkey)!);
-    return toTokenType(renewed, context.refreshCookie);
+    return deliverToken(renewed, context.refreshCookie);
   }
 }

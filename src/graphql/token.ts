@@ -50,8 +50,11 @@ export class TokenType {
   user!: UserType;
 }
 
-/** @param cookie keeps the refresh token; undefined: the client does */
-export async function toTokenType(
+/**
+ * Returns the tokens of a session to the client.
+ * @param cookie keeps the refresh token; undefined: the client does
+ */
+export async function deliverToken(
   { accessToken, expiresIn, expiresAt, refreshToken, session, user }: IssuedToken,
   cookie: RefreshCookie | undefined,
 ): Promise<TokenType> {

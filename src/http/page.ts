@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyReply } from "fastify";
 import { escapeHtml } from "../email/escape-html.js";
 
 const STYLE = `
@@ -52,9 +52,4 @@ ${body}
 </body>
 </html>
 `);
-}
-
-/** Whether the server has a page at the path. */
-export function hasPage(server: FastifyInstance, path: string): boolean {
-  return server.hasRoute({ method: "GET", url: path });
 }

@@ -48,7 +48,7 @@ export class RefreshCookies {
   of(request: FastifyRequest, reply: FastifyReply): RefreshCookie | undefined {
     const asked = request.headers[HEADER];
     if (asked === undefined) return undefined;
-    if (asked !== "cookie") throw refusal(400, "The only value of Latchkey-Session is cookie.");
+    if (asked !== "cookie") throw refusal(400, "Latchkey-Session must be cookie.");
     this.#checkOrigin(request);
     const { clock, refresh } = this.#options;
     const attributes = this.#attributes;
@@ -74,7 +74,7 @@ export class RefreshCookies {
     if (!production && isLoopbackHost(host) && origin === `${protocol}://${host}`) return;
     throw new LatchkeyError(
       "FORBIDDEN",
-      "Pages of this origin may not keep a session in a cookie: add it to CORS_ORIGINS.",
+      "This origin may not keep sessions in cookies. Add it to CORS_ORIGINS.",
     );
   }
 }

@@ -11,7 +11,7 @@ export interface Settings {
   passwordMaxBytes: number;
   mfaMethods: readonly MfaMethod[];
   mfaRequiredFor: Config["requireMfa"];
-  /** Whether emails reach anyone: without a mail server, only in development. */
+  /** Whether the server can send emails; in development it prints them, which counts. */
   sendsEmail: boolean;
 }
 

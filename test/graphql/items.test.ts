@@ -111,8 +111,8 @@ describe.each(DATABASES)("items on %s", (database) => {
     for (let n = 0; n < 100; n++) await app.send(CREATE_ITEM, { input }, { token });
     const { data, text } = await app.send(MY_ITEMS, { first: 100 }, { token });
     expect(data!.myItems[99]).toMatchObject(input);
-    expect(Buffer.byteLength(text)).toBeLessThan(app.config.maxAnswerBytes);
-    expect(Buffer.byteLength(text)).toBeGreaterThan(0.8 * app.config.maxAnswerBytes);
+    expect(Buffer.byteLength(text)).toBeLessThan(app.config.maxResponseBytes);
+    expect(Buffer.byteLength(text)).toBeGreaterThan(0.8 * app.config.maxResponseBytes);
   });
 
   test("a list reads descriptions only when its selection asks for them", async () => {

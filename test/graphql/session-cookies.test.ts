@@ -162,6 +162,12 @@ describe.each(DATABASES)("a session in a cookie, on %s", (database) => {
     const answer = await app.send(LOGIN, { username, password: PASSWORD }, withCookie(before.cookie));
     expect(await reasonFor(before.accessToken)).toBe("SESSION_REVOKED");
     await expectRefused(before.cookie);
+    // A late answer must not clear the cookie of the new session, until it cannot be one any more.
+    for (const expected of [null, CLEARED]) {
+      const late = await app.send(REFRESH, {}, withCookie(before.cookie));
+      expect(late.headers.get("set-cookie")).toBe(expected);
+      app.clock.advance(MINUTE);
+    }
     expect(await reasonFor(answer.data!.login.accessToken)).toBeUndefined();
     const failed = await app.send(LOGIN, { username, password: "wrong" }, withCookie(cookieOf(answer)));
     expect(failed.headers.get("set-cookie")).toBeNull();
@@ -249,7 +255,7 @@ describe.each(DATABASES)("a session in a cookie, on %s", (database) => {
           403,
           [
             {
-              message: "Pages of this origin may not keep a session in a cookie: add it to CORS_ORIGINS.",
+              message: "This origin may not keep sessions in cookies. Add it to CORS_ORIGINS.",
               extensions: { code: "FORBIDDEN" },
             },
           ],
@@ -265,7 +271,7 @@ describe.each(DATABASES)("a session in a cookie, on %s", (database) => {
       const answer = await app.send(REFRESH, {}, { headers: { "latchkey-session": value } });
       expect([answer.status, answer.errors]).toEqual([
         400,
-        [{ message: "The only value of Latchkey-Session is cookie.", extensions: { code: "BAD_REQUEST" } }],
+        [{ message: "Latchkey-Session must be cookie.", extensions: { code: "BAD_REQUEST" } }],
       ]);
     });
   });

@@ -3,7 +3,7 @@ import { escapeHtml } from "../../email/escape-html.js";
 import type { PrintedEmail, PrintedMailer } from "../../email/printed.js";
 import type { TokenPath } from "../../email/templates.js";
 import { isOwnHost } from "../own-host.js";
-import { hasPage, sendPage } from "../page.js";
+import { sendPage } from "../page.js";
 
 /** The mutation that the app's page at each link sends, with an empty password for the user to fill in. */
 const MUTATIONS: Record<TokenPath, (token: string) => string> = {
@@ -23,7 +23,7 @@ export async function addEmails(
     if (!isOwnHost(headers.host, publicUrl)) {
       return reply.code(421).send({ error: "Open this page at localhost, or at PUBLIC_URL." });
     }
-    const body = bodyOf(mailer.emails, { hasExplorer: hasPage(server, "/explorer") });
+    const body = bodyOf(mailer.emails, { hasExplorer: server.hasRoute({ method: "GET", url: "/explorer" }) });
     // Frames inherit the policy, and emails carry their styles in attributes.
     return sendPage(reply, { title: "Emails - Latchkey", body, styles: "'unsafe-inline'" });
   });
@@ -31,7 +31,7 @@ export async function addEmails(
 
 function bodyOf(emails: readonly PrintedEmail[], options: { hasExplorer: boolean }): string {
   const none = "<p>No emails yet. Register or request a password reset, then reload this page.</p>";
-  return `<p class="muted"><a href="/">Latchkey</a></p>
+  return `<p class="muted"><a href=".">Latchkey</a></p>
 <h1>Emails</h1>
 <p>SMTP_URL is not set, so emails are printed instead of sent. The latest 50 are kept until the
 server stops, by each worker of its own.</p>
@@ -70,7 +70,7 @@ function operationFor(link: string, { hasExplorer }: { hasExplorer: boolean }): 
   const mutation = Object.entries(MUTATIONS).find(([path]) => url?.pathname.endsWith(path))?.[1];
   if (mutation === undefined || !token) return "";
   const operation = `mutation {\n  ${mutation(JSON.stringify(token))}\n}`;
-  const run = `<a href="/explorer?query=${encodeURIComponent(operation)}">Open it in the explorer</a>`;
+  const run = `<a href="explorer?query=${encodeURIComponent(operation)}">Open it in the explorer</a>`;
   const fill = operation.includes('""') ? "<p>Fill in the password.</p>" : "";
   return `
 <div class="operation">

@@ -46,7 +46,7 @@ export interface GraphQLOptions {
   introspection: boolean;
   /** The only documents that are run; undefined: any document is run. */
   persistedDocuments: PersistedDocuments | undefined;
-  maxAnswerBytes: number;
+  maxResponseBytes: number;
   refreshCookies: RefreshCookies;
 }
 
@@ -84,7 +84,7 @@ export async function addGraphQL(server: FastifyInstance, options: GraphQLOption
 }
 
 function createApollo(
-  { schema, metrics, apolloSandbox, introspection, maxAnswerBytes }: GraphQLOptions,
+  { schema, metrics, apolloSandbox, introspection, maxResponseBytes }: GraphQLOptions,
   { formatError, logger }: { formatError: FormatError; logger: FastifyBaseLogger },
 ): ApolloServer<DescribedContext> {
   return new ApolloServer<DescribedContext>({
@@ -102,7 +102,7 @@ function createApollo(
     logger,
     formatError,
     plugins: [
-      requestLimits(answerSizeLimit(schema, maxAnswerBytes)),
+      requestLimits(answerSizeLimit(schema, maxResponseBytes)),
       errorHead,
       describeOperations(metrics),
       ApolloServerPluginCacheControlDisabled(),

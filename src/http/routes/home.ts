@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { hasPage, sendPage } from "../page.js";
+import { sendPage } from "../page.js";
 
 /** Where a developer may want to go. */
 const LINKS = [
@@ -31,7 +31,9 @@ export async function addHome(
   { apolloSandbox }: { apolloSandbox: boolean },
 ): Promise<void> {
   server.get("/", { config: { cors: false } }, async (_request, reply) => {
-    const links = LINKS.filter(({ path }) => hasPage(server, path) && (path !== "/graphql" || apolloSandbox));
+    const links = LINKS.filter(
+      ({ path }) => server.hasRoute({ method: "GET", url: path }) && (path !== "/graphql" || apolloSandbox),
+    );
     return sendPage(reply, { title: "Latchkey", body: body(links) });
   });
 }
@@ -39,7 +41,7 @@ export async function addHome(
 function body(links: typeof LINKS): string {
   const cards = links.map(
     ({ path, title, about }) =>
-      `<a class="card" href="${path}"><h2>${title}</h2><p>${about}</p><p class="muted">${path}</p></a>`,
+      `<a class="card" href="${path.slice(1)}"><h2>${title}</h2><p>${about}</p><p class="muted">${path}</p></a>`,
   );
   return `<h1>Latchkey</h1>
 <p>A GraphQL API for authentication, running for development. Clients send operations to <code>/graphql</code> with

@@ -44,23 +44,9 @@ export class PasswordPolicy {
     return this.#rateAndHash(password, input);
   }
 
-  /** @throws BAD_USER_INPUT */
-  async #rateAndHash(password: string, input: NewPassword): Promise<string> {
-    const { owner, field = "password", otherViolations = [] } = input;
-    const violations = [...otherViolations];
-    const { score } = await this.deps.passwords.estimate(password, contextOf(owner));
-    if (score < MIN_SCORE || isMadeOf(password, contextOf(owner))) {
-      const message =
-        "the password is too easy to guess; choose a few unrelated words, and none of your names";
-      violations.push({ field, rule: "guessable", message });
-    }
-    if (violations.length > 0) throw invalidInput(violations);
-    return this.deps.passwords.hash(password);
-  }
-
   /**
    * Hashes a new password in a slot of the password queue.
-   * @param turn.count counts the request, before the work that it costs
+   * @param count counts the request, before the work that it costs
    * @throws BAD_USER_INPUT with all that is wrong; OVERLOADED; what `count` throws
    */
   async hashInQueue(
@@ -81,6 +67,20 @@ export class PasswordPolicy {
       await this.deps.rateLimits.count("PASSWORD_STRENGTH", caller);
       return this.deps.passwords.estimate(password, contextOf(undefined));
     });
+  }
+
+  /** @throws BAD_USER_INPUT */
+  async #rateAndHash(password: string, input: NewPassword): Promise<string> {
+    const { owner, field = "password", otherViolations = [] } = input;
+    const violations = [...otherViolations];
+    const { score } = await this.deps.passwords.estimate(password, contextOf(owner));
+    if (score < MIN_SCORE || isMadeOf(password, contextOf(owner))) {
+      const message =
+        "the password is too easy to guess; choose a few unrelated words, and none of your names";
+      violations.push({ field, rule: "guessable", message });
+    }
+    if (violations.length > 0) throw invalidInput(violations);
+    return this.deps.passwords.hash(password);
   }
 
   /** Checks the rules that take no work. @throws BAD_USER_INPUT */

@@ -1,4 +1,4 @@
-import { CLOCK_TOLERANCE, type Clock } from "../../clock.js";
+import { CLOCK_TOLERANCE, type Clock, MINUTE } from "../../clock.js";
 import { Encryption } from "../../crypto/encryption.js";
 import { hashRefreshToken, newSuccessor } from "../../crypto/refresh-tokens.js";
 import { LatchkeyError } from "../../errors.js";
@@ -119,6 +119,16 @@ export class Refresh {
       latest = successor.toString();
     }
     return hashRefreshToken(latest).tokenHash === currentHash ? latest : undefined;
+  }
+
+  /**
+   * Whether the session of a refresh token ended a moment ago. Another tab may then have signed in since: what the answer
+   * does to the cookie of this one would be done to that one's.
+   */
+  async hasJustEnded(refreshToken: string): Promise<boolean> {
+    const found = await findSessionOfFamily(this.deps.db, hashRefreshToken(refreshToken).familyHash);
+    const endedAt = found?.session.endedAt ?? null;
+    return endedAt !== null && Math.abs(this.deps.clock.now() - endedAt) < MINUTE;
   }
 
   /** Ends the session of a refresh token, consumed or not. An unknown token changes nothing. */

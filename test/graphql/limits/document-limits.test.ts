@@ -148,8 +148,8 @@ describe("a document over a limit is refused with one error that names the limit
     );
   });
 
-  test("bytes of an answer, with MAX_ANSWER_BYTES set", async () => {
-    const small = await makeApp({ env: { MAX_ANSWER_BYTES: "65536" } });
+  test("bytes of an answer, with MAX_RESPONSE_BYTES set", async () => {
+    const small = await makeApp({ env: { MAX_RESPONSE_BYTES: "65536" } });
     try {
       const query = (first: number) => `{myItems(first:${first}){description}}`;
       expect(await small.post({ query: query(4) })).toMatchObject(
@@ -342,7 +342,7 @@ describe("a document within the limits passes", () => {
     const { status, text } = await app.post({ query });
     expect(status).toBe(200);
     expect(text.length).toBeGreaterThan(50_000);
-    expect(text.length).toBeLessThan(app.config.maxAnswerBytes);
+    expect(text.length).toBeLessThan(app.config.maxResponseBytes);
   });
 
   test.each(

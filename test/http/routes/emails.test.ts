@@ -159,13 +159,13 @@ describe("emails in development", () => {
     test("with a link that opens it in the explorer, where there is one", async () => {
       await mailer.send({ ...message("Link"), text: "https://app.example.com/a/verify-email?token=abc\n" });
       const operation = 'mutation {\n  verifyEmail(token: "abc")\n}';
-      const link = `<a href="/explorer?query=${encodeURIComponent(operation)}">Open it in the explorer</a>`;
+      const link = `<a href="explorer?query=${encodeURIComponent(operation)}">Open it in the explorer</a>`;
       for (const hasExplorer of [true, false]) {
         const server = fastify();
         if (hasExplorer) server.get("/explorer", async () => "");
         await addEmails(server, { mailer, publicUrl: "http://localhost:4000" });
         const { body } = await server.inject({ url: "/emails", headers: { host: "localhost" } });
-        expect([body.includes(link), body.includes("/explorer")]).toEqual([hasExplorer, hasExplorer]);
+        expect([body.includes(link), body.includes("explorer?query")]).toEqual([hasExplorer, hasExplorer]);
       }
     });
   });
