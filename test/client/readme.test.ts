@@ -6,12 +6,15 @@ import { expect, test } from "@jest/globals";
 
 const PACKAGE = readFileSync("packages/client/README.md", "utf8");
 const PROJECT = readFileSync("README.md", "utf8");
+const SERVICES = readFileSync("docs/other-services.md", "utf8");
 
-test("the snippets of both READMEs compile in strict mode", () => {
+test("the snippets of the documentation compile in strict mode", () => {
   const directory = mkdtempSync(join(tmpdir(), "snippets-"));
   symlinkSync(resolve("node_modules"), join(directory, "node_modules"));
   writeFileSync(join(directory, "package.json"), `{ "type": "module" }`);
-  const snippets = [...`${PACKAGE}${PROJECT}`.matchAll(/```(tsx?)\n(?:\/\/ ([\w.-]+)\n)?([\s\S]*?)```/g)];
+  const snippets = [
+    ...`${PACKAGE}${PROJECT}${SERVICES}`.matchAll(/```(tsx?)\n(?:\/\/ ([\w.-]+)\n)?([\s\S]*?)```/g),
+  ];
   expect(snippets.length).toBeGreaterThan(10);
   for (const [index, [, extension, name, code]] of snippets.entries())
     writeFileSync(join(directory, name ?? `snippet-${index}.${extension}`), code!);
