@@ -1,10 +1,13 @@
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { ERROR_CODES, LatchkeyError, UNAUTHENTICATED_REASONS } from "@latchkey/client";
 import { GraphQLEnumType } from "graphql";
 import * as server from "../../src/errors.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
-import { makeClient } from "../support/client.js";
+import { ME_QUERY, makeClient, signedInClient } from "../support/client.js";
+import { closeWithFile } from "../support/opened.ts";
 
 let app: App;
 beforeAll(async () => {
@@ -50,6 +53,36 @@ describe("the client's errors", () => {
     }
   });
 
+  test("that a new token mends are handled wherever they are in an answer", async () => {
+    const { latchkey, setNetwork, username, fields } = await signedInClient(app);
+    const errors = [
+      { message: "There is none.", extensions: { code: "NOT_FOUND" } },
+      { message: "Refresh it.", extensions: { code: "UNAUTHENTICATED", reason: "TOKEN_EXPIRED" } },
+    ];
+    let answered = false;
+    setNetwork(async ({ field, pass }) => {
+      if (field !== "me" || answered) return pass();
+      answered = true;
+      return Response.json({ errors, data: null });
+    });
+    expect(await latchkey.request(ME_QUERY)).toEqual({ me: { username } });
+    expect(fields()).toEqual(["me", "refreshToken", "me"]);
+  });
+
+  test("follow a redirect to no other server, which would get the password", async () => {
+    const received: string[] = [];
+    const other = await listen((request, response) => {
+      received.push(request.method!);
+      response.end();
+    });
+    const redirecting = await listen((_, response) => response.writeHead(307, { location: other }).end());
+    const { latchkey } = makeClient(app, {
+      fetch: (input, init) => fetch(String(input).replace(app.address, redirecting), init),
+    });
+    await expect(latchkey.signIn("alice", PASSWORD)).rejects.toMatchObject({ code: "NETWORK_ERROR" });
+    expect(received).toEqual([]);
+  });
+
   test("of a gateway in between keep their message", async () => {
     const { latchkey, setNetwork } = makeClient(app);
     setNetwork(async () => Response.json({ errors: [{ message: "No such subgraph." }], data: null }));
@@ -59,6 +92,17 @@ describe("the client's errors", () => {
     });
   });
 });
+
+/** Starts a server. @returns its address */
+async function listen(answer: RequestListener): Promise<string> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closeWithFile(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
 
 /** Compiles only when each code has the extensions that the server sends with it. */
 function describeError(error: LatchkeyError): string[] {

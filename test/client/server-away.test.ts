@@ -38,7 +38,7 @@ async function expiredClient(refresh: (request: Passing) => Promise<Response>) {
   return client;
 }
 
-describe("a server that is away", () => {
+describe("a server that is unavailable", () => {
   test.each([
     ["cannot be reached", unreachable, { code: "NETWORK_ERROR", message: "The server cannot be reached." }],
     [
@@ -144,7 +144,7 @@ describe("a server that is away", () => {
     }
   });
 
-  test("that does not answer holds requests for ten seconds", async () => {
+  test("that does not answer holds requests for five seconds", async () => {
     const { latchkey, fields } = await expiredClient(unanswered);
     freezeTimers();
     const request = latchkey.request(ME_QUERY);
@@ -153,9 +153,36 @@ describe("a server that is away", () => {
       message: "The server cannot be reached.",
     });
     while (!fields().includes("refreshToken")) await settled();
-    jest.advanceTimersByTime(10_000);
+    jest.advanceTimersByTime(5000);
     await refused;
     expect(latchkey.state.status).toBe("signed-in");
+  });
+
+  test("that has refreshed, but whose answer hangs, is asked again within the grace period", async () => {
+    const { latchkey, username, setNetwork, fields } = await signedInClient(app);
+    app.clock.advance(16 * MINUTE);
+    setNetwork(async (request) => {
+      const answer = await request.pass();
+      return request.field === "refreshToken" ? unanswered(request) : answer;
+    });
+    freezeTimers();
+    const refused = expect(latchkey.request(ME_QUERY)).rejects.toMatchObject({ code: "NETWORK_ERROR" });
+    while (!fields().includes("refreshToken")) await settled();
+    // The answer is there by then.
+    for (let n = 0; n < 200; n++) await settled();
+    let waited = 0;
+    setNetwork(({ field, pass }) => {
+      if (field === "refreshToken") app.clock.advance(waited);
+      return pass();
+    });
+    while (fields().length === 0 && waited < 20 * SECOND) {
+      waited += 500;
+      jest.advanceTimersByTime(500);
+      await settled();
+    }
+    await refused;
+    expect(await latchkey.request(ME_QUERY)).toEqual({ me: { username } });
+    expect(waited).toBeLessThan(10 * SECOND);
   });
 
   test("after it has refreshed, but its answer was lost, does not end the session", async () => {
@@ -195,6 +222,18 @@ describe("an operation of the app", () => {
     const request = latchkey.request(ME_QUERY, {}, { signal: controller.signal });
     const reason = new Error("The user has left the page.");
     controller.abort(reason);
+    await expect(request).rejects.toBe(reason);
+  });
+
+  test("can be aborted while an error arrives", async () => {
+    const { latchkey, setNetwork } = await signedInClient(app);
+    const controller = new AbortController();
+    const reason = new Error("The user has left the page.");
+    setNetwork(async () => {
+      controller.abort(reason);
+      return error("NOT_FOUND", {}, 200)();
+    });
+    const request = latchkey.request(ME_QUERY, {}, { signal: controller.signal });
     await expect(request).rejects.toBe(reason);
   });
 });

@@ -39,11 +39,11 @@ function advance(milliseconds: number): void {
 
 /** The key set of an app at another address, where it can be away. Counts how often it is fetched. */
 async function serveKeys(of: App) {
-  const state = { fetched: 0, away: false };
+  const state = { fetched: 0, away: false, page: undefined as string | undefined };
   const server = createServer(async (_request, response) => {
     state.fetched++;
     const { statusCode, body } = await of.server.inject({ url: "/.well-known/jwks.json" });
-    response.writeHead(state.away ? 503 : statusCode, { connection: "close" }).end(body);
+    response.writeHead(state.away ? 503 : statusCode, { connection: "close" }).end(state.page ?? body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   closeWithFile(() => {
@@ -251,6 +251,25 @@ describe("the keys of another service", () => {
     expect(keys.fetched).toBe(1);
     keys.away = false;
     setTime(6 * SECOND);
+    expect(await verifier.verifyAccessToken(token)).toBeDefined();
+  });
+});
+
+describe("an address of the keys that answers with something else", () => {
+  test.each(["<h1>Sign in to the Wi-Fi</h1>", "{}", "null", '{"keys":{}}'])("%s", async (page) => {
+    const { token } = await makeUser(app);
+    keys.page = page;
+    for (let n = 0; n < 5; n++)
+      await expect(verifier.verifyAccessToken(token)).rejects.toMatchObject({ name: "KeysUnavailableError" });
+    expect(keys.fetched).toBe(1);
+    keys.page = undefined;
+    setTime(6 * SECOND);
+    expect(await verifier.verifyAccessToken(token)).toBeDefined();
+    // The keys that are known stay in use.
+    keys.page = page;
+    advance(11 * MINUTE);
+    expect(await verifier.verifyAccessToken(token)).toBeDefined();
+    await until(() => keys.fetched === 3);
     expect(await verifier.verifyAccessToken(token)).toBeDefined();
   });
 });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { beforeAll, describe, expect, test } from "@jest/globals";
+import { beforeAll, describe, expect, jest, test } from "@jest/globals";
 import type { SessionState } from "@latchkey/client";
 import { UpdateProfileDocument } from "@latchkey/client/documents";
 import { MINUTE } from "../../src/clock.js";
@@ -42,6 +42,23 @@ function holdOne(field: string, setNetwork: ReturnType<typeof makeClient>["setNe
       await released;
     }
     return request.pass();
+  });
+  return { held, release };
+}
+
+/** Holds the next answer for a field until it is released. */
+function holdAnswer(field: string, setNetwork: ReturnType<typeof makeClient>["setNetwork"]) {
+  const { promise: held, resolve: hold } = Promise.withResolvers<void>();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  let isHeld = false;
+  setNetwork(async (request) => {
+    const answer = await request.pass();
+    if (request.field === field && !isHeld) {
+      isHeld = true;
+      hold();
+      await released;
+    }
+    return answer;
   });
   return { held, release };
 }
@@ -107,10 +124,24 @@ describe("a session", () => {
     expect(latchkey.state).toMatchObject({ user: { fullName: null } });
     await latchkey.refresh();
     expect(latchkey.state).toMatchObject({ status: "signed-in", user: { fullName: "Alice Doe" } });
-    // A server that is away does no harm: the token still works.
+    // An unavailable server is reported, and does no harm: the token still works.
     setNetwork(() => Promise.reject(new TypeError("fetch failed")));
-    await latchkey.refresh();
+    await expect(latchkey.refresh()).rejects.toMatchObject({ code: "NETWORK_ERROR" });
     expect(latchkey.state).toMatchObject({ status: "signed-in" });
+    expect(await latchkey.accessToken()).toBeDefined();
+  });
+
+  test("has the user as they are on the server when a refresh is in flight already", async () => {
+    const { latchkey, setNetwork, fields } = await signedInClient(app);
+    const { held, release } = holdAnswer("refreshToken", setNetwork);
+    const earlier = latchkey.refresh();
+    await held;
+    await latchkey.request(UpdateProfileDocument, { input: { fullName: "Alice Doe" } });
+    const refreshed = latchkey.refresh();
+    release();
+    await Promise.all([earlier, refreshed]);
+    expect(latchkey.state).toMatchObject({ status: "signed-in", user: { fullName: "Alice Doe" } });
+    expect(fields()).toEqual(["refreshToken", "updateProfile", "refreshToken"]);
   });
 
   test("sends public operations without anybody being signed in", async () => {
@@ -163,7 +194,7 @@ describe("signing out", () => {
     expect([fields(), latchkey.state]).toEqual([[], { status: "signed-out", reason: "SIGNED_OUT" }]);
   });
 
-  test("while a refresh is on its way wins", async () => {
+  test("while a refresh is in flight wins", async () => {
     const { latchkey, storage, setNetwork } = await signedInClient(app);
     app.clock.advance(16 * MINUTE);
     const { held, release } = holdOne("refreshToken", setNetwork);
@@ -175,12 +206,73 @@ describe("signing out", () => {
     expect([latchkey.state, storage.token]).toEqual([{ status: "signed-out", reason: "SIGNED_OUT" }, null]);
   });
 
-  test("while the server is away works here, and says that the session still exists there", async () => {
+  test("while the server is unavailable works here, and can be repeated to end the session there", async () => {
     const { latchkey, storage, setNetwork, username } = await signedInClient(app);
+    app.clock.advance(16 * MINUTE);
     setNetwork(() => Promise.reject(new TypeError("fetch failed")));
     await expect(latchkey.signOut()).rejects.toMatchObject({ code: "NETWORK_ERROR" });
     expect([latchkey.state, storage.token]).toEqual([{ status: "signed-out", reason: "SIGNED_OUT" }, null]);
     expect(await sessionsOf(username)).toBe(3);
+    setNetwork(({ pass }) => pass());
+    await latchkey.signOut();
+    // Each count signs in once more.
+    expect(await sessionsOf(username)).toBe(3);
+  });
+
+  test("waits five seconds for the server, and once for all who ask", async () => {
+    const { latchkey, setNetwork, fields } = await signedInClient(app);
+    jest.useFakeTimers({ doNotFake: ["nextTick", "setImmediate", "queueMicrotask", "performance"] });
+    try {
+      setNetwork(
+        ({ signal }) =>
+          new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
+      );
+      const signedOut = Promise.allSettled([latchkey.signOut(), latchkey.signOut()]);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      jest.advanceTimersByTime(5000);
+      const failed = { status: "rejected", reason: expect.objectContaining({ code: "NETWORK_ERROR" }) };
+      expect(await signedOut).toEqual([failed, failed]);
+      expect(fields()).toEqual(["logout"]);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  test("comes before signing in again, so that its late answer does not clear the new cookie", async () => {
+    const { latchkey, setNetwork, fields, username } = await signedInClient(app);
+    const { held, release } = holdAnswer("logout", setNetwork);
+    const signedOut = latchkey.signOut();
+    await held;
+    const signedIn = latchkey.signIn(username, PASSWORD);
+    await sleep(20);
+    expect(fields()).toEqual(["logout"]);
+    release();
+    await Promise.all([signedOut, signedIn]);
+    expect(fields()).toEqual(["signIn"]);
+    expect(latchkey.state.status).toBe("signed-in");
+  });
+});
+
+describe("a client that is closed", () => {
+  test("keeps the token of a refresh in flight, and tries no more when that fails", async () => {
+    const { latchkey, storage, setNetwork } = await signedInClient(app);
+    const before = storage.token;
+    const { held, release } = holdAnswer("refreshToken", setNetwork);
+    const refreshed = latchkey.refresh();
+    await held;
+    latchkey.close();
+    release();
+    await refreshed;
+    expect(storage.token).not.toBe(before);
+
+    const failing = await signedInClient(app);
+    failing.setNetwork(() => Promise.reject(new TypeError("fetch failed")));
+    const refused = expect(failing.latchkey.refresh()).rejects.toMatchObject({ code: "NETWORK_ERROR" });
+    failing.latchkey.close();
+    await refused;
+    failing.fields();
+    await sleep(1200);
+    expect(failing.fields()).toEqual([]);
   });
 });
 
@@ -214,7 +306,36 @@ describe("a session that was replaced by another user's", () => {
     },
   );
 
-  test("in this tab while a refresh is on its way waits for it, and lasts", async () => {
+  test("in this tab while a slow storage takes its token is not refreshed with the earlier one", async () => {
+    const user = await makeUser(app);
+    const other = await makeUser(app);
+    const { promise: stored, resolve: finish } = Promise.withResolvers<void>();
+    let token: string | null = user.refreshToken;
+    const { latchkey, fields } = makeClient(app, {
+      storage: {
+        get: async () => token,
+        async set(next) {
+          await stored;
+          token = next;
+        },
+        async clear() {
+          token = null;
+        },
+      },
+    });
+    const signedIn = latchkey.signIn(other.username, PASSWORD);
+    while (fields().length === 0) await sleep(1);
+    await sleep(300);
+    const asked = latchkey.accessToken();
+    await sleep(100);
+    finish();
+    await Promise.all([signedIn, asked]);
+    expect(fields()).toEqual([]);
+    expect(latchkey.state).toMatchObject({ user: { id: other.id } });
+    expect(await latchkey.request(ME_QUERY)).toEqual({ me: { username: other.username } });
+  });
+
+  test("in this tab while a refresh is in flight waits for it, and lasts", async () => {
     const { latchkey, setNetwork, fields } = await signedInClient(app);
     const other = await makeUser(app);
     app.clock.advance(16 * MINUTE);

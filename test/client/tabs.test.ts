@@ -5,7 +5,7 @@ import { MINUTE } from "../../src/clock.js";
 import { type App, makeApp, PASSWORD } from "../support/app.js";
 import { servePage, startBrowser } from "../support/browser.js";
 import { bundleClient, openClient, startGateway } from "../support/client-page.js";
-import { ME, MY_SESSIONS } from "../support/operations.js";
+import { ME, MY_SESSIONS, REVOKE_OTHER_SESSIONS } from "../support/operations.js";
 import { makeUser } from "../support/users.js";
 
 // In the pages.
@@ -157,6 +157,27 @@ describe("two tabs of an app in Chromium", () => {
     expect(await expired).toBe("TOKEN_EXPIRED");
     const reloaded = await openTab();
     await becomes(reloaded, "signed-out");
+  });
+
+  test("stay signed in when it was an earlier session of the user that ended", async () => {
+    const page = await openTab();
+    await page.evaluate(
+      (url, message) => new BroadcastChannel(`latchkey ${url}`).postMessage(message),
+      gateway.url,
+      { signedOut: user.id, reason: "SESSION_REVOKED" },
+    );
+    await first.waitForFunction(() => latchkey.state.status !== "loading");
+    expect([await me(first), await me(second)]).toEqual([user.username, user.username]);
+    expect([await state(first), await state(second)]).toEqual([user.username, user.username]);
+  });
+
+  test("are signed out together when the session is revoked, and say why", async () => {
+    await app.send(REVOKE_OTHER_SESSIONS, {}, { token: user.token });
+    expect(await me(first)).toBe("SESSION_REVOKED");
+    await becomes(second, "signed-out");
+    expect([await state(first), await state(second)]).toEqual(
+      Array(2).fill({ status: "signed-out", reason: "SESSION_REVOKED" }),
+    );
   });
 
   test("tell each other who signs in and out, and no token", async () => {

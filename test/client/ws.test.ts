@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { createVerifier, type Viewer } from "@latchkey/client/server";
 import { connectionOptions } from "@latchkey/client/ws";
@@ -46,6 +47,7 @@ beforeAll(async () => {
     {
       schema: createSchema({ typeDefs, resolvers }),
       context: (context) => verifier.context(context),
+      connectionInitWaitTimeout: 1000,
     },
     sockets,
   );
@@ -87,4 +89,20 @@ describe("graphql-ws with the connection options", () => {
     await latchkey.signOut();
     expect(await next()).toBe("anonymous");
   });
+
+  test("waits while the token cannot be refreshed, and subscribes again", async () => {
+    const { latchkey, id, fields, setNetwork } = await signedInClient(app);
+    const next = subscribe(latchkey);
+    expect(await next()).toBe(id);
+    setNetwork(() => Promise.reject(new TypeError("fetch failed")));
+    app.clock.advance(3000);
+    const again = next();
+    for (const deadline = performance.now() + 10_000; !closed.some(({ code }) => code === 4408); ) {
+      if (performance.now() > deadline) throw new Error("the server did not close the connection");
+      await sleep(50);
+    }
+    expect(fields()).toContain("refreshToken");
+    setNetwork(({ pass }) => pass());
+    expect(await again).toBe(id);
+  }, 30_000);
 });

@@ -1,7 +1,7 @@
 import type { ReauthenticationRequired } from "./errors.js";
 import type { Session } from "./session.js";
 
-/** What an error says in GraphQL. */
+/** A GraphQL error. */
 export interface OperationError {
   extensions?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -19,10 +19,10 @@ export function refusalIn<E extends OperationError>(errors: readonly E[] | undef
  * operation is never sent again as another user who has signed in meanwhile.
  */
 export interface Authorization {
-  /** The token to send; undefined when that user is not signed in. @throws LatchkeyError when the server is away */
+  /** The token to send; undefined when that user is not signed in. @throws LatchkeyError when the server is unavailable */
   token(): Promise<string | undefined>;
   /**
-   * Does what an error asks for: refreshes the token, or asks for a recent authentication, once each.
+   * Handles an error: refreshes the token, or asks for a recent authentication, once each.
    * @returns whether to send the operation again, with `token()`
    */
   recover(error: OperationError): Promise<boolean>;

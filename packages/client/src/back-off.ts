@@ -1,15 +1,15 @@
 /** The longest delay of `setTimeout`, which fires at once beyond it. */
-const MAX_DELAY = 2 ** 31 - 1;
+export const MAX_DELAY = 2 ** 31 - 1;
 
 export interface BackOff {
   /** The error to answer with for now; undefined when the next attempt may be made. */
   readonly error: unknown;
-  /** Calls `retry` after a while: twice as long each time, and as long as the server asks for. */
+  /** Schedules `retry`: after twice the last delay, and no sooner than the server asks. */
   wait(error: unknown): void;
   reset(): void;
 }
 
-/** Spaces out attempts at a server that is away: 1 s, 2 s, 4 s … 30 s, less up to a half, so that clients spread out. */
+/** Spaces out attempts at a server that is unavailable: 1 s, 2 s, 4 s … 30 s, less up to a half, so that clients spread out. */
 export function createBackOff(retry: () => void): BackOff {
   let failures = 0;
   let current: unknown;

@@ -5,7 +5,8 @@ interface Generated {
 
 /**
  * The id of a document for a server that runs persisted documents only: that of GraphQL Code Generator if it has noted
- * one, else its SHA-256, as in `@latchkey/client/persisted-documents.json`.
+ * one, else its SHA-256, as in `@latchkey/client/persisted-documents.json`. Computing it needs a secure context: https or
+ * localhost.
  */
 export async function sha256DocumentId(document: { toString(): string }): Promise<string> {
   const known = (document as Generated).__meta__?.["hash"];

@@ -69,7 +69,7 @@ interface Details {
   NETWORK_ERROR: { status?: number; retryAfter?: number };
 }
 
-/** What an operation asks for that needs a recent authentication. */
+/** What an operation that needs a recent authentication requires. */
 export interface ReauthenticationRequired {
   /** The maximum age of the authentication, in seconds. */
   maxAge: number;
@@ -87,10 +87,10 @@ type ErrorOf<C extends ErrorCode> = Error & {
   readonly extensions: Readonly<ErrorExtensions<C>>;
 };
 
-/** An error that the server answered with: `switch (error.code)` tells its type. */
+/** An error that the server answered with: `switch (error.code)` narrows its type. */
 export type LatchkeyError = { [C in ErrorCode]: ErrorOf<C> }[ErrorCode];
 
-/** `error instanceof LatchkeyError` tells the errors of the API from all others. */
+/** Thrown by every call that talks to the server. */
 export const LatchkeyError: new (
   message: string,
   extensions: LatchkeyError["extensions"],

@@ -1,4 +1,9 @@
-export type { Authorization, OperationError, Reauthenticate } from "./authorization.js";
+export {
+  type Authorization,
+  type OperationError,
+  type Reauthenticate,
+  refusalIn,
+} from "./authorization.js";
 export { sha256DocumentId } from "./document-id.js";
 export {
   ERROR_CODES,
@@ -22,6 +27,6 @@ export type { MfaMethod } from "./operations.js";
 export { createPasskey, getPasskey, type PasskeyPrompt } from "./passkeys.js";
 export type { RefreshTokenStorage } from "./refresh.js";
 export type { SessionState, SignedOutReason } from "./session.js";
-export type { SecondFactorRequired, SignedIn, SignIn, SignInStep } from "./sign-in.js";
+export type { SecondFactorRequired, SignIn, SignInDone, SignInStep } from "./sign-in.js";
 export type { SessionUser } from "./token.js";
 export type { TypedDocument, TypedText } from "./typed-document.js";

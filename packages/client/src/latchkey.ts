@@ -2,7 +2,6 @@ import { type Authorization, createAuthorize, type Reauthenticate } from "./auth
 import { LatchkeyError } from "./errors.js";
 import {
   ChangePasswordDocument,
-  LogoutDocument,
   ReauthenticateDocument,
   type ReauthenticateMutationVariables,
   StartPasskeyReauthenticationDocument,
@@ -40,20 +39,24 @@ export interface Latchkey extends SignIn {
   subscribe(listener: (state: SessionState) => void): () => void;
   /**
    * A valid access token, refreshed first when it is about to expire; undefined when nobody is signed in.
-   * @throws LatchkeyError when the server is away
+   * @throws LatchkeyError when the server is unavailable
    */
   accessToken(): Promise<string | undefined>;
   /** The access token of one operation, for links to other clients. */
   authorize(): Authorization;
   /**
-   * Sends an operation with the access token. It is sent again after a refresh or a reauthentication.
+   * Sends an operation with the access token. It is sent again, as a whole, after a refresh or a reauthentication: give
+   * a mutation that may ask for a recent authentication an operation of its own.
    * @throws LatchkeyError
    */
   request<Data, Variables = Record<string, unknown>>(
     document: TypedDocument<Data, Variables>,
     ...[variables, options]: RequestArguments<Variables>
   ): Promise<Data>;
-  /** Refreshes the session now: `state` then has the user as they are on the server. */
+  /**
+   * Refreshes the session now: `state` then has the user as they are on the server.
+   * @throws LatchkeyError when the server is unavailable, also while the access token still works
+   */
   refresh(): Promise<void>;
   /** Proves again who the user is. @throws INVALID_CREDENTIALS for a wrong password, code or passkey */
   reauthenticate(proof: Proof): Promise<void>;
@@ -61,10 +64,10 @@ export interface Latchkey extends SignIn {
   changePassword(currentPassword: string, newPassword: string): Promise<void>;
   /**
    * Signs out in all tabs, and ends the session on the server.
-   * @throws LatchkeyError when the server is away: the session still exists there, so call it again
+   * @throws LatchkeyError when the server is unavailable: the session still exists there, so call it again
    */
   signOut(): Promise<void>;
-  /** Stops listening to other tabs. */
+  /** Stops listening to other tabs and removes all listeners. */
   close(): void;
 }
 
@@ -87,7 +90,8 @@ export function createLatchkey(options: LatchkeyOptions): Latchkey {
       try {
         return await send(document, variables, { ...sendOptions, accessToken });
       } catch (error) {
-        if (sendOptions?.signal?.aborted) throw (error as Error).cause;
+        const { signal } = sendOptions ?? {};
+        if (signal?.aborted) throw signal.reason ?? error;
         if (!(error instanceof LatchkeyError) || !(await authorization.recover(error))) throw error;
       }
     }
@@ -116,11 +120,7 @@ export function createLatchkey(options: LatchkeyOptions): Latchkey {
       const variables = { currentPassword, newPassword };
       await session.start(await timed(() => request(ChangePasswordDocument, variables, { cookie })));
     },
-    async signOut() {
-      const accessToken = session.current?.accessToken;
-      const refreshToken = await session.end("SIGNED_OUT");
-      if (cookie || refreshToken) await send(LogoutDocument, { refreshToken }, { accessToken, cookie });
-    },
+    signOut: () => session.signOut(),
     close: session.close,
   };
 }

@@ -5,7 +5,10 @@ import { stopwatch } from "./stopwatch.js";
 import type { Token } from "./token.js";
 import type { Send } from "./transport.js";
 
-/** Where an app keeps the refresh token that is not in a cookie: a keychain, a file. Its tabs must share it. */
+/**
+ * Where an app keeps the refresh token that is not in a cookie: a keychain, a file. Its tabs must share it. Every promise
+ * must settle: operations wait for it.
+ */
 export interface RefreshTokenStorage {
   get(): string | null | Promise<string | null>;
   set(token: string): void | Promise<void>;
@@ -21,7 +24,7 @@ export interface Issued<T = Token> {
 /**
  * Exchanges the refresh token of the cookie, or of the storage if there is one.
  * @returns undefined when there is no refresh token, or the server refuses it
- * @throws LatchkeyError when the server is away
+ * @throws LatchkeyError when the server is unavailable
  */
 export async function refresh(
   send: Send,
@@ -48,7 +51,10 @@ export async function refresh(
   }
 }
 
-/** Sends an operation of one field that returns tokens. Their age counts from before they were issued. */
+/**
+ * Sends an operation whose only field returns tokens. Their age is measured from before the request, so it is never too
+ * low.
+ */
 export async function timed<T = Token>(send: () => Promise<Record<string, T>>): Promise<Issued<T>> {
   const age = stopwatch();
   const [token] = Object.values(await send());

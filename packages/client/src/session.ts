@@ -1,5 +1,6 @@
 import { createBackOff } from "./back-off.js";
 import type { UnauthenticatedReason } from "./errors.js";
+import { LogoutDocument } from "./operations.js";
 import { type Issued, type RefreshTokenStorage, refresh, store } from "./refresh.js";
 import { createSingleFlight } from "./single-flight.js";
 import { connectTabs } from "./tabs.js";
@@ -14,11 +15,11 @@ export type SignedOutReason = "SIGNED_OUT" | "ACCOUNT_DISABLED" | "SESSION_REVOK
 
 export type SessionState =
   /**
-   * Before the first refresh has been answered, and when another user has signed in in another tab. With the error when
-   * the server is away: it is asked again.
+   * Before the first refresh has been answered, and when another user has signed in in another tab. With the error
+   * while refreshing fails; it is retried.
    */
   | { status: "loading"; error?: unknown }
-  /** Without a reason when nobody was signed in before. */
+  /** Without a reason when nobody was signed in before, and `signOut` was not called. */
   | { status: "signed-out"; reason?: SignedOutReason }
   /** `expiresAt` is when the access token expires, in milliseconds since 1970 by the local clock. */
   | { status: "signed-in"; user: SessionUser; expiresAt: number };
@@ -30,19 +31,19 @@ export interface Session {
   subscribe(listener: (state: SessionState) => void): () => void;
   /**
    * Refreshes an access token that was refused or is about to expire, or any with `force`.
-   * @throws LatchkeyError when the server is away, unless the token still works
+   * @throws LatchkeyError when the server is unavailable, unless the token still works; with `force` in any case
    */
   ready(force?: boolean): Promise<void>;
   /** Marks the access token as refused by the server, unless there is a newer one. */
   refuse(accessToken: string, reason: UnauthenticatedReason): void;
-  /** Settles when no refresh is on its way. */
+  /** Settles when no refresh and no sign-out is in flight. */
   idle(): Promise<unknown>;
   /** Begins a new session, in all tabs. */
   start(issued: Issued): Promise<void>;
   /** Uses a newer access token of the session. */
   renew(issued: Issued): void;
-  /** Ends the session in all tabs. @returns its refresh token, when the app stores it */
-  end(reason: SignedOutReason | undefined): Promise<string | null | undefined>;
+  /** Ends the session in all tabs, and on the server. @throws LatchkeyError when the server is unavailable */
+  signOut(): Promise<void>;
   close(): void;
 }
 
@@ -54,17 +55,21 @@ export interface SessionDeps {
 }
 
 interface Current extends Issued {
-  refused?: UnauthenticatedReason;
+  refused?: UnauthenticatedReason | SignedOutReason;
 }
 
-/** How long a refresh may take, in milliseconds. */
-const TIMEOUT = 10_000;
+/**
+ * How long a refresh may take, in milliseconds: half the server's grace period, so that one whose answer was lost can be
+ * repeated.
+ */
+const TIMEOUT = 5_000;
 
 /** The session of a tab: its access token in memory, kept in step with the other tabs. */
 export function createSession({ url, send, storage }: SessionDeps): Session {
   const listeners = new Set<(state: SessionState) => void>();
   let state: SessionState = { status: "loading" };
   let current: Current | undefined;
+  let closed = false;
 
   const backOff = createBackOff(readyInBackground);
   const refreshing = createSingleFlight(async (flight) => {
@@ -76,19 +81,32 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
       else await end(reasonOf(current));
     } catch (error) {
       if (flight.cancelled) return;
-      backOff.wait(error);
+      if (!closed) backOff.wait(error);
       if (state.status === "loading") become({ status: "loading", error });
       throw error;
     }
   }, TIMEOUT);
 
+  /** The refresh token of a session that the server has yet to end. */
+  let unended: string | null | undefined;
+  const signingOut = createSingleFlight(async ({ signal }) => {
+    const accessToken = current?.token.accessToken;
+    unended = (await end("SIGNED_OUT")) || unended;
+    if (storage && !unended) return;
+    await send(LogoutDocument, { refreshToken: unended }, { accessToken, cookie: !storage, signal });
+    unended = undefined;
+  }, TIMEOUT);
+
   const tabs = connectTabs(url, (message) => {
     const user = current?.token.user.id;
     if ("signedOut" in message) {
-      if (message.signedOut === user) return forget(message.reason);
-      if (user) return;
+      const { signedOut, reason } = message;
+      if (user && signedOut !== user) return;
+      if (user && reason === "SIGNED_OUT") return forget(reason);
+      // The session that ended may be an earlier one of this user.
+      if (current) current.refused = reason;
     }
-    // What is on its way may bring the earlier session back, and its cookie.
+    // What is in flight may bring the earlier session back, and its cookie.
     cancel();
     if ("signedIn" in message && message.signedIn !== user) become({ status: "loading" });
     readyInBackground();
@@ -118,13 +136,13 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
   async function end(reason: SignedOutReason | undefined): Promise<string | null | undefined> {
     const user = current?.token.user.id;
     forget(reason);
-    if (user && reason) tabs?.tell({ signedOut: user, reason });
+    if (user && reason) tabs?.post({ signedOut: user, reason });
     const refreshToken = await storage?.get();
     await storage?.clear();
     return refreshToken;
   }
 
-  /** Whether the access token can be used, for so many more milliseconds. */
+  /** Whether the access token stays usable for this many more milliseconds. */
   function isUsable(milliseconds: number): boolean {
     return !!current && !current.refused && remaining(current) > milliseconds;
   }
@@ -132,22 +150,24 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
   async function ready(force = false): Promise<void> {
     // Ahead of expiry, because a request takes time.
     if (!force && isUsable(Math.min(30_000, (current?.token.expiresIn ?? 0) * 100))) return;
+    // One that has begun may not know of the change that is to be seen.
+    if (force) await refreshing.idle();
     while (state.status !== "signed-out") {
       try {
         if (backOff.error) throw backOff.error;
         const before = current;
         await refreshing.run();
         if (current && current !== before) return;
-        // It was cancelled, because another tab has signed in: the next one tells who.
+        // It was cancelled: another tab has signed in. The next refresh shows who.
       } catch (error) {
-        if (isUsable(0)) return;
+        if (!force && isUsable(0)) return;
         throw error;
       }
     }
   }
 
   function readyInBackground(): void {
-    // Who needs the token gets the error.
+    // Whoever needs the token gets the error.
     ready().catch(() => {});
   }
 
@@ -167,19 +187,24 @@ export function createSession({ url, send, storage }: SessionDeps): Session {
     refuse(accessToken, reason) {
       if (current?.token.accessToken === accessToken) current.refused = reason;
     },
-    idle: refreshing.idle,
+    idle: () => Promise.all([refreshing.idle(), signingOut.idle()]),
     async start(issued) {
       cancel();
-      await store(storage, issued.token);
-      adopt(issued);
-      tabs?.tell({ signedIn: issued.token.user.id });
+      // Nobody refreshes with the earlier token meanwhile.
+      await refreshing.run(async () => {
+        await store(storage, issued.token);
+        adopt(issued);
+      });
+      tabs?.post({ signedIn: issued.token.user.id });
     },
     renew(issued) {
       if (current?.token.user.id === issued.token.user.id) adopt(issued);
     },
-    end,
+    signOut: signingOut.run,
     close() {
-      cancel();
+      // A refresh in flight goes on: its token would be lost.
+      closed = true;
+      backOff.reset();
       tabs?.close();
       listeners.clear();
     },

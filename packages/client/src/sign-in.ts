@@ -14,7 +14,7 @@ import type { Send } from "./transport.js";
 import type { TypedText } from "./typed-document.js";
 
 /** The user is signed in. */
-export interface SignedIn {
+export interface SignInDone {
   step: "done";
   user: SessionUser;
 }
@@ -24,25 +24,25 @@ export interface SecondFactorRequired {
   step: "second-factor";
   methods: MfaMethod[];
   /** @throws INVALID_CREDENTIALS for a wrong code: ask again. INVALID_TOKEN after five minutes: sign in again */
-  verifyTotp(code: string): Promise<SignedIn>;
+  verifyTotp(code: string): Promise<SignInDone>;
   /** @throws as `verifyTotp` */
-  verifyRecoveryCode(code: string): Promise<SignedIn>;
+  verifyRecoveryCode(code: string): Promise<SignInDone>;
   /** @throws as `verifyTotp`; DOMException `NotAllowedError` when the user declines */
-  verifyPasskey(): Promise<SignedIn>;
+  verifyPasskey(): Promise<SignInDone>;
 }
 
 /** Where a sign-in is: `switch (result.step)`. */
-export type SignInStep = SignedIn | SecondFactorRequired;
+export type SignInStep = SignInDone | SecondFactorRequired;
 
 export interface SignIn {
   /** Signs in with a password, and for an account with a second factor leads to the next step. */
   signIn(username: string, password: string): Promise<SignInStep>;
   /** Signs in with a passkey alone, without a username. */
-  signInWithPasskey(prompt?: PasskeyPrompt): Promise<SignedIn>;
+  signInWithPasskey(prompt?: PasskeyPrompt): Promise<SignInDone>;
 }
 
 export function createSignIn(session: Session, send: Send, cookie: boolean): SignIn {
-  async function start(issued: Issued): Promise<SignedIn> {
+  async function start(issued: Issued): Promise<SignInDone> {
     await session.start(issued);
     return { step: "done", user: issued.token.user };
   }
@@ -50,12 +50,12 @@ export function createSignIn(session: Session, send: Send, cookie: boolean): Sig
   async function verify<Variables>(
     document: TypedText<Record<string, Token>, Variables>,
     variables: Variables,
-  ): Promise<SignedIn> {
+  ): Promise<SignInDone> {
     await session.idle();
     return start(await timed(() => send(document, variables, { cookie })));
   }
 
-  async function verifyPasskey(challenge?: string, prompt?: PasskeyPrompt): Promise<SignedIn> {
+  async function verifyPasskey(challenge?: string, prompt?: PasskeyPrompt): Promise<SignInDone> {
     const { passkeyOptions } = await send(PasskeyOptionsDocument, { challenge });
     const credential = await getPasskey(passkeyOptions.publicKey, prompt);
     return verify(VerifyPasskeyDocument, { challenge, credential });
@@ -63,7 +63,8 @@ export function createSignIn(session: Session, send: Send, cookie: boolean): Sig
 
   return {
     async signIn(username, password) {
-      // The answer to a refresh must not come last: it would bring the earlier session back.
+      // The answer to a refresh must not come last: it would bring the earlier session back. That to a sign-out would
+      // clear the new cookie.
       await session.idle();
       const { token, age } = await timed(() => send(SignInDocument, { username, password }, { cookie }));
       if (token.__typename === "Token") return start({ token, age });

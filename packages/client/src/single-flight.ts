@@ -1,23 +1,25 @@
-/** A task on its way. */
+/** A task in flight. */
 export interface Flight {
   signal: AbortSignal;
   /** Whether its result is out of date. */
   cancelled: boolean;
 }
 
+export type Task = (flight: Flight) => Promise<void>;
+
 export interface SingleFlight {
-  /** Runs the task, once for all who ask meanwhile. */
-  run(): Promise<void>;
+  /** Runs the task, or another one in its place, once for all who ask meanwhile. */
+  run(instead?: Task): Promise<void>;
   cancel(): void;
   /** Settles when the task is not running. */
   idle(): Promise<void>;
 }
 
 /** @param timeout after how many milliseconds the task is aborted: everyone waits for it */
-export function createSingleFlight(task: (flight: Flight) => Promise<void>, timeout: number): SingleFlight {
+export function createSingleFlight(task: Task, timeout: number): SingleFlight {
   let current: { done: Promise<void>; cancel(): void } | undefined;
 
-  function start(): { done: Promise<void>; cancel(): void } {
+  function start(task: Task): { done: Promise<void>; cancel(): void } {
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(), timeout);
     const flight = { signal: controller.signal, cancelled: false };
@@ -35,8 +37,8 @@ export function createSingleFlight(task: (flight: Flight) => Promise<void>, time
   }
 
   return {
-    run() {
-      current ??= start();
+    run(instead = task) {
+      current ??= start(instead);
       return current.done;
     },
     cancel() {

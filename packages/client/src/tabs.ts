@@ -7,7 +7,7 @@ import type { SignedOutReason } from "./session.js";
 export type TabMessage = { signedIn: string } | { signedOut: string; reason: SignedOutReason };
 
 export interface Tabs {
-  tell(message: TabMessage): void;
+  post(message: TabMessage): void;
   close(): void;
 }
 
@@ -16,5 +16,5 @@ export function connectTabs(url: string, listen: (message: TabMessage) => void):
   if (typeof document === "undefined" || typeof BroadcastChannel === "undefined") return undefined;
   const channel = new BroadcastChannel(`latchkey ${url}`);
   channel.onmessage = ({ data }) => listen(data);
-  return { tell: (message) => channel.postMessage(message), close: () => channel.close() };
+  return { post: (message) => channel.postMessage(message), close: () => channel.close() };
 }

@@ -1,3 +1,4 @@
+import { type OperationError, refusalIn } from "./authorization.js";
 import { LatchkeyError } from "./errors.js";
 import type { TypedText } from "./typed-document.js";
 
@@ -22,13 +23,14 @@ export interface TransportOptions {
   fetch?: typeof fetch;
 }
 
-/** Sends operations to a GraphQL endpoint. They throw the first error of an answer as a LatchkeyError. */
+/** Sends operations to a GraphQL endpoint. They throw an error of the answer as a LatchkeyError: the first that `recover` handles, or
+ * the first of all. */
 export function createSend({ url, documentId, fetch: customFetch }: TransportOptions): Send {
   return async (document, variables, { accessToken, cookie, signal } = {}) => {
     const send = customFetch ?? fetch;
     const query = documentId ? { documentId: await documentId(document) } : { query: `${document}` };
     let response: Response | undefined;
-    let answer: { data?: never; errors?: { message: string; extensions?: object }[] } | null;
+    let answer: { data?: never; errors?: (OperationError & { message: string })[] } | null;
     try {
       response = await send(url, {
         method: "POST",
@@ -38,6 +40,8 @@ export function createSend({ url, documentId, fetch: customFetch }: TransportOpt
           ...(cookie && { "latchkey-session": "cookie" }),
         },
         body: JSON.stringify({ ...query, variables }),
+        // Passwords and tokens go to no other address.
+        redirect: "error",
         credentials: cookie ? "include" : "same-origin",
         signal: signal ?? null,
       });
@@ -45,7 +49,7 @@ export function createSend({ url, documentId, fetch: customFetch }: TransportOpt
     } catch (cause) {
       throw noAnswer(response, cause);
     }
-    const [error] = answer?.errors ?? [];
+    const error = refusalIn(answer?.errors) ?? answer?.errors?.[0];
     if (error)
       throw new LatchkeyError(error.message, { code: "INTERNAL_SERVER_ERROR", ...error.extensions } as never);
     if (!answer?.data) throw noAnswer(response);

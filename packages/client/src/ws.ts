@@ -1,9 +1,7 @@
 import type { ClientOptions, EventClosedListener, EventConnectedListener } from "graphql-ws";
+import { MAX_DELAY } from "./back-off.js";
 import type { Latchkey } from "./latchkey.js";
 import type { SessionState } from "./session.js";
-
-/** The longest delay of `setTimeout`, which fires at once beyond it. */
-const MAX_DELAY = 2 ** 31 - 1;
 
 export interface ConnectionOptions {
   connectionParams: ClientOptions["connectionParams"] & object;
@@ -13,18 +11,29 @@ export interface ConnectionOptions {
 /**
  * Options for `createClient` of graphql-ws: `createClient({ url, ...connectionOptions(latchkey) })`. The access token is
  * sent as `authorization` of `connectionParams`. The connection is closed when that token expires and when the user
- * changes; graphql-ws then connects again, and subscribes again.
+ * changes; graphql-ws then connects again, and subscribes again. While the token cannot be refreshed, the connection waits.
  */
 export function connectionOptions(latchkey: Latchkey): ConnectionOptions {
   let state: SessionState;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let unsubscribe = (): void => {};
+  let connection = 0;
 
   return {
     async connectionParams() {
-      const token = await latchkey.accessToken();
-      state = latchkey.state;
-      return token ? { authorization: `Bearer ${token}` } : {};
+      const own = connection;
+      while (own === connection) {
+        try {
+          const token = await latchkey.accessToken();
+          state = latchkey.state;
+          return token ? { authorization: `Bearer ${token}` } : {};
+        } catch {
+          // An error would end the subscriptions. A server that does not wait as long closes the connection, and
+          // graphql-ws connects again.
+          await new Promise((resolve) => setTimeout(resolve, 1000));
+        }
+      }
+      return {};
     },
     on: {
       connected(socket) {
@@ -40,6 +49,7 @@ export function connectionOptions(latchkey: Latchkey): ConnectionOptions {
         closeForAnother();
       },
       closed() {
+        connection++;
         clearTimeout(timer);
         unsubscribe();
       },

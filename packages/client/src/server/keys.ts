@@ -2,7 +2,9 @@ import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from "j
 
 /** The key set is fetched again when it is older, in milliseconds. */
 const MAX_AGE = 10 * 60_000;
-/** The time between two attempts, in milliseconds: tokens with unknown keys cost Latchkey nothing. */
+/**
+ * The time between two attempts, in milliseconds: tokens with unknown keys cost Latchkey one request per cooldown at most.
+ */
 const COOLDOWN = 30_000;
 const COOLDOWN_AFTER_FAILURE = 5_000;
 
@@ -13,7 +15,8 @@ export class KeysUnavailableError extends Error {
 
 /**
  * The keys that verify access tokens, from one URL whatever a token says. They are fetched when they are first needed,
- * for a key that is not known, and every ten minutes: in the background, so that a failure is not noticed.
+ * for a key that is not known, and every ten minutes: in the background, so that a failure delays no
+ * request.
  */
 export function createKeys(url: URL): JWTVerifyGetKey {
   let nextFetch = 0;
@@ -27,10 +30,12 @@ export function createKeys(url: URL): JWTVerifyGetKey {
       if (failure && Date.now() < nextFetch) throw failure;
       try {
         const response = await fetch(address, init);
-        if (!response.ok) throw new Error(`The status is ${response.status}.`);
+        const set = response.ok && (await response.json());
+        if (!Array.isArray(set?.keys))
+          throw new Error(`There is no key set; the status is ${response.status}.`);
         failure = undefined;
         fetchedAt = Date.now();
-        return response;
+        return Response.json(set);
       } catch (cause) {
         nextFetch = Date.now() + COOLDOWN_AFTER_FAILURE;
         failure = new KeysUnavailableError(`The keys at ${url} could not be fetched.`, { cause });

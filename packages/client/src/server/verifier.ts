@@ -20,7 +20,7 @@ export interface AccessTokenClaims {
 }
 
 export interface VerifierOptions {
-  /** Latchkey's `PUBLIC_URL`, to the letter. */
+  /** Latchkey's `PUBLIC_URL`, exactly. */
   issuer: string;
   /** Latchkey's `TOKEN_AUDIENCE`. */
   audience?: string;

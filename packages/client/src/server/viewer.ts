@@ -27,7 +27,10 @@ export async function readViewer(
   if (!authorization) return { kind: "anonymous", reason: "MISSING_TOKEN" };
   // RFC 6750, 2.1
   const [, token] = /^bearer +([\w.~+/-]+=*)$/i.exec(authorization) ?? [];
-  if (!token) return { kind: "anonymous", reason: "UNSUPPORTED_SCHEME" };
+  if (!token) {
+    const reason = /^bearer( |$)/i.test(authorization) ? "INVALID_TOKEN" : "UNSUPPORTED_SCHEME";
+    return { kind: "anonymous", reason };
+  }
   try {
     const claims = await verifyAccessToken(token);
     return { kind: "user", id: claims.sub, roles: claims.roles, claims };
@@ -52,7 +55,7 @@ const MESSAGES: Record<AnonymousReason, string> = {
   TOKEN_EXPIRED: "The access token has expired. Refresh it, or sign in again.",
 };
 
-/** What a request that is refused is told, in HTTP (RFC 6750) and in GraphQL. */
+/** How a refused request is answered, over HTTP (RFC 6750) and in GraphQL. */
 export interface Refusal {
   status: number;
   headers: Record<string, string>;
