@@ -74,7 +74,7 @@ function administrator(): string {
       input: password,
       encoding: "utf8",
     });
-    if (status !== 0) throw new Error(`${stderr}Delete ${DATA} to begin anew.`);
+    if (status !== 0) throw new Error(`${stderr}Delete ${DATA} to start over.`);
     writeFileSync(file, password, { mode: 0o600 });
   }
   return readFileSync(file, "utf8");
@@ -129,7 +129,7 @@ The example is ready.
 
   An administrator    username alice, password ${password}
 
-What it writes is in ${DATA}: delete it to begin anew. Ctrl-C stops all of it.`);
+What it writes is in ${DATA}: delete it to start over. Ctrl-C stops all of it.`);
 }
 
 // npm passes on the signals that the terminal has sent already, so they may come twice.

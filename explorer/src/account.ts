@@ -1,13 +1,25 @@
 import type { Latchkey, SessionState } from "@latchkey/client";
 import { create, find } from "./dom.js";
+import { sentenceFor } from "./messages.js";
+import { showNotice } from "./notice.js";
 
 /** Shows in the header who is signed in and until when, and signs them out. */
 export function showAccount(latchkey: Latchkey, { signIn }: { signIn: () => void }): void {
   const account = find("#account");
   find("#open-sign-in").addEventListener("click", signIn);
-  find("#sign-out").addEventListener("click", async () => {
+  async function signOut(): Promise<void> {
+    try {
+      await latchkey.signOut();
+    } catch (error) {
+      showNotice({
+        text: `Your session has not ended: when you load the page again, you are signed in. ${sentenceFor(error)}`,
+        action: { label: "Try again", run: () => void signOut() },
+      });
+    }
+  }
+  find("#sign-out").addEventListener("click", () => {
     account.hidePopover();
-    await latchkey.signOut().catch((error) => console.debug(error));
+    void signOut();
   });
   const copy = find("#copy-token");
   const label = copy.textContent;

@@ -1,4 +1,4 @@
-import { type Latchkey, LatchkeyError } from "@latchkey/client";
+import { type Latchkey, LatchkeyError, refusalIn } from "@latchkey/client";
 import type { Fetcher } from "./graphiql.js";
 
 export interface Answer {
@@ -28,8 +28,8 @@ export function createFetcher(
         body,
       });
       const answer: Answer = await response.json();
-      const [error] = answer.errors ?? [];
-      if (own || !error || !(await authorization.recover(error))) return answer;
+      const refusal = refusalIn(answer.errors);
+      if (own || !refusal || !(await authorization.recover(refusal))) return answer;
     }
   }
 

@@ -10,7 +10,8 @@ export class FormDialog {
   readonly #dialog: HTMLDialogElement;
   readonly #error: HTMLElement;
   #attempt: Attempt = async () => {};
-  #busy = false;
+  /** The attempt that is being made. */
+  #running: Attempt | undefined;
   #done = false;
 
   constructor(selector: string) {
@@ -28,6 +29,7 @@ export class FormDialog {
   async open(attempt: Attempt): Promise<boolean> {
     this.#attempt = attempt;
     this.#done = false;
+    this.#setRunning(undefined);
     this.#dialog.showModal();
     await new Promise((resolve) => this.#dialog.addEventListener("close", resolve, { once: true }));
     // Passwords do not stay in the page.
@@ -37,25 +39,30 @@ export class FormDialog {
   }
 
   async #submit(method: string | undefined): Promise<void> {
-    if (this.#busy) return;
-    this.#busy = true;
-    this.form.ariaBusy = "true";
-    this.#error.textContent = "";
     const attempt = this.#attempt;
+    if (this.#running === attempt) return;
+    this.#setRunning(attempt);
+    this.#error.textContent = "";
+    // The user may have closed the dialog meanwhile, and opened it for something else.
+    const isOpen = () => attempt === this.#attempt && this.#dialog.open;
     try {
       await attempt(new FormData(this.form), method);
-      // The user may have closed it meanwhile.
-      if (attempt === this.#attempt && this.#dialog.open) {
+      if (isOpen()) {
         this.#done = true;
         this.#dialog.close();
       }
     } catch (error) {
       console.debug(error);
+      if (!isOpen()) return;
       this.#error.textContent = sentenceFor(error);
       this.form.querySelector<HTMLInputElement>("input[type=password], input[name=proof]")?.select();
     } finally {
-      this.#busy = false;
-      this.form.ariaBusy = null;
+      if (this.#running === attempt) this.#setRunning(undefined);
     }
+  }
+
+  #setRunning(attempt: Attempt | undefined): void {
+    this.#running = attempt;
+    this.form.ariaBusy = attempt ? "true" : null;
   }
 }

@@ -18,7 +18,7 @@ export function sentenceFor(error: unknown): string {
       ? "Passkeys do not work at this address. Its host name must be WEBAUTHN_RP_ID, or below it."
       : "No passkey was used.";
   }
-  return "This did not work. The console of the browser says more.";
+  return "Something went wrong. See the browser's console.";
 }
 
 /** Says how long to wait in the largest unit that fits; the server says it in seconds. */

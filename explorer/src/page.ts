@@ -3,7 +3,7 @@ import { showAccount } from "./account.js";
 import { find } from "./dom.js";
 import { type Answer, createFetcher } from "./fetcher.js";
 import { GraphiQL } from "./graphiql.js";
-import { withDuration } from "./messages.js";
+import { sentenceFor, withDuration } from "./messages.js";
 import { type Notice, showNotice } from "./notice.js";
 import { operationsPanel } from "./operations-panel.js";
 import type { OperationGroup } from "./prepared-operation.js";
@@ -60,7 +60,7 @@ function noticeFor({ errors: [error] = [] }: Answer): Notice | undefined {
       };
     case "REAUTHENTICATION_REQUIRED":
       return {
-        text: "This operation needs a recent sign-in.",
+        text: "This operation needs a recent authentication.",
         action: { label: "Confirm and run", run: () => graphiql?.run() },
       };
     case "RATE_LIMITED":
@@ -73,6 +73,8 @@ function noticeFor({ errors: [error] = [] }: Answer): Notice | undefined {
 }
 
 function noticeOf(state: SessionState): Notice | undefined {
+  if (state.status === "loading" && state.error)
+    return { text: `The session could not be read: ${sentenceFor(state.error)}` };
   if (state.status !== "signed-out" || state.reason === undefined || state.reason === "SIGNED_OUT")
     return undefined;
   const text =

@@ -63,8 +63,8 @@ export class SignInDialogs {
   /** Asks for what an operation requires that needs a recent authentication. @returns whether the user proved it */
   reauthenticate(latchkey: Latchkey, { methods }: ReauthenticationRequired): Promise<boolean> {
     return this.#ask({
-      title: "Confirm that it is you",
-      reason: "This operation needs a recent sign-in. It runs as soon as you have confirmed.",
+      title: "Confirm it's you",
+      reason: "This operation needs a recent authentication. It runs as soon as you have confirmed.",
       methods,
       verify(method, value) {
         if (method === "PASSKEY") return latchkey.reauthenticate("passkey");
@@ -108,10 +108,7 @@ export class SignInDialogs {
 
     choose(typed[0]);
     return this.#proof.open(async (data, method) => {
-      await verify(
-        (method as Method | undefined) ?? current ?? "PASSKEY",
-        String(data.get("proof") ?? "").trim(),
-      );
+      await verify((method as Method | undefined) ?? current ?? "PASSKEY", String(data.get("proof") ?? ""));
     });
   }
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import type { Browser } from "puppeteer-core";
+import type { Browser, HTTPRequest } from "puppeteer-core";
 import { type App, PASSWORD } from "../support/app.js";
 import { WRONG } from "../support/attempts.js";
 import { registrationOptions } from "../support/authenticator.js";
@@ -195,22 +195,80 @@ describe("the explorer in Chromium", () => {
     expect(await explorer.run()).toMatchObject(meOf(user));
   });
 
-  test("an operation that needs a recent sign-in asks for it, and runs", async () => {
+  test("an operation that needs a recent authentication asks for it, and runs", async () => {
     await explorer.enterPassword(user.username);
     await explorer.text("#open-account");
     app.clock.advance(11 * MINUTES);
     await explorer.write("operation.graphql", "mutation { startTotpEnrollment { secret } }");
     const refused = explorer.run();
-    expect(await explorer.text("#proof h2")).toBe("Confirm that it is you");
+    expect(await explorer.text("#proof h2")).toBe("Confirm it's you");
     await explorer.press("Cancel");
     expect((await refused).errors?.[0]?.extensions).toMatchObject({ code: "REAUTHENTICATION_REQUIRED" });
-    expect(await explorer.text("#notice p")).toBe("This operation needs a recent sign-in.");
+    expect(await explorer.text("#notice p")).toBe("This operation needs a recent authentication.");
 
     const answer = explorer.answer();
     await explorer.press("Confirm and run");
     await explorer.prove(PASSWORD);
     expect(await answer).toEqual({ data: { startTotpEnrollment: { secret: expect.any(String) } } });
     expect(await explorer.page.$("#notice:not([hidden])")).toBeNull();
+  });
+
+  test("a password is taken as it is typed, spaces included", async () => {
+    const password = ` ${PASSWORD} `;
+    const { username } = await app.createUser("spaces", password);
+    await explorer.enterPassword(username, password);
+    await explorer.text("#open-account");
+    app.clock.advance(11 * MINUTES);
+    await explorer.write("operation.graphql", "mutation { startTotpEnrollment { secret } }");
+    const answer = explorer.run();
+    await explorer.text("#proof h2");
+    await explorer.prove(password);
+    expect(await answer).toEqual({ data: { startTotpEnrollment: { secret: expect.any(String) } } });
+  });
+
+  test("signing out while the server cannot be reached says so, and can be repeated", async () => {
+    await explorer.enterPassword(user.username);
+    await explorer.text("#open-account");
+    await explorer.page.setOfflineMode(true);
+    await explorer.page.click("#open-account");
+    await explorer.page.click("#sign-out");
+    expect(await explorer.text("#notice p")).toBe(
+      "Your session has not ended: when you load the page again, you are signed in. The server cannot be reached.",
+    );
+    expect(explorer.complaints.splice(0)).toEqual([
+      "Failed to load resource: net::ERR_INTERNET_DISCONNECTED",
+    ]);
+    await explorer.page.setOfflineMode(false);
+    const signedOut = explorer.page.waitForResponse(
+      (response) => !!response.request().postData()?.includes("logout"),
+    );
+    await explorer.press("Try again");
+    await signedOut;
+    await explorer.page.reload();
+    expect(await explorer.text("#open-sign-in")).toBe("Sign in");
+  });
+
+  test("a sign-in that takes long does not keep the user from another one", async () => {
+    let held: HTTPRequest | undefined;
+    await explorer.page.setRequestInterception(true);
+    explorer.page.on("request", (request) => {
+      if (!held && request.postData()?.includes(WRONG)) held = request;
+      else void request.continue();
+    });
+    await explorer.enterPassword(user.username, WRONG);
+    await explorer.page.waitForSelector("#sign-in form[aria-busy=true]");
+    await explorer.page.keyboard.press("Escape");
+    await explorer.enterPassword(user.username);
+    expect(await explorer.text("#open-account")).toContain(user.username);
+    const late = explorer.page.waitForResponse((response) => response.request() === held);
+    await held?.continue();
+    await late;
+    await explorer.page.click("#open-account");
+    await explorer.page.click("#sign-out");
+    await explorer.text("#open-sign-in");
+    await explorer.page.click("#open-sign-in");
+    expect(await explorer.text("#sign-in h2")).toBe("Sign in");
+    expect(await explorer.page.$eval("#sign-in [role=alert]", (alert) => alert.textContent)).toBe("");
   });
 
   test("an `authorization` header that the user types is sent instead of the session's", async () => {
@@ -275,6 +333,17 @@ describe("the explorer in Chromium", () => {
     expect(await explorer.page.evaluate("document.cookie")).toBe("");
     expect(await explorer.run()).toMatchObject(meOf(user));
   });
+});
+
+test("under a name that is not the server's own, it says why there is no session", async () => {
+  const [browser, { origin }] = await Promise.all([
+    startBrowser(["--host-resolver-rules=MAP other.test 127.0.0.1"]),
+    makeExplorerApp(),
+  ]);
+  const explorer = await openExplorer(browser, origin.replace("localhost", "other.test"));
+  expect(await explorer.text("#notice p")).toBe(
+    "The session could not be read: This origin may not keep sessions in cookies. Add it to CORS_ORIGINS.",
+  );
 });
 
 test("a document in the address is opened, not run, and not kept in the address", async () => {

@@ -86,7 +86,7 @@ describe("the example", () => {
     await tab.follow("alice");
     await tab.follow("Security");
     await tab.press("Add an app");
-    await tab.sees("Confirm that it is you");
+    await tab.sees("Confirm it's you");
     await tab.fill({ Password: PASSWORD });
     await tab.press("Confirm");
     const secret = await tab.page.waitForSelector("code.secret");
@@ -102,7 +102,7 @@ describe("the example", () => {
     async function signInOnPhone(password: string): Promise<void> {
       example.advance(30 * SECOND);
       await signIn(phone, "alice", password);
-      await phone.sees("Confirm that it is you");
+      await phone.sees("Confirm it's you");
       await phone.fill({ "Code from your authenticator app": code() });
       await phone.press("Sign in");
       await phone.sees("Buy milk");

@@ -38,6 +38,6 @@ test.each([
 
 test("a defect", () => {
   expect(sentenceFor(new TypeError("x is undefined"))).toBe(
-    "This did not work. The console of the browser says more.",
+    "Something went wrong. See the browser's console.",
   );
 });

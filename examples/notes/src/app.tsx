@@ -62,6 +62,13 @@ function Header() {
   const latchkey = useLatchkey();
   const session = useSession();
   const user = session.status === "signed-in" ? session.user : undefined;
+  // Kept here, because the button is gone as soon as the user is signed out on this page.
+  const [problem, setProblem] = useState<Problem>();
+  const signOut = () =>
+    latchkey.signOut().then(
+      () => setProblem(undefined),
+      (error) => setProblem(problemOf(error)),
+    );
   return (
     <header>
       <Link to="/" className="brand">
@@ -83,8 +90,16 @@ function Header() {
             <Link to="/profile" className="user">
               {user.fullName ?? user.username}
             </Link>
-            <Action action={latchkey.signOut}>Sign out</Action>
+            <Action action={signOut}>Sign out</Action>
           </div>
+        </>
+      )}
+      {!user && problem && (
+        <>
+          <Alert>
+            You are not signed out yet: whoever opens this page again is signed in. {problem.sentence}
+          </Alert>
+          <Action action={signOut}>Try again</Action>
         </>
       )}
     </header>

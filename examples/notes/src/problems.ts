@@ -22,7 +22,7 @@ const SENTENCES: Record<Problem["code"], string> = {
   EMAIL_NOT_VERIFIED: "Confirm your email address first, with the link that we sent you.",
   MFA_REQUIRED: "A second step is needed to sign in.",
   MFA_ENROLLMENT_REQUIRED: "Your account needs a second step to sign in. Add one under Security.",
-  REAUTHENTICATION_REQUIRED: "Nothing was changed, because you did not confirm that it is you.",
+  REAUTHENTICATION_REQUIRED: "Nothing was changed, because you did not confirm it's you.",
   FORBIDDEN: "You are not allowed to do this.",
   BAD_USER_INPUT: "Some of this cannot be accepted.",
   INVALID_TOKEN: "This has expired, or was used already. Start again.",
@@ -61,7 +61,8 @@ export function problemOf(error: unknown, sentences: Sentences = {}): Problem {
 }
 
 function knownOf(error: unknown): Known {
-  if (CombinedGraphQLErrors.is(error)) return error.errors[0].extensions as unknown as Known;
+  if (CombinedGraphQLErrors.is(error))
+    return (error.errors[0].extensions as Known | undefined) ?? { code: "INTERNAL_SERVER_ERROR" };
   if (error instanceof LatchkeyError) return error.extensions;
   // The user or the browser declined; WebAuthn says no more, also when there is no passkey.
   if (error instanceof DOMException) return { code: "DECLINED" };

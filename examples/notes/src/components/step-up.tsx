@@ -21,7 +21,7 @@ export function StepUp() {
       aria-labelledby="step-up"
       onCancel={pending.cancel}
     >
-      <h2 id="step-up">Confirm that it is you</h2>
+      <h2 id="step-up">Confirm it's you</h2>
       <p className="quiet">You are about to change something important.</p>
       <Proof {...pending} />
     </dialog>

@@ -1,4 +1,5 @@
 import { useMutation } from "@apollo/client/react";
+import { useLatchkey } from "@latchkey/client/react";
 import { type ReactNode, useState } from "react";
 import { Alert } from "../components/alert.tsx";
 import { Form } from "../components/form.tsx";
@@ -48,13 +49,18 @@ export function VerifyEmail() {
 }
 
 export function ConfirmEmailChange() {
+  const latchkey = useLatchkey();
   const [confirm] = useMutation(CONFIRM_EMAIL_CHANGE);
   return (
     <EmailLink
       title="Confirm your new email address"
       submit="Confirm"
       done="Your account has the new address now."
-      action={(token) => confirm({ variables: { token } })}
+      action={async (token) => {
+        await confirm({ variables: { token } });
+        // The session knows the earlier address. If this fails, the new one is confirmed all the same.
+        await latchkey.refresh().catch(() => {});
+      }}
     >
       <p className="quiet">From then on we write to this address.</p>
     </EmailLink>

@@ -55,11 +55,16 @@ export function Profile() {
 }
 
 function Name({ username, fullName }: { username: string; fullName?: string | null }) {
+  const latchkey = useLatchkey();
   const [updateProfile, { data }] = useMutation(UPDATE_PROFILE);
   return (
     <Form
       className="card"
-      action={(values) => updateProfile({ variables: { input: { fullName: values.fullName || null } } })}
+      action={async (values) => {
+        await updateProfile({ variables: { input: { fullName: values.fullName || null } } });
+        // The header shows the user of the session. If this fails, the name is saved all the same.
+        await latchkey.refresh().catch(() => {});
+      }}
       submit="Save"
     >
       <h2>Profile</h2>

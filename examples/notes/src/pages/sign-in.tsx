@@ -87,7 +87,7 @@ function SecondFactor({ factor, restart }: { factor: SecondFactorRequired; resta
   const sentences = { INVALID_TOKEN: "This took too long. Start again." };
   return (
     <>
-      <h1>Confirm that it is you</h1>
+      <h1>Confirm it's you</h1>
       {lost ? (
         <Form
           key="recovery"
@@ -98,7 +98,7 @@ function SecondFactor({ factor, restart }: { factor: SecondFactorRequired; resta
           <Field
             name="code"
             label="Recovery code"
-            hint="One of the ten that you got when you added the second step. Each works once."
+            hint="One of the ten codes you received when you added the second step. Each works once."
             autoComplete="off"
             autoFocus
           />
