@@ -34,6 +34,6 @@ function appendPage<T>(loaded: readonly T[] = [], page: readonly T[], { args }: 
 let user: string | undefined;
 latchkey.subscribe((state) => {
   const next = state.status === "signed-in" ? state.user.id : undefined;
-  if (user && next !== user) apollo.clearStore();
+  if (user && next !== user) apollo.resetStore().catch(() => {});
   user = next;
 });
