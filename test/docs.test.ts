@@ -114,7 +114,9 @@ describe("the container", () => {
     const [, start] = /^CMD (\[.+\])$/m.exec(image)!;
     const guide = readFileSync("docs/operations.md", "utf8").split("## Running in production")[1]!;
     const [, listed] = /```sh\n([^`]+)```/.exec(guide)!;
-    expect([...commands, (JSON.parse(start!) as string[]).join(" ")]).toEqual(listed!.trim().split("\n"));
+    const serve = `NODE_ENV=production ${(JSON.parse(start!) as string[]).join(" ")}`;
+    expect([...commands, serve]).toEqual(listed!.trim().split("\n"));
+    expect(image).toMatch(/^ENV NODE_ENV=production /m);
   });
 
   test("has a configuration that starts, and variables that exist", () => {
