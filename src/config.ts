@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadEnvFile } from "node:process";
-import { CLOCK_TOLERANCE, SECOND } from "./clock.js";
 import { type Pages, readPages } from "./config/pages.js";
 import {
   MAX_WORKERS,
@@ -16,19 +15,19 @@ import {
 } from "./config/parsers.js";
 import { readerOf } from "./config/reader.js";
 import { type RelyingPartyConfig, readRelyingParty } from "./config/relying-party.js";
+import { readTokens, type TokenSettings } from "./config/tokens.js";
 
-const ALGORITHMS = ["ES256", "EdDSA", "HS256"] as const;
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 const REQUIRE_MFA = ["none", "admins", "all"] as const;
 const ENVIRONMENTS = ["development", "production", "test"] as const;
 
-/** The JWS algorithms an access token can be signed with (RFC 7518, RFC 8037). */
-export type Algorithm = (typeof ALGORITHMS)[number];
+export type { ClaimField, ClaimSettings, ClaimTemplate } from "./config/claims.js";
+export type { Algorithm } from "./config/tokens.js";
 
 export type DatabaseConfig = { kind: "sqlite"; file: string } | { kind: "postgres"; url: string };
 
 /** The settings, read once at the start and frozen. docs/configuration.md describes each variable. */
-export interface Config extends Pages {
+export interface Config extends Pages, TokenSettings {
   readonly production: boolean;
   readonly database: DatabaseConfig;
   /** Whether PostgreSQL connections keep prepared statements. */
@@ -39,19 +38,11 @@ export interface Config extends Pages {
   readonly workers: number;
   /** The URL that clients reach Latchkey at, and the tokens' `iss`. No trailing slash. */
   readonly publicUrl: string;
-  readonly tokenAudience: string;
   /** Undefined when it is not set, in development only: a key is then generated and kept beside the database. */
   readonly secretKey: string | undefined;
   /** The SECRET_KEY that is being replaced. */
   readonly previousSecretKey: string | undefined;
-  readonly algorithm: Algorithm;
-  readonly accessTokenExpireMinutes: number;
-  readonly refreshTokenExpireDays: number;
-  readonly sessionExpireDays: number;
-  readonly refreshGraceSeconds: number;
   readonly auditRetentionDays: number;
-  /** The secret that resource servers introspect tokens with. Undefined: `/introspect` is not served. */
-  readonly introspectionSecret: string | undefined;
   /** The bearer token for `/metrics`. Undefined: open in development, not served in production. */
   readonly metricsToken: string | undefined;
   readonly bcryptCost: number;
@@ -89,6 +80,7 @@ export interface Config extends Pages {
 }
 
 export { MIN_SECRET_BYTES } from "./config/reader.js";
+export { MIN_KEY_ANNOUNCE_SECONDS } from "./config/tokens.js";
 
 /** Invalid configuration. The message has a line for each variable and never a value. */
 export class ConfigError extends Error {
@@ -99,9 +91,6 @@ export class ConfigError extends Error {
 export const MAX_BCRYPT_COST = 15;
 
 const PLAIN_URL = "an http(s) URL without query or fragment";
-
-/** One tolerance covers two clocks that differ, the other the time that a request takes. */
-const MIN_REFRESH_GRACE_SECONDS = (2 * CLOCK_TOLERANCE) / SECOND;
 
 /**
  * Returns the environment, completed from a `.env` file in the working directory. Variables that are set already win.
@@ -150,26 +139,10 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     port,
     workers: read("WORKERS", 1, `auto, or a number from 1 to ${MAX_WORKERS}`, parseWorkers),
     publicUrl,
-    tokenAudience: read("TOKEN_AUDIENCE", "latchkey", "one word without spaces", (value) =>
-      /^\S+$/.test(value) ? value : undefined,
-    ),
     secretKey: secret("SECRET_KEY"),
     previousSecretKey: secret("PREVIOUS_SECRET_KEY"),
-    algorithm: oneOf("ALGORITHM", "ES256", ALGORITHMS),
-    accessTokenExpireMinutes: integer("ACCESS_TOKEN_EXPIRE_MINUTES", 15, 1, 1440),
-    refreshTokenExpireDays: integer("REFRESH_TOKEN_EXPIRE_DAYS", 14, 1, 365),
-    sessionExpireDays: integer("SESSION_EXPIRE_DAYS", 90, 1, 3650),
-    refreshGraceSeconds: read(
-      "REFRESH_GRACE_SECONDS",
-      10,
-      `0, or a number from ${MIN_REFRESH_GRACE_SECONDS} to 60`,
-      (value) => {
-        const seconds = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-        return seconds === 0 || (seconds >= MIN_REFRESH_GRACE_SECONDS && seconds <= 60) ? seconds : undefined;
-      },
-    ),
+    ...readTokens(reader, problems),
     auditRetentionDays: integer("AUDIT_RETENTION_DAYS", 400, 1, 3650),
-    introspectionSecret: secret("INTROSPECTION_SECRET"),
     metricsToken: secret("METRICS_TOKEN"),
     bcryptCost: integer("BCRYPT_COST", 12, 10, MAX_BCRYPT_COST),
     passwordMinLength: integer("PASSWORD_MIN_LENGTH", 15, 8, 64),

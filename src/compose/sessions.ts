@@ -6,7 +6,9 @@ import type { PasswordThreads } from "../crypto/password-threads.js";
 import { Passwords } from "../crypto/passwords.js";
 import { PasswordQueue } from "../services/limits/password-queue.js";
 import { RateLimits } from "../services/limits/rate-limits.js";
+import { Scopes } from "../services/scopes.js";
 import { Access } from "../services/sessions/access.js";
+import { Claims } from "../services/sessions/claims.js";
 import { Refresh } from "../services/sessions/refresh.js";
 import { Sessions } from "../services/sessions/sessions.js";
 import type { Base } from "./base.js";
@@ -25,9 +27,21 @@ export function composeSessions(
   const rateLimits = new RateLimits({ db, clock, audit, metrics, names });
   const lifetime = { idle: config.refreshTokenExpireDays * DAY, absolute: config.sessionExpireDays * DAY };
   const maxPerUser = config.maxSessionsPerUser;
+  const scopes = new Scopes(config);
+  const claims = new Claims({ scopes, template: config.claims });
   const access = new Access({ clock, requireMfa: config.requireMfa });
-  const sessions = new Sessions({ db, access, accessTokens, audit, clock, newId, lifetime, maxPerUser });
+  const sessions = new Sessions({
+    db,
+    access,
+    accessTokens,
+    audit,
+    claims,
+    clock,
+    newId,
+    lifetime,
+    maxPerUser,
+  });
   const grace = config.refreshGraceSeconds * SECOND;
   const refresh = new Refresh({ db, rateLimits, sessions, clock, lifetime, grace });
-  return { passwords, passwordQueue, names, rateLimits, access, sessions, refresh };
+  return { passwords, passwordQueue, names, rateLimits, access, scopes, sessions, refresh };
 }

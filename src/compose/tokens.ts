@@ -22,6 +22,7 @@ export function composeTokens(
           privateKeys: new PrivateKeys({ db, secrets: storedSecrets("signing key") }),
           algorithm: config.algorithm,
           accessTokenLifetime: lifetimeSeconds * SECOND,
+          announced: config.keyAnnounceSeconds * SECOND,
           onReloadError: logFailure("could not read the signing keys again"),
         });
   const keys = signingKeys ?? new SecretKeyRing(secretKey);

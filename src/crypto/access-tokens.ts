@@ -20,6 +20,8 @@ export interface AccessTokenClaims {
   /** How, by the names of RFC 8176. */
   amr: readonly string[];
   roles: string[];
+  /** What the roles allow, separated by spaces (RFC 9068, 2.2.3). */
+  scope: string;
 }
 
 export type AccessTokenResult =
@@ -73,18 +75,20 @@ export class AccessTokens {
   }
 
   /**
+   * @param claims the claims, and others to add
    * @param notAfter the latest expiry, in epoch milliseconds
    * @returns the token, and when it expires in epoch milliseconds
    */
   async issue(
-    claims: Pick<AccessTokenClaims, "sub" | "sid" | "jti" | "auth_time" | "amr" | "roles">,
+    claims: Pick<AccessTokenClaims, "sub" | "sid" | "jti" | "auth_time" | "amr" | "roles" | "scope"> &
+      Record<string, unknown>,
     notAfter: number,
   ): Promise<{ token: string; expiresAt: number; expiresIn: number }> {
     const { issuer, audience, lifetimeSeconds } = this.deps;
     const key = await this.deps.keys.signingKey();
     const iat = Math.floor(this.deps.clock.now() / SECOND);
     const exp = Math.min(iat + lifetimeSeconds, Math.floor(notAfter / SECOND));
-    const token = await new SignJWT({ iss: issuer, aud: audience, client_id: CLIENT_ID, ...claims, iat, exp })
+    const token = await new SignJWT({ ...claims, iss: issuer, aud: audience, client_id: CLIENT_ID, iat, exp })
       .setProtectedHeader({ alg: key.algorithm, typ: "at+jwt", kid: key.kid })
       .sign(key.sign);
     return { token, expiresAt: exp * SECOND, expiresIn: exp - iat };
@@ -147,7 +151,7 @@ export class AccessTokens {
 }
 
 function toClaims(payload: Record<string, unknown>): AccessTokenClaims | undefined {
-  const { iss, aud, sub, sid, jti, iat, exp, auth_time, amr, roles } = payload;
+  const { iss, aud, sub, sid, jti, iat, exp, auth_time, amr, roles, scope } = payload;
   const fits =
     typeof iss === "string" &&
     typeof aud === "string" &&
@@ -162,8 +166,9 @@ function toClaims(payload: Record<string, unknown>): AccessTokenClaims | undefin
     typeof auth_time === "number" &&
     Number.isSafeInteger(auth_time) &&
     areTexts(amr) &&
-    areTexts(roles);
-  return fits ? { iss, aud, sub, sid, jti, iat, exp, auth_time, amr, roles } : undefined;
+    areTexts(roles) &&
+    typeof scope === "string";
+  return fits ? { iss, aud, sub, sid, jti, iat, exp, auth_time, amr, roles, scope } : undefined;
 }
 
 function areTexts(value: unknown): value is string[] {

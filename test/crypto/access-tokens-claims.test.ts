@@ -83,6 +83,8 @@ const CLAIMS: [name: string, change: (ours: Ours) => Json, expected: "accepted" 
   ["roles text", () => ({ roles: "ADMIN" }), "INVALID_TOKEN"],
   ["roles of numbers", () => ({ roles: [1] }), "INVALID_TOKEN"],
   ["roles missing", () => ({ roles: undefined }), "INVALID_TOKEN"],
+  ["scope a list", () => ({ scope: ["admin"] }), "INVALID_TOKEN"],
+  ["scope missing", () => ({ scope: undefined }), "INVALID_TOKEN"],
 ];
 
 describe.each(TOKEN_SETUPS)("the claims of access tokens with %s on %s", (algorithm, database) => {

@@ -96,6 +96,7 @@ test(`no more than ${MAX_REMEMBERED} tokens are remembered, and none that was re
     amr: ["pwd"],
     auth_time: 0,
     roles: ["USER"],
+    scope: "",
   };
   const issue = async (n: number) => {
     const { token } = await tokens.issue({ ...claims, jti: String(n) }, Number.MAX_SAFE_INTEGER);

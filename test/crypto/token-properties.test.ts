@@ -75,7 +75,20 @@ function changed(json: Json, { removed, replaced, added }: Change): Json {
   return Object.fromEntries([...kept, ...Object.entries(replaced), ...Object.entries(added)]);
 }
 
-const CLAIMS = ["iss", "aud", "client_id", "sub", "sid", "jti", "auth_time", "amr", "roles", "iat", "exp"];
+const CLAIMS = [
+  "iss",
+  "aud",
+  "client_id",
+  "sub",
+  "sid",
+  "jti",
+  "auth_time",
+  "amr",
+  "roles",
+  "scope",
+  "iat",
+  "exp",
+];
 const HEADER = ["alg", "typ", "kid"];
 
 describe.each(TOKEN_SETUPS)(
@@ -143,7 +156,7 @@ describe.each(TOKEN_SETUPS)(
     /** The rules for the content of a token signed by our own key, stated independently of the implementation. */
     function isGood(head: Json, said: Json): boolean {
       const now = Math.floor(app.clock.now() / 1000);
-      const { iat, exp, nbf, roles, jti, auth_time, amr } = said;
+      const { iat, exp, nbf, roles, scope, jti, auth_time, amr } = said;
       const same = ["iss", "aud", "sub", "sid"].every((name) => said[name] === claims[name]);
       const type = String(head["typ"]).toLowerCase();
       return (
@@ -164,7 +177,8 @@ describe.each(TOKEN_SETUPS)(
         (iat as number) <= now + 5 &&
         (nbf === undefined || (typeof nbf === "number" && nbf <= now)) &&
         Array.isArray(roles) &&
-        roles.every((role) => typeof role === "string")
+        roles.every((role) => typeof role === "string") &&
+        typeof scope === "string"
       );
     }
 

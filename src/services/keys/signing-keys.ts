@@ -1,6 +1,6 @@
 import { type CryptoKey, importJWK } from "jose";
 import { CLOCK_TOLERANCE, type Clock, SECOND } from "../../clock.js";
-import type { Algorithm } from "../../config.js";
+import { type Algorithm, MIN_KEY_ANNOUNCE_SECONDS } from "../../config.js";
 import type { KeyRing, SigningKey, VerificationKey } from "../../crypto/key-ring.js";
 import { LatchkeyError } from "../../errors.js";
 import { type Database, inTransaction } from "../../storage/database.js";
@@ -16,12 +16,7 @@ import type { Audit } from "../audit.js";
 import type { PrivateKeys } from "./private-keys.js";
 
 /** How long loaded keys are used before they are loaded again, in milliseconds. */
-const RELOAD_INTERVAL = 30 * SECOND;
-/**
- * How long a new key is published before it signs, in milliseconds. By then all processes have loaded it, and caches of
- * the key set, which last RELOAD_INTERVAL, have expired.
- */
-const PUBLISHED_BEFORE = 2 * RELOAD_INTERVAL;
+const RELOAD_INTERVAL = (MIN_KEY_ANNOUNCE_SECONDS * SECOND) / 2;
 /** An RFC 7638 thumbprint. */
 const KID = /^[\w-]{43}$/;
 
@@ -40,6 +35,11 @@ export interface SigningKeysDeps {
   algorithm: Exclude<Algorithm, "HS256">;
   /** In milliseconds. */
   accessTokenLifetime: number;
+  /**
+   * How long a new key is published before it signs, in milliseconds. By then all processes have loaded it, and caches of
+   * the key set have expired.
+   */
+  announced: number;
   /** Called when the keys could not be loaded again. The loaded ones stay in use. */
   onReloadError: (error: unknown) => void;
 }
@@ -82,7 +82,7 @@ export class SigningKeys implements KeyRing {
   }
 
   /**
-   * Creates a key of the same algorithm, which is published immediately and signs a minute later. The old key verifies
+   * Creates a key of the same algorithm, which is published immediately and signs once it has been announced. The old key verifies
    * until its last token has expired. The algorithm and the lifetime come from the database, not from the configuration
    * of this process, because processes must agree on them.
    * @returns the new key, and when it starts to sign
@@ -90,7 +90,7 @@ export class SigningKeys implements KeyRing {
    * @throws WrongSecretKeyError when the stored key cannot be decrypted; nothing is written
    */
   async rotate(): Promise<{ kid: string; signsFrom: number }> {
-    const signsFrom = this.deps.clock.now() + PUBLISHED_BEFORE;
+    const signsFrom = this.deps.clock.now() + this.deps.announced;
     const stored = await listSigningKeys(this.deps.db);
     await this.#decryptSigning(stored);
     const { kid } = await this.#replace(newest(stored));
@@ -104,7 +104,7 @@ export class SigningKeys implements KeyRing {
       if (!(await deleteSupersededSigningKey(transaction, kid, this.deps.clock.now()))) {
         throw new LatchkeyError(
           "NOT_FOUND",
-          "There is no such key, or it still signs: rotate, and retire it a minute later.",
+          "There is no such key, or it still signs: rotate, and retire it when the new key signs.",
         );
       }
       await this.deps.audit.record(transaction, "SIGNING_KEY_RETIRED", { details: { kid } });
@@ -205,7 +205,7 @@ export class SigningKeys implements KeyRing {
     const now = this.deps.clock.now();
     const next = await this.deps.privateKeys.generate(algorithm, now);
     await inTransaction(this.deps.db, async (transaction) => {
-      if (!(await supersedeSigningKey(transaction, kid, now + PUBLISHED_BEFORE))) return;
+      if (!(await supersedeSigningKey(transaction, kid, now + this.deps.announced))) return;
       await insertSigningKey(transaction, next);
       const details = { kid: next.kid, superseded: kid };
       await this.deps.audit.record(transaction, "SIGNING_KEY_ROTATED", { details });

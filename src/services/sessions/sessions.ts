@@ -19,6 +19,7 @@ import {
 import { lockUser, type User } from "../../storage/users.js";
 import type { Audit, Caller, ChangedBy } from "../audit.js";
 import type { Access } from "./access.js";
+import type { Claims, UserClaims } from "./claims.js";
 import { type Actor, authorize, changedBy, type Viewer, viewerOf } from "./viewer.js";
 
 /** The tokens that signing in and refreshing return. */
@@ -48,6 +49,7 @@ export interface SessionsDeps {
   access: Access;
   accessTokens: AccessTokens;
   audit: Audit;
+  claims: Claims;
   clock: Clock;
   newId: NewId;
   lifetime: SessionLifetime;
@@ -121,10 +123,10 @@ export class Sessions {
   /** @param refreshToken null when the client keeps the one it has */
   async issueToken(session: Session, user: User, refreshToken: string | null): Promise<IssuedToken> {
     const claims = {
+      ...this.deps.claims.of(user),
       sub: user.id,
       sid: session.id,
       jti: this.deps.newId(),
-      roles: user.roles,
       auth_time: Math.floor(session.authenticatedAt / SECOND),
       amr: session.authenticationMethods,
     };
@@ -143,15 +145,18 @@ export class Sessions {
   }
 
   /**
-   * The claims of an access token (RFC 7662), with the user's current roles. Undefined when it is rejected, and for a
-   * user who must add a second factor first.
+   * The claims of an access token (RFC 7662), with those of the user as they are now. Undefined when it is rejected, and
+   * for a user who must add a second factor first.
    */
-  async introspect(accessToken: string): Promise<(AccessTokenClaims & { username: string }) | undefined> {
+  async introspect(
+    accessToken: string,
+  ): Promise<(AccessTokenClaims & UserClaims & { username: string }) | undefined> {
     const result = await this.deps.accessTokens.verify(accessToken);
     const viewer = result.valid ? await this.#viewerOf(result.claims) : undefined;
     if (!result.valid || viewer?.kind !== "user" || !this.deps.access.hasRequiredFactor(viewer))
       return undefined;
-    return { ...result.claims, roles: viewer.user.roles, username: viewer.user.username };
+    const { username } = viewer.user;
+    return { username, ...result.claims, ...this.deps.claims.of(viewer.user) };
   }
 
   async #viewerOf({ sub, sid }: AccessTokenClaims): Promise<Viewer> {

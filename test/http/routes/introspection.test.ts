@@ -65,6 +65,7 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       auth_time: own.clock.now() / 1000,
       amr: ["pwd"],
       roles: ["USER"],
+      scope: "profile items:read items:write account",
       username: "alice",
     });
     // The current roles of the user, as everywhere, not those in the token.
@@ -73,7 +74,10 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       .set({ roles: '["USER","ADMIN"]' })
       .where("id", "=", user.id)
       .execute();
-    expect(JSON.parse((await introspect(accessToken)).text).roles).toEqual(["USER", "ADMIN"]);
+    expect(JSON.parse((await introspect(accessToken)).text)).toMatchObject({
+      roles: ["USER", "ADMIN"],
+      scope: "profile items:read items:write account admin",
+    });
     await own.latchkey.db.updateTable("users").set({ roles: '["USER"]' }).where("id", "=", user.id).execute();
     const kidWithNul = Buffer.from('{"alg":"ES256","typ":"at+jwt","kid":"a\\u0000b"}').toString("base64url");
     await own.send(LOGOUT, {}, { token: accessToken });

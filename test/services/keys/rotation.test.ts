@@ -190,7 +190,7 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
       for (const signing of [kid, kidOf(old)!]) {
         await expect(here.latchkey.signingKeys!.retire(signing)).rejects.toMatchObject({
           code: "NOT_FOUND",
-          message: "There is no such key, or it still signs: rotate, and retire it a minute later.",
+          message: "There is no such key, or it still signs: rotate, and retire it when the new key signs.",
         });
       }
       clock.advance(MINUTE);
