@@ -247,7 +247,9 @@ describe("the operator's commands, whatever the database", () => {
       await Promise.all([keys(["retire", old]), keys(["retire", current]), keys(["list"], "HS256")]),
     ).toEqual([
       ok(`Retired ${old}.\n`),
-      refused("latchkey: There is no such key, or it still signs: rotate, and retire it when the new key signs."),
+      refused(
+        "latchkey: There is no such key, or it still signs: rotate, and retire it when the new key signs.",
+      ),
       refused("latchkey: ALGORITHM=HS256 has one key, SECRET_KEY: change that instead"),
     ]);
   });

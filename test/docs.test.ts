@@ -147,7 +147,13 @@ describe("the table of variables", () => {
     PUBLIC_URL: "https://auth.example.com",
   };
   /** For each variable without a default, at least one of these values is valid. */
-  const samples = ["x".repeat(32), "https://app.example.com", "10.0.0.1", "smtp://smtp.example.com"];
+  const samples = [
+    "x".repeat(32),
+    "https://app.example.com",
+    "10.0.0.1",
+    "smtp://smtp.example.com",
+    "test/support/claims.json",
+  ];
 
   /** Returns why the configuration is rejected; undefined if it is accepted. */
   function problemOf(env: NodeJS.ProcessEnv): string | undefined {

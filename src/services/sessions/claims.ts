@@ -1,5 +1,6 @@
-import type { ClaimField, ClaimSettings, ClaimTemplate } from "../../config.js";
-import type { User } from "../../storage/users.js";
+import { type ClaimField, type ClaimTemplate, ConfigError } from "../../config.js";
+import { ROLES, type User } from "../../storage/users.js";
+import { FULL_NAME_LENGTH, MAX_LOGIN_LENGTH, USERNAME_LENGTH } from "../identifiers.js";
 import type { Scopes } from "../scopes.js";
 
 /** What access tokens and introspection say about a user, beside the session. */
@@ -13,25 +14,47 @@ export interface UserClaims {
 
 export interface ClaimsDeps {
   scopes: Scopes;
-  template: ClaimSettings["claims"];
+  template: ClaimTemplate | undefined;
 }
 
-/** Derives claims from users. */
+/** A token travels in a header, of which servers and proxies accept 8 KB in total or less. */
+const MAX_BYTES = 2048;
+
+type ClaimedUser = Pick<User, "id" | "username" | "email" | "emailVerifiedAt" | "fullName" | "roles">;
+
+/** The user with the longest claims. */
+const LONGEST: ClaimedUser = {
+  id: "00000000-0000-7000-8000-000000000000",
+  username: "x".repeat(USERNAME_LENGTH[1]),
+  email: "x".repeat(MAX_LOGIN_LENGTH),
+  emailVerifiedAt: null,
+  // Four bytes each in UTF-8.
+  fullName: "🔑".repeat(FULL_NAME_LENGTH[1]),
+  roles: [...ROLES],
+};
+
+/** Derives claims from users. @throws ConfigError when the claims of CLAIMS_FILE can become too long */
 export class Claims {
-  constructor(private readonly deps: ClaimsDeps) {}
+  constructor(private readonly deps: ClaimsDeps) {
+    if (Buffer.byteLength(JSON.stringify(this.#added(LONGEST))) > MAX_BYTES) {
+      throw new ConfigError(
+        `CLAIMS_FILE: the claims of a user whose values are all of the longest take more than ${MAX_BYTES} bytes`,
+      );
+    }
+  }
 
   of(user: User): UserClaims {
-    const { scopes, template } = this.deps;
-    return {
-      ...(render(template, user) as Record<string, unknown>),
-      roles: user.roles,
-      scope: scopes.of(user.roles).join(" "),
-    };
+    return { ...this.#added(user), roles: user.roles, scope: this.deps.scopes.of(user.roles).join(" ") };
+  }
+
+  #added(user: ClaimedUser): object {
+    const { template } = this.deps;
+    return template === undefined ? {} : (render(template, user) as object);
   }
 }
 
 /** Undefined for a field that the user has no value for: the claim is left out. */
-function render(template: ClaimTemplate, user: User): unknown {
+function render(template: ClaimTemplate, user: ClaimedUser): unknown {
   switch (template.kind) {
     case "literal":
       return template.value;
@@ -52,7 +75,7 @@ function render(template: ClaimTemplate, user: User): unknown {
   }
 }
 
-function fieldOf(user: User, field: ClaimField): string | boolean | readonly string[] | undefined {
+function fieldOf(user: ClaimedUser, field: ClaimField): string | boolean | readonly string[] | undefined {
   switch (field) {
     case "id":
       return user.id;

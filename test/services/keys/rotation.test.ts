@@ -67,6 +67,18 @@ describe.each(DATABASES)("signing keys on %s", (database) => {
       await close();
     });
 
+    test("KEY_ANNOUNCE_SECONDS is how long a new key is published before it signs", async () => {
+      const app = await makeApp({ database, env: { KEY_ANNOUNCE_SECONDS: "600" } });
+      await app.createUser("alice");
+      const { accessToken: old } = await app.login("alice");
+      const { kid, signsFrom } = await app.latchkey.signingKeys!.rotate();
+      expect(signsFrom).toBe(app.clock.now() + 10 * MINUTE);
+      app.clock.advance(10 * MINUTE - 1);
+      expect(kidOf((await app.login("alice")).accessToken)).toBe(kidOf(old));
+      app.clock.advance(1);
+      expect(kidOf((await app.login("alice")).accessToken)).toBe(kid);
+    });
+
     test("the old key verifies until the last token it signed has expired, then leaves the key set", async () => {
       const { here, there, clock, close } = await twoApps();
       const { kid } = await here.latchkey.signingKeys!.rotate();
