@@ -31,6 +31,7 @@ import type { RecoveryCodes } from "./services/mfa/recovery-codes.js";
 import type { PasswordPolicy } from "./services/passwords/policy.js";
 import type { PasswordRecovery } from "./services/passwords/recovery.js";
 import { purge } from "./services/purge.js";
+import type { Scopes } from "./services/scopes.js";
 import type { Access } from "./services/sessions/access.js";
 import type { Refresh } from "./services/sessions/refresh.js";
 import type { Sessions } from "./services/sessions/sessions.js";
@@ -75,6 +76,7 @@ export interface Latchkey {
   operator: Operator;
   auditLog: AuditLog;
   items: Items;
+  scopes: Scopes;
   sessions: Sessions;
   userImport: UserImport;
   close(): Promise<void>;
@@ -104,7 +106,7 @@ export function compose(
   const { signingKeys, keys, accessTokens } = composeTokens(config, base);
   const threads = passwordThreads ?? new PasswordThreads(config.workers);
   const sessionParts = composeSessions(config, base, { accessTokens, threads });
-  const { access, refresh, sessions, passwordQueue, names } = sessionParts;
+  const { access, refresh, scopes, sessions, passwordQueue, names } = sessionParts;
   const emails = composeEmails(config, base, { names, print });
   const { mailer, outbox } = emails;
   const signIn = composeSignIn(config, base, sessionParts, emails);
@@ -157,6 +159,7 @@ export function compose(
     operator,
     auditLog: new AuditLog({ db }),
     items,
+    scopes,
     sessions,
     userImport,
     async close() {

@@ -21,7 +21,7 @@ const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"
 const REQUIRE_MFA = ["none", "admins", "all"] as const;
 const ENVIRONMENTS = ["development", "production", "test"] as const;
 
-export type { ClaimField, ClaimSettings, ClaimTemplate } from "./config/claims.js";
+export type { ClaimField, ClaimTemplate } from "./config/claims.js";
 export type { Algorithm } from "./config/tokens.js";
 
 export type DatabaseConfig = { kind: "sqlite"; file: string } | { kind: "postgres"; url: string };

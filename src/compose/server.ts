@@ -30,7 +30,7 @@ const APOLLO_SANDBOX_ORIGINS = [
 /** Builds the HTTP server over the parts. It does not listen yet. */
 export async function composeServer(
   config: Config,
-  { clock, metrics, health, keys, mailer, login, refresh, sessions, access, items }: Latchkey,
+  { clock, metrics, health, keys, mailer, login, refresh, sessions, scopes, access, items }: Latchkey,
   { schema, logger }: { schema: GraphQLSchema; logger: Logger },
 ): Promise<FastifyInstance> {
   const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
@@ -77,6 +77,7 @@ export async function composeServer(
     login,
     refresh,
     sessions,
+    scopes,
     health,
     issuer: config.publicUrl,
     introspectionSecret: config.introspectionSecret,

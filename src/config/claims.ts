@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Reader } from "./reader.js";
 
 /** What a claims file can take from a user, after a `$`. */
-export const CLAIM_FIELDS = [
+const CLAIM_FIELDS = [
   "id",
   "username",
   "email",

@@ -45,6 +45,7 @@ const PATHS = [
     "/introspect",
     "/.well-known/jwks.json",
     "/.well-known/oauth-authorization-server",
+    "/.well-known/openid-configuration",
   ],
   ...["/emails", "/metrics", "/healthz", "/readyz", "/", "/graphql/", "/graphql?query={me{id}}", "/GraphQL"],
   ...["/%", "/%00", "//graphql", "/graphql/../token", "/.well-known/%2e%2e/token", `/${"a".repeat(3000)}`],

@@ -46,13 +46,16 @@ describe("CORS", () => {
     expect(headers.get("access-control-allow-credentials")).toBeNull();
   });
 
-  test.each(["/token", "/revoke", "/.well-known/jwks.json", "/.well-known/oauth-authorization-server"])(
-    "lets a page of an allowed origin use %s",
-    async (path) => {
-      const { status, headers } = await app.request(path, preflight(APP_ORIGIN));
-      expect([status, headers.get("access-control-allow-origin")]).toEqual([204, APP_ORIGIN]);
-    },
-  );
+  test.each([
+    "/token",
+    "/revoke",
+    "/.well-known/jwks.json",
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/openid-configuration",
+  ])("lets a page of an allowed origin use %s", async (path) => {
+    const { status, headers } = await app.request(path, preflight(APP_ORIGIN));
+    expect([status, headers.get("access-control-allow-origin")]).toEqual([204, APP_ORIGIN]);
+  });
 
   test.each([
     "/introspect",

@@ -17,6 +17,7 @@ const PATHS = [
   "/introspect",
   "/.well-known/jwks.json",
   "/.well-known/oauth-authorization-server",
+  "/.well-known/openid-configuration",
   "/healthz",
   "/readyz",
   "/metrics",

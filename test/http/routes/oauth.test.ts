@@ -211,6 +211,8 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       issuer: "https://example.com/auth",
       token_endpoint: "https://example.com/auth/token",
     });
+    // The proxy in front, which serves it below /auth, removes that.
+    expect((await under.request("/.well-known/openid-configuration")).text).toBe(text);
   });
 
   test("oauth4webapi discovers it, logs in, refreshes, introspects and revokes; jose verifies (row 58)", async () => {
@@ -231,6 +233,9 @@ describe.each(DATABASES)("the OAuth 2 endpoints on %s", (database) => {
       issuer,
       await oauth.discoveryRequest(issuer, { algorithm: "oauth2", ...insecure }),
     );
+    const discovered = await oauth.discoveryRequest(issuer, { algorithm: "oidc", ...insecure });
+    expect(await oauth.processDiscoveryResponse(issuer, discovered)).toEqual(server);
+    expect(server.scopes_supported).toEqual(["profile", "items:read", "items:write", "account", "admin"]);
     const client: oauth.Client = { client_id: "app" };
 
     const grant = await oauth.genericTokenEndpointRequest(

@@ -2,6 +2,7 @@ import formbody from "@fastify/formbody";
 import type { FastifyInstance } from "fastify";
 import type { KeyRing } from "../../../crypto/key-ring.js";
 import type { DatabaseHealth } from "../../../services/database-health.js";
+import type { Scopes } from "../../../services/scopes.js";
 import type { Refresh } from "../../../services/sessions/refresh.js";
 import type { Sessions } from "../../../services/sessions/sessions.js";
 import type { Login } from "../../../services/sign-in/login.js";
@@ -18,6 +19,7 @@ export interface OAuthOptions {
   login: Login;
   refresh: Refresh;
   sessions: Sessions;
+  scopes: Scopes;
   health: DatabaseHealth;
   /** The tokens' `iss`, and the start of each endpoint's URL. */
   issuer: string;
@@ -27,9 +29,13 @@ export interface OAuthOptions {
 
 /** The standard endpoints, over the same services, for clients that speak OAuth 2 instead of GraphQL. */
 export async function addOAuth(server: FastifyInstance, options: OAuthOptions): Promise<void> {
-  const { keys, login, refresh, sessions, health, issuer, introspectionSecret } = options;
+  const { keys, login, refresh, sessions, scopes, health, issuer, introspectionSecret } = options;
   addJwks(server, { keys });
-  addMetadata(server, { issuer, introspection: introspectionSecret !== undefined });
+  addMetadata(server, {
+    issuer,
+    introspection: introspectionSecret !== undefined,
+    scopes: scopes.all,
+  });
   await server.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     await scope.register(formbody);
