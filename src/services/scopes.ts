@@ -1,9 +1,5 @@
 import type { Role } from "../storage/users.js";
 
-/** What Latchkey's own fields ask of API keys. Other scopes are for other services. */
-export const LATCHKEY_SCOPES = ["profile", "items:read", "items:write", "account", "admin"] as const;
-export type LatchkeyScope = (typeof LATCHKEY_SCOPES)[number];
-
 export interface ScopesDeps {
   userScopes: readonly string[];
   /** Of administrators, beside those of users. */
