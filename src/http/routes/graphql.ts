@@ -20,6 +20,7 @@ import { checkVariables } from "../../graphql/limits/variable-limits.js";
 import { createLoaders } from "../../graphql/loaders.js";
 import { operationTypeRule } from "../../graphql/operation-types.js";
 import type { Metrics } from "../../metrics.js";
+import type { Administration } from "../../services/accounts/administration.js";
 import type { DatabaseHealth } from "../../services/database-health.js";
 import type { Items } from "../../services/items.js";
 import type { Sessions } from "../../services/sessions/sessions.js";
@@ -38,6 +39,7 @@ export interface GraphQLOptions {
   schema: GraphQLSchema;
   sessions: Sessions;
   items: Items;
+  administration: Administration;
   health: DatabaseHealth;
   metrics: Metrics;
   apolloSandbox: boolean;
@@ -114,7 +116,7 @@ function createApollo(
 
 function graphqlHandler(
   apollo: ApolloServer<DescribedContext>,
-  { sessions, items, refreshCookies, explorer }: GraphQLOptions,
+  { sessions, items, administration, refreshCookies, explorer }: GraphQLOptions,
 ) {
   return async function graphql(request: FastifyRequest, reply: FastifyReply) {
     // Not in Apollo's context function: whatever that throws is a 500.
@@ -131,7 +133,7 @@ function graphqlHandler(
         viewer,
         caller: callerOf(request),
         refreshCookie,
-        loaders: createLoaders({ items }),
+        loaders: createLoaders({ items, administration }),
         facts: request.facts,
       }),
     });
