@@ -75,6 +75,7 @@ export async function composeServer(
     introspection: config.introspection,
     persistedDocuments,
     maxResponseBytes: config.maxResponseBytes,
+    federation: config.federation,
     refreshCookies: new RefreshCookies({
       refresh,
       clock,

@@ -5,9 +5,9 @@ import { invalidInput, LatchkeyError } from "../errors.js";
 import { noSuchUser } from "../services/accounts/administration.js";
 import type { Access } from "../services/sessions/access.js";
 import { Auth } from "./auth-checker.js";
-import { MAX_PAGE } from "./connection.js";
 import { type Context, signedIn } from "./context.js";
-import { MaxBytes, MaxItems } from "./limits/max-size.js";
+import { MaxBytes, MaxErrorBytes, MaxItems } from "./limits/max-size.js";
+import { MAX_REPRESENTATIONS } from "./limits/variable-limits.js";
 import { printSdl } from "./schema.js";
 import { toUserType, UserType } from "./user.js";
 
@@ -34,6 +34,8 @@ export function printSubgraphSdl(schema: GraphQLSchema): string {
 }
 
 const MAX_SDL_BYTES = 64 * 1024;
+/** Of an error in the place of an entity. The longest are about a representation. */
+const MAX_ERROR_BYTES = 400;
 
 const AnyScalar = new GraphQLScalarType({
   name: "_Any",
@@ -59,9 +61,9 @@ class ServiceType {
 @ArgsType()
 class EntitiesArgs {
   @Field(() => [AnyScalar], {
-    description: `Up to ${MAX_PAGE}, each \`{ __typename: "User", id: "…" }\`.`,
+    description: `Up to ${MAX_REPRESENTATIONS}, each \`{ __typename: "User", id: "…" }\`.`,
   })
-  @ArrayMaxSize(MAX_PAGE)
+  @ArrayMaxSize(MAX_REPRESENTATIONS)
   representations!: unknown[];
 }
 
@@ -89,7 +91,8 @@ export class FederationResolver {
   }
 
   @Auth("USER", { beforeEnrollment: true })
-  @MaxItems(MAX_PAGE)
+  @MaxItems(MAX_REPRESENTATIONS)
+  @MaxErrorBytes(MAX_ERROR_BYTES)
   @Query(() => [EntityUnion], {
     nullable: "items",
     description:

@@ -275,14 +275,17 @@ describe("the limits of _entities (row 61)", () => {
   const literal = (count: number) =>
     `[${Array.from({ length: count }, () => `{__typename: "User", id: "${NOBODY}"}`).join()}]`;
 
-  test("100 representations are resolved, and 101 refused, wherever they are written", async () => {
-    const found = await entities(app, many(100, admin.id), admin);
-    expect(found.data?._entities).toEqual(Array(100).fill({ id: admin.id, username: "admin" }));
-    const refused = await entities(app, many(101), admin);
+  test("500 representations are resolved, and one more refused", async () => {
+    const found = await entities(app, many(500, admin.id), admin);
+    expect(found.data?._entities).toEqual(Array(500).fill({ id: admin.id, username: "admin" }));
+    const refused = await entities(app, many(501), admin);
     expect([refused.status, violationOf(refused)?.message]).toEqual([
       400,
-      "the variables have a list or an object with more than 100 items",
+      "the variables have a list or an object with more than 500 items",
     ]);
+  });
+
+  test("in a document there are at most 100, as in any list", async () => {
     for (const query of [
       `{ _entities(representations: ${literal(101)}) { __typename } }`,
       `query ($r: [_Any!]! = ${literal(101)}) { _entities(representations: $r) { __typename } }`,
@@ -290,6 +293,21 @@ describe("the limits of _entities (row 61)", () => {
       expect(errorOf(await app.post({ query }, admin))?.message).toBe(
         "The document has more than 100 items in a list.",
       );
+  });
+
+  test("the answer counts with an error for each representation, which has the alias in its path", async () => {
+    const send = (count: number, alias: string, representations = many(count)) =>
+      entities(app, representations, admin, ENTITIES.replace("_entities", `${alias}: _entities`));
+    for (const representations of [many(500), many(500, "x")]) {
+      const fits = await send(500, "a", representations);
+      expect(fits.errors).toHaveLength(500);
+      expect(fits.text.length).toBeLessThan(500 * 400);
+    }
+    const tooLong = await send(300, "a".repeat(8_000));
+    expect([tooLong.status, errorOf(tooLong)?.message]).toEqual([
+      400,
+      "The answer could take more than 2097152 bytes: ask for fewer items or fields.",
+    ]);
   });
 
   test("10,000 representations are not even read", async () => {

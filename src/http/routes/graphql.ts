@@ -49,6 +49,8 @@ export interface GraphQLOptions {
   /** The only documents that are run; undefined: any document is run. */
   persistedDocuments: PersistedDocuments | undefined;
   maxResponseBytes: number;
+  /** Whether requests come from a gateway. */
+  federation: boolean;
   refreshCookies: RefreshCookies;
 }
 
@@ -86,7 +88,7 @@ export async function addGraphQL(server: FastifyInstance, options: GraphQLOption
 }
 
 function createApollo(
-  { schema, metrics, apolloSandbox, introspection, maxResponseBytes }: GraphQLOptions,
+  { schema, metrics, apolloSandbox, introspection, maxResponseBytes, federation }: GraphQLOptions,
   { formatError, logger }: { formatError: FormatError; logger: FastifyBaseLogger },
 ): ApolloServer<DescribedContext> {
   return new ApolloServer<DescribedContext>({
@@ -104,7 +106,7 @@ function createApollo(
     logger,
     formatError,
     plugins: [
-      requestLimits(answerSizeLimit(schema, maxResponseBytes)),
+      requestLimits({ federation, checkAnswerSize: answerSizeLimit(schema, maxResponseBytes) }),
       errorHead,
       describeOperations(metrics),
       ApolloServerPluginCacheControlDisabled(),
@@ -185,12 +187,18 @@ function sendFailure(
 }
 
 /** The limits that depend on the variables. */
-function requestLimits(checkAnswerSize: ReturnType<typeof answerSizeLimit>): ApolloServerPlugin<Context> {
+function requestLimits({
+  federation,
+  checkAnswerSize,
+}: {
+  federation: boolean;
+  checkAnswerSize: ReturnType<typeof answerSizeLimit>;
+}): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
       return {
         async didResolveOperation({ request: { variables = {} }, document, operation }) {
-          checkVariables(variables);
+          checkVariables(variables, { federation });
           if (operation) checkAnswerSize(document, operation, variables);
         },
       };
