@@ -13,16 +13,6 @@ class DataSource extends RemoteGraphQLDataSource<Partial<GatewayContext>> {
     for (const [name, value] of Object.entries((context as Partial<GatewayContext>).headers ?? {}))
       request.http?.headers.set(name, value);
   }
-
-  /**
-   * An answer without data has a status such as 401, with GraphQL errors. The gateway would put errors of its own in
-   * their place, so it does not see the status.
-   */
-  override fetcher: RemoteGraphQLDataSource["fetcher"] = async (url, init) => {
-    const response = await fetch(url, init as RequestInit);
-    const isGraphQL = response.headers.get("content-type")?.includes("json");
-    return isGraphQL ? new Response(response.body, { headers: response.headers }) : response;
-  };
 }
 
 /**

@@ -107,7 +107,7 @@ function createApollo(
     formatError,
     plugins: [
       requestLimits({ federation, checkAnswerSize: answerSizeLimit(schema, maxResponseBytes) }),
-      errorHead,
+      federation ? alwaysOk : errorHead,
       describeOperations(metrics),
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
@@ -216,6 +216,17 @@ const errorHead: ApolloServerPlugin<Context> = {
         // Apollo's own refusals have their status already.
         http.status = status ?? http.status ?? 200;
         for (const [name, value] of Object.entries(headers)) http.headers.set(name, value);
+      },
+    };
+  },
+};
+
+/** A gateway replaces the errors of an answer with another status by its own, or puts its own before them. */
+const alwaysOk: ApolloServerPlugin<Context> = {
+  async requestDidStart() {
+    return {
+      async willSendResponse({ response: { body, http } }) {
+        if (body.kind === "single" && body.singleResult.errors) http.status = 200;
       },
     };
   },
