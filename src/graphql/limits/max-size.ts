@@ -53,7 +53,10 @@ export function maxBytesOf({ type, extensions }: GraphQLField<unknown, unknown>)
   return declared ?? SCALAR_BYTES[named.name] ?? Number.POSITIVE_INFINITY;
 }
 
-/** The most bytes of an error in the place of an item; 0 for a list that is without errors, or is an error as a whole. */
+/**
+ * The most bytes of the error for an item that is null; 0 where no item can fail by itself.
+ * @param name the name of the field in the answer
+ */
 export function maxErrorBytesOf({ extensions }: GraphQLField<unknown, unknown>, name: string): number {
   const declared = extensions["maxErrorBytes"] as number | undefined;
   return declared === undefined ? 0 : declared + name.length;
