@@ -60,6 +60,8 @@ export interface Config extends Pages, TokenSettings {
   readonly persistedDocuments: string | undefined;
   /** The largest GraphQL response, in bytes. */
   readonly maxResponseBytes: number;
+  /** Whether the API is a subgraph of Apollo Federation. */
+  readonly federation: boolean;
   /** Starting one session more ends the one that was used least recently. */
   readonly maxSessionsPerUser: number;
   readonly maxItemsPerUser: number;
@@ -163,6 +165,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     shutdownDelaySeconds: integer("SHUTDOWN_DELAY_SECONDS", production ? 5 : 0, 0, 60),
     persistedDocuments,
     ...pages,
+    federation: oneOf("FEDERATION", "off", ["on", "off"]) === "on",
     maxResponseBytes: integer("MAX_RESPONSE_BYTES", 2 * 1024 * 1024, 64 * 1024, 64 * 1024 * 1024),
     maxSessionsPerUser: integer("MAX_SESSIONS_PER_USER", 100, 1, 1000),
     maxItemsPerUser: integer("MAX_ITEMS_PER_USER", 10_000, 1, 100_000),
@@ -205,6 +208,11 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   if (config.smtpUrl !== undefined) {
     required("APP_URL", "links in emails start with it, such as https://app.example.com");
     required("EMAIL_FROM", "the sender of emails, such as Example <no-reply@example.com>");
+  }
+  if (config.federation && persistedDocuments !== undefined) {
+    problems.push(
+      "FEDERATION must be off with PERSISTED_DOCUMENTS: a gateway sends documents that it makes itself",
+    );
   }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return Object.freeze(config);

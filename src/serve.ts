@@ -40,7 +40,7 @@ async function start(environment: NodeJS.ProcessEnv): Promise<void> {
   const stopJobs = latchkey.jobs.start(JOB_PERIOD, latchkey.logFailure("a job failed"));
   // Sends the emails that the previous process left.
   latchkey.outbox.wake();
-  const server = await composeServer(config, latchkey, { schema: composeSchema(latchkey), logger });
+  const server = await composeServer(config, latchkey, { schema: composeSchema(latchkey, config), logger });
 
   let stopping = false;
   let welcomed: Promise<void> | undefined;

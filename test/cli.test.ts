@@ -5,6 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import bcrypt from "bcrypt";
 import { systemClock } from "../src/clock.js";
+import { printSubgraph } from "../src/compose/schema.js";
 import type { PrintedMailer } from "../src/email/printed.js";
 import { type App, makeApp, PASSWORD, SECRET_KEY } from "./support/app.js";
 import { cliOn, directory, file, usernamesOf } from "./support/cli.js";
@@ -273,5 +274,13 @@ describe("the operator's commands, whatever the database", () => {
       ok(readFileSync("schema.graphql", "utf8")),
     );
     expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  test("schema print --federation prints the schema of the subgraph, whether FEDERATION is on or not", async () => {
+    const app = await makeApp();
+    for (const FEDERATION of ["on", "off"])
+      expect(await runCli(["schema", "print", "--federation"], { env: { FEDERATION } })).toEqual(
+        ok(printSubgraph(app.latchkey)),
+      );
   });
 });

@@ -79,6 +79,7 @@ describe("the configuration", () => {
       explorer: true,
       introspection: true,
       persistedDocuments: undefined,
+      federation: false,
       maxResponseBytes: 2_097_152,
       maxSessionsPerUser: 100,
       maxItemsPerUser: 10_000,
@@ -126,6 +127,8 @@ describe("the configuration", () => {
       HSTS_INCLUDE_SUBDOMAINS: "true",
       SHUTDOWN_DELAY_SECONDS: "60",
       PERSISTED_DOCUMENTS: "/etc/latchkey/persisted-documents.json",
+      // Not with PERSISTED_DOCUMENTS.
+      FEDERATION: "off",
       MAX_RESPONSE_BYTES: "1000000",
       MAX_SESSIONS_PER_USER: "5",
       MAX_ITEMS_PER_USER: "50",
@@ -176,6 +179,7 @@ describe("the configuration", () => {
       explorer: false,
       introspection: false,
       persistedDocuments: "/etc/latchkey/persisted-documents.json",
+      federation: false,
       maxResponseBytes: 1_000_000,
       maxSessionsPerUser: 5,
       maxItemsPerUser: 50,
@@ -395,6 +399,13 @@ describe("the configuration", () => {
   test("refuses the explorer where only persisted documents are run", () => {
     expect(problemsOf({ EXPLORER: "on", PERSISTED_DOCUMENTS: "a.json" })).toEqual([
       "EXPLORER must be off with PERSISTED_DOCUMENTS: the documents that the explorer sends are not persisted",
+    ]);
+  });
+
+  test("is a subgraph with FEDERATION=on, unless only persisted documents are run", () => {
+    expect(loadConfig({ FEDERATION: "on" })).toMatchObject({ federation: true });
+    expect(problemsOf({ FEDERATION: "on", PERSISTED_DOCUMENTS: "a.json" })).toEqual([
+      "FEDERATION must be off with PERSISTED_DOCUMENTS: a gateway sends documents that it makes itself",
     ]);
   });
 

@@ -37,6 +37,9 @@ import { makeUser, type SignedIn } from "./support/users.js";
 /** In milliseconds. */
 const TOTP_STEP = 30_000;
 
+/** Data, if the token is good: null with an error. */
+const NOBODY = `{ _entities(representations: [{ __typename: "User", id: "0190a0a0-0000-7000-8000-000000000000" }]) { __typename } }`;
+
 /** A place that accepts a token. */
 interface Place {
   /** Its argument in the schema, if it is a GraphQL field. */
@@ -71,6 +74,10 @@ async function tokenOf(app: App, user: SignedIn): Promise<string> {
 const PLACES = {
   "the bearer of me": {
     take: async (app, token) => codeOf(await app.send(ME, {}, { token })),
+    refusal: always("INVALID_TOKEN"),
+  },
+  "the bearer of _entities": {
+    take: async (app, token) => codeOf(await app.post({ query: NOBODY }, { token })),
     refusal: always("INVALID_TOKEN"),
   },
   refreshToken: {
@@ -269,7 +276,7 @@ const KINDS: Record<string, Kind> = {
   ...EMAILED,
   "an access token": {
     issue: async (app) => (await makeUser(app)).accessToken,
-    goodAt: ["the bearer of me", "/introspect", "/revoke"],
+    goodAt: ["the bearer of me", "the bearer of _entities", "/introspect", "/revoke"],
   },
   "a refresh token": {
     issue: async (app) => (await makeUser(app)).refreshToken,
@@ -289,7 +296,7 @@ const KINDS: Record<string, Kind> = {
       return accessToken;
     },
     goodAt: [],
-    except: { "the bearer of me": "TOKEN_EXPIRED" },
+    except: { "the bearer of me": "TOKEN_EXPIRED", "the bearer of _entities": "TOKEN_EXPIRED" },
   },
   // Its use ends the session: test/graphql/refresh-tokens.test.ts.
   "a consumed refresh token": {
@@ -401,7 +408,7 @@ describe.each(DATABASES)(
   (database) => {
     let app: App;
     beforeAll(async () => {
-      app = await makeApp({ database, env: { INTROSPECTION_SECRET } });
+      app = await makeApp({ database, env: { INTROSPECTION_SECRET, FEDERATION: "on" } });
       const admin = { username: "admin", email: "admin@example.com", fullName: null };
       await app.latchkey.operator.create({ ...admin, roles: ["ADMIN"] }, PASSWORD);
       owner = await makeMfaUser(app);

@@ -50,11 +50,12 @@ program
   .description("the GraphQL schema")
   .command("print")
   .description("print the schema as SDL")
-  .action(() =>
+  .option("--federation", "as a subgraph of Apollo Federation, for composition")
+  .action(({ federation }: { federation?: true }) =>
     withLatchkey(async (latchkey) => {
-      const { composeSchema } = await import("../compose/schema.js");
+      const { composeSchema, printSubgraph } = await import("../compose/schema.js");
       const { printSdl } = await import("../graphql/schema.js");
-      print(printSdl(composeSchema(latchkey)).trimEnd());
+      print((federation ? printSubgraph(latchkey) : printSdl(composeSchema(latchkey))).trimEnd());
     }),
   );
 

@@ -30,7 +30,20 @@ const APOLLO_SANDBOX_ORIGINS = [
 /** Builds the HTTP server over the parts. It does not listen yet. */
 export async function composeServer(
   config: Config,
-  { clock, metrics, health, keys, mailer, login, refresh, sessions, scopes, access, items }: Latchkey,
+  {
+    clock,
+    metrics,
+    health,
+    keys,
+    mailer,
+    login,
+    refresh,
+    sessions,
+    scopes,
+    access,
+    items,
+    administration,
+  }: Latchkey,
   { schema, logger }: { schema: GraphQLSchema; logger: Logger },
 ): Promise<FastifyInstance> {
   const corsOrigins = [...config.corsOrigins, ...(config.apolloSandbox ? APOLLO_SANDBOX_ORIGINS : [])];
@@ -54,6 +67,7 @@ export async function composeServer(
     schema,
     sessions,
     items,
+    administration,
     health,
     metrics,
     apolloSandbox: config.apolloSandbox,
@@ -61,6 +75,7 @@ export async function composeServer(
     introspection: config.introspection,
     persistedDocuments,
     maxResponseBytes: config.maxResponseBytes,
+    federation: config.federation,
     refreshCookies: new RefreshCookies({
       refresh,
       clock,

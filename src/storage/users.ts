@@ -184,6 +184,11 @@ export async function findUserById(db: Database, id: string): Promise<User | und
   return row && toUser(row);
 }
 
+/** Those of the users who exist, in any order. */
+export async function listUsersById(db: Database, ids: readonly string[]): Promise<User[]> {
+  return (await selectUsers(db).where("id", "in", ids).execute()).map(toUser);
+}
+
 /**
  * The enabled accounts that claim an address without having verified it.
  * @param order by age, or by when an email last brought each a link: first those that never got one, oldest first

@@ -45,6 +45,7 @@ export async function fuzz({
     REGISTRATION: "open",
     SMTP_URL: "smtp://127.0.0.1:1",
     INTROSPECTION_SECRET: PASSWORD.repeat(2),
+    FEDERATION: "on",
   };
   await runCli(["user", "create", "alice", "--email", "alice@example.com", "--admin"], {
     env,

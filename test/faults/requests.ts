@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import {
   buildSchema,
+  extendSchema,
   type GraphQLEnumType,
   type GraphQLField,
   type GraphQLInputType,
@@ -12,6 +13,7 @@ import {
   isListType,
   isNonNullType,
   isObjectType,
+  parse,
 } from "graphql";
 
 /** A request as it is sent over the wire. */
@@ -28,7 +30,16 @@ export interface Material {
   words: string[];
 }
 
-const schema = buildSchema(readFileSync("schema.graphql", "utf8"));
+/** With the fields of a subgraph: the server has FEDERATION=on. */
+const schema = extendSchema(
+  buildSchema(readFileSync("schema.graphql", "utf8")),
+  parse(`
+    scalar _Any
+    type _Service { sdl: String! }
+    union _Entity = User
+    extend type Query { _service: _Service!, _entities(representations: [_Any!]!): [_Entity]! }
+  `),
+);
 
 /** The codes an error may have, as the schema lists them. */
 export const ERROR_CODES: readonly string[] = (schema.getType("ErrorCode") as GraphQLEnumType)
@@ -128,6 +139,7 @@ export function requests({ tokens, words }: Material): fc.Arbitrary<GeneratedReq
         "query($a:String){users(search:$a,after:$a){nodes{id}}}",
         "query($a:DateTime,$b:AuditEventType){auditEvents(since:$a,type:$b){nodes{id}}}",
         "query($a:Boolean!){me{id@include(if:$a)}}",
+        "query($a:[_Any!]!){_entities(representations:$a){...on User{id items{id}}}}",
         "mutation($a:ID!,$b:[Role!]!){setUserRoles(id:$a,roles:$b){id}}",
         "mutation($a:CreateItemInput!){createItem(input:$a){id}}",
         "mutation($a:RegisterInput!){register(input:$a){username}}",
@@ -309,7 +321,9 @@ function literalOf(type: GraphQLInputType, word: fc.Arbitrary<string>): fc.Arbit
       ? fc.integer().map(String)
       : type.name === "Boolean"
         ? fc.constantFrom("true", "false")
-        : word.map((text) => JSON.stringify(text));
+        : type.name === "_Any"
+          ? word.map((text) => `{ __typename: "User", id: ${JSON.stringify(text)} }`)
+          : word.map((text) => JSON.stringify(text));
   return fc.oneof(
     { weight: 9, arbitrary: fitting },
     { weight: 1, arbitrary: fc.oneof(fc.constantFrom("null", "$a", "{}", "[]"), NUMBER) },

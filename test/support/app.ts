@@ -93,7 +93,7 @@ export async function makeApp(
   const latchkey = compose(config, { logger, clock, ...threads });
   if (options.databaseUrl !== undefined) await migrate(config.database);
   await ping(latchkey.db);
-  const schema = composeSchema(latchkey);
+  const schema = composeSchema(latchkey, config);
   const server = await composeServer(config, latchkey, { schema, logger });
   const address = await server.listen({ host: "127.0.0.1", port: options.port ?? 0 });
 

@@ -30,6 +30,9 @@ const SCALAR_BYTES: Partial<Record<string, number>> = {
 /** Declares the most bytes of JSON that a value of a field takes. */
 export const MaxBytes = (maxBytes: number) => Extensions({ maxBytes });
 
+/** Declares the most bytes of the error for an item that is null, without the name of the field in its path. */
+export const MaxErrorBytes = (maxErrorBytes: number) => Extensions({ maxErrorBytes });
+
 /** Declares the limits of a text field. */
 export const MaxText = ([, characters, bytes = characters * MAX_CHARACTER_BYTES]: TextLimits) =>
   MaxBytes(bytes + QUOTES);
@@ -48,6 +51,15 @@ export function maxBytesOf({ type, extensions }: GraphQLField<unknown, unknown>)
   if (isEnumType(named)) return Math.max(...named.getValues().map(({ name }) => name.length)) + QUOTES;
   const declared = extensions["maxBytes"] as number | undefined;
   return declared ?? SCALAR_BYTES[named.name] ?? Number.POSITIVE_INFINITY;
+}
+
+/**
+ * The most bytes of the error for an item that is null; 0 where no item can fail by itself.
+ * @param name the name of the field in the answer
+ */
+export function maxErrorBytesOf({ extensions }: GraphQLField<unknown, unknown>, name: string): number {
+  const declared = extensions["maxErrorBytes"] as number | undefined;
+  return declared === undefined ? 0 : declared + name.length;
 }
 
 /** The most items of a field without `first`; infinity for a list that does not declare it. */

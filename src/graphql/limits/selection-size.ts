@@ -17,7 +17,8 @@ import {
 } from "graphql";
 import { MAX_PAGE } from "../connection.js";
 import { isOncePerRequest } from "../once-per-request.js";
-import { maxBytesOf, maxItemsOf } from "./max-size.js";
+import { maxBytesOf, maxErrorBytesOf, maxItemsOf } from "./max-size.js";
+import { MAX_REPRESENTATIONS } from "./variable-limits.js";
 
 /** Variables after coercion to their types. */
 export type CoercedVariables = Readonly<Record<string, unknown>>;
@@ -71,9 +72,13 @@ export function selectionSizes(document: DocumentNode, schema: GraphQLSchema, va
     const definition = META_FIELDS[name] ?? type?.getFields()[name];
     const about = definition && getNamedType(definition.type);
     const inner = field.selectionSet === undefined ? EMPTY : sizeOf(field.selectionSet, asObjectType(about));
-    const introspects = name === "__schema" || name === "__type" || type?.name.startsWith("__");
+    const introspects = INTROSPECTION.has(name) || type?.name.startsWith("__");
     const count = introspects || definition === undefined ? 1 : countOf(field, definition, variables);
-    const each = isLeafType(about) && definition ? maxBytesOf(definition) : inner.bytes + "{}".length;
+    const key = (field.alias ?? field.name).value;
+    const each =
+      isLeafType(about) && definition
+        ? maxBytesOf(definition)
+        : Math.max(inner.bytes + "{}".length, definition ? maxErrorBytesOf(definition, key) : 0);
     return {
       depth: 1 + inner.depth,
       rootFields: 1,
@@ -81,9 +86,7 @@ export function selectionSizes(document: DocumentNode, schema: GraphQLSchema, va
       fields: 1 + inner.fields,
       introspectionAliases: inner.introspectionAliases + (introspects && field.alias ? 1 : 0),
       values: 1 + inner.values * count,
-      bytes: introspects
-        ? 0
-        : (field.alias ?? field.name).value.length + AROUND_FIELD + count * (each + COMMA),
+      bytes: introspects ? 0 : key.length + AROUND_FIELD + count * (each + COMMA),
     };
   }
 
@@ -121,6 +124,9 @@ const EMPTY: SelectionSize = {
   bytes: 0,
 };
 
+/** The fields that return the schema. */
+const INTROSPECTION = new Set(["__schema", "__type", "_service"]);
+
 const COMMA = 1;
 /** The punctuation of a field in JSON, as the longest, a list, has it. */
 const AROUND_FIELD = '"":[],'.length;
@@ -132,23 +138,27 @@ const META_FIELDS: Partial<Record<string, GraphQLField<unknown, unknown>>> = {
   __typename: { ...TypeNameMetaFieldDef, extensions: { maxBytes: 64 } },
 };
 
-/** The most objects that a field returns: its argument `first`, or what it declares. */
+/** The most objects that a field returns: its argument `first`, one for each of `representations`, or what it declares. */
 function countOf(
   field: FieldNode,
   definition: GraphQLField<unknown, unknown>,
   variables: CoercedVariables | undefined,
 ): number {
-  const first = definition.args.find(({ name }) => name === "first");
-  if (first === undefined) return maxItemsOf(definition);
-  const value = field.arguments?.find(({ name }) => name.value === "first")?.value;
+  const sizing = definition.args.find(({ name }) => name === "first" || name === "representations");
+  if (sizing === undefined) return maxItemsOf(definition);
+  const max = sizing.name === "first" ? MAX_PAGE : MAX_REPRESENTATIONS;
+  const value = field.arguments?.find(({ name }) => name.value === sizing.name)?.value;
   let given: unknown;
-  if (value?.kind !== Kind.VARIABLE) given = valueFromAST(value, first.type);
-  else if (variables === undefined) given = MAX_PAGE;
+  // Its values may be variables.
+  if (value?.kind === Kind.LIST) given = value.values;
+  else if (value?.kind !== Kind.VARIABLE) given = valueFromAST(value, sizing.type);
+  else if (variables === undefined) return max;
   // Every JavaScript object inherits properties, such as `constructor`.
   else if (Object.hasOwn(variables, value.name.value)) given = variables[value.name.value];
-  const size = Number(given === undefined ? first.defaultValue : given);
+  if (given === undefined) given = sizing.defaultValue;
+  const size = Array.isArray(given) ? given.length : Number(given);
   // The field rejects any other size, and returns nothing.
-  return size >= 1 && size <= MAX_PAGE ? size : 1;
+  return size >= 1 && size <= max ? size : 1;
 }
 
 function objectType(schema: GraphQLSchema, name: string): GraphQLObjectType | undefined {

@@ -20,6 +20,7 @@ import { checkVariables } from "../../graphql/limits/variable-limits.js";
 import { createLoaders } from "../../graphql/loaders.js";
 import { operationTypeRule } from "../../graphql/operation-types.js";
 import type { Metrics } from "../../metrics.js";
+import type { Administration } from "../../services/accounts/administration.js";
 import type { DatabaseHealth } from "../../services/database-health.js";
 import type { Items } from "../../services/items.js";
 import type { Sessions } from "../../services/sessions/sessions.js";
@@ -38,6 +39,7 @@ export interface GraphQLOptions {
   schema: GraphQLSchema;
   sessions: Sessions;
   items: Items;
+  administration: Administration;
   health: DatabaseHealth;
   metrics: Metrics;
   apolloSandbox: boolean;
@@ -47,6 +49,8 @@ export interface GraphQLOptions {
   /** The only documents that are run; undefined: any document is run. */
   persistedDocuments: PersistedDocuments | undefined;
   maxResponseBytes: number;
+  /** Whether requests come from a gateway. */
+  federation: boolean;
   refreshCookies: RefreshCookies;
 }
 
@@ -84,7 +88,7 @@ export async function addGraphQL(server: FastifyInstance, options: GraphQLOption
 }
 
 function createApollo(
-  { schema, metrics, apolloSandbox, introspection, maxResponseBytes }: GraphQLOptions,
+  { schema, metrics, apolloSandbox, introspection, maxResponseBytes, federation }: GraphQLOptions,
   { formatError, logger }: { formatError: FormatError; logger: FastifyBaseLogger },
 ): ApolloServer<DescribedContext> {
   return new ApolloServer<DescribedContext>({
@@ -102,8 +106,8 @@ function createApollo(
     logger,
     formatError,
     plugins: [
-      requestLimits(answerSizeLimit(schema, maxResponseBytes)),
-      errorHead,
+      requestLimits({ federation, checkAnswerSize: answerSizeLimit(schema, maxResponseBytes) }),
+      federation ? alwaysOk : errorHead,
       describeOperations(metrics),
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
@@ -114,7 +118,7 @@ function createApollo(
 
 function graphqlHandler(
   apollo: ApolloServer<DescribedContext>,
-  { sessions, items, refreshCookies, explorer }: GraphQLOptions,
+  { sessions, items, administration, refreshCookies, explorer }: GraphQLOptions,
 ) {
   return async function graphql(request: FastifyRequest, reply: FastifyReply) {
     // Not in Apollo's context function: whatever that throws is a 500.
@@ -131,7 +135,7 @@ function graphqlHandler(
         viewer,
         caller: callerOf(request),
         refreshCookie,
-        loaders: createLoaders({ items }),
+        loaders: createLoaders({ items, administration }),
         facts: request.facts,
       }),
     });
@@ -183,12 +187,18 @@ function sendFailure(
 }
 
 /** The limits that depend on the variables. */
-function requestLimits(checkAnswerSize: ReturnType<typeof answerSizeLimit>): ApolloServerPlugin<Context> {
+function requestLimits({
+  federation,
+  checkAnswerSize,
+}: {
+  federation: boolean;
+  checkAnswerSize: ReturnType<typeof answerSizeLimit>;
+}): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
       return {
         async didResolveOperation({ request: { variables = {} }, document, operation }) {
-          checkVariables(variables);
+          checkVariables(variables, { federation });
           if (operation) checkAnswerSize(document, operation, variables);
         },
       };
@@ -206,6 +216,17 @@ const errorHead: ApolloServerPlugin<Context> = {
         // Apollo's own refusals have their status already.
         http.status = status ?? http.status ?? 200;
         for (const [name, value] of Object.entries(headers)) http.headers.set(name, value);
+      },
+    };
+  },
+};
+
+/** A gateway replaces the errors of an answer with another status by its own, or puts its own before them. */
+const alwaysOk: ApolloServerPlugin<Context> = {
+  async requestDidStart() {
+    return {
+      async willSendResponse({ response: { body, http } }) {
+        if (body.kind === "single" && body.singleResult.errors) http.status = 200;
       },
     };
   },

@@ -9,6 +9,7 @@ import {
   findUserByLogin,
   findUserByUsername,
   listUserPage,
+  listUsersById,
   type Role,
   type User,
   type UserChanges,
@@ -59,6 +60,12 @@ export class Administration {
   /** @throws NOT_FOUND */
   async get(id: string): Promise<User> {
     return (await findUserById(this.deps.db, id)) ?? noSuchUser();
+  }
+
+  /** Returns those of the users who exist, by id. */
+  async find(ids: readonly string[]): Promise<Map<string, User>> {
+    const users = await listUsersById(this.deps.db, ids);
+    return new Map(users.map((user) => [user.id, user]));
   }
 
   /**
@@ -223,6 +230,7 @@ function noticesOf(user: User, { username = user.username, email = user.email }:
   return notices;
 }
 
-function noSuchUser(): never {
+/** @throws NOT_FOUND */
+export function noSuchUser(): never {
   throw new LatchkeyError("NOT_FOUND", "There is no user with this id.");
 }
