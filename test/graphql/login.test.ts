@@ -72,6 +72,7 @@ describe.each(DATABASES)("login on %s", (database) => {
       auth_time: now,
       amr: ["pwd"],
       roles: ["USER"],
+      scope: "profile items:read items:write account",
     });
   });
 
