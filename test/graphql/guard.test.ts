@@ -49,7 +49,7 @@ describe.each(DATABASES)("the guard on %s", (database) => {
       auth_time: now,
       amr: ["pwd"],
     };
-    const jwt = new SignJWT({ ...issued, roles: ["USER"], ...claims });
+    const jwt = new SignJWT({ ...issued, roles: ["USER"], scope: "", ...claims });
     jwt.setProtectedHeader({ alg: forge ?? "ES256", typ: "at+jwt", kid, ...header });
     if (forge === "HS256") return jwt.sign(new TextEncoder().encode(app.config.secretKey));
     return jwt.sign(forge ? (await generateKeyPair(forge)).privateKey : sign);
